@@ -1,0 +1,49 @@
+# Every target is one command that may as well be typed. `make` alone lists them.
+
+GO        ?= go
+FUZZTIME  ?= 3s
+LINT      := $(GO) tool -modfile=.ci/lint.mod golangci-lint
+
+.DEFAULT_GOAL := help
+.PHONY: help build test check vet lint race fuzz lab lab-install demo bench compare clean
+
+help:
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## a static binary for a container or for copying to a server: bin/nspiproxy
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o bin/nspiproxy ./cmd/nspiproxy
+
+test: check lab ## everything a submission must pass; root on Debian 12, because the lab installs packages
+
+check: vet lint race fuzz ## the part of it that needs neither root nor packages
+
+vet:
+	$(GO) vet ./...
+	$(GO) vet -tags lab ./internal/lab/...
+
+lint: ## the first run builds the pinned linter (1.5 minutes on 2 cores), later ones have it in the build cache
+	$(LINT) run ./...
+
+race: ## all tests but the lab's, under the race detector
+	$(GO) test -race ./...
+
+fuzz: ## every fuzz target of the module for FUZZTIME
+	.ci/fuzz $(FUZZTIME)
+
+lab-install: ## the lab's Debian packages
+	testdata/lab/install.sh
+
+lab: lab-install ## real clients, broken connections, dissected by tshark
+	$(GO) test -tags lab -count=1 -timeout 15m ./internal/lab/...
+
+demo: ## the demonstration, until interrupted
+	$(GO) run ./cmd/nspiproxy demo
+
+bench: ## all benchmarks
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+compare: lab-install ## with HAProxy and nginx on this machine, in one run
+	$(GO) run ./internal/lab/perf
+
+clean: ## what building left behind
+	rm -rf bin
