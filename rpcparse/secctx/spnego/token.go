@@ -1,0 +1,192 @@
+package spnego
+
+import (
+	"strconv"
+
+	"github.com/nspiproxy/nspiproxy/rpcparse/internal/wire"
+)
+
+// maxMechTypes bounds the list of offered mechanisms. Windows offers up to
+// five.
+const maxMechTypes = 32
+
+// State is the negState of a negTokenResp (RFC 4178 4.2.2).
+type State uint8
+
+// The states of a negotiation.
+const (
+	StateAcceptCompleted  State = 0
+	StateAcceptIncomplete State = 1
+	StateReject           State = 2
+	StateRequestMIC       State = 3
+)
+
+// String returns the name of RFC 4178.
+func (s State) String() string {
+	switch s {
+	case StateAcceptCompleted:
+		return "accept-completed"
+	case StateAcceptIncomplete:
+		return "accept-incomplete"
+	case StateReject:
+		return "reject"
+	case StateRequestMIC:
+		return "request-mic"
+	}
+	return "state(" + strconv.Itoa(int(s)) + ")"
+}
+
+// Token is a negTokenInit (RFC 4178 4.2.1, with MS-SPNG's negTokenInit2) or a
+// negTokenResp (4.2.2). Its slices point into the token that was parsed.
+type Token struct {
+	Init bool // negTokenInit; otherwise negTokenResp
+
+	MechTypes    []OID  // Init: what the client offers, in its order of preference
+	MechTypeList []byte // Init: the same as DER, SEQUENCE header included: what a mechListMIC signs
+
+	State         State // Resp
+	HasState      bool  // Resp
+	SupportedMech OID   // Resp: the server's choice, or ""
+
+	MechToken []byte // mechToken or responseToken: the mechanism's own message; nil if absent
+	ListMIC   []byte // mechListMIC; nil if absent. Its presence consumes a sequence number
+}
+
+// Parse reads one SPNEGO token. Bytes after its outermost element are ignored,
+// as peers do.
+func Parse(token []byte) (Token, error) {
+	r := reader{b: token, top: true}
+	switch r.peek() {
+	case tagApplication:
+		frame, err := r.expect(tagApplication, "gss_frame")
+		if err != nil {
+			return Token{}, err
+		}
+		at := frame.off
+		oid, err := frame.expect(tagOID, "gss_mech")
+		if err != nil {
+			return Token{}, err
+		}
+		if string(oid.b) != string(OIDSPNEGO) {
+			return Token{}, wire.Errorf(wire.ClassInvalid, "gss_mech", at, "%s, expected SPNEGO", OID(oid.b))
+		}
+		return parseInit(frame)
+	case tagContext1:
+		return parseResp(r)
+	}
+	if len(token) == 0 {
+		return Token{}, wire.Short("spnego", 0, 0, 2)
+	}
+	return Token{}, wire.Errorf(wire.ClassInvalid, "spnego", 0, "tag %#02x, expected 0x60 or 0xa1", token[0])
+}
+
+// parseInit reads a0 { 30 { a0 mechTypes, a1 reqFlags, a2 mechToken,
+// a3 mechListMIC or negHints, a4 mechListMIC } }.
+func parseInit(r reader) (Token, error) {
+	t := Token{Init: true}
+	err := fields(r, tagContext0, func(tag byte, f reader) (err error) {
+		switch tag {
+		case tagContext0:
+			t.MechTypeList = f.b
+			t.MechTypes, err = mechTypes(f)
+		case tagContext2:
+			t.MechToken, err = octets(f)
+		case tagContext3:
+			if f.peek() == tagOctetString { // otherwise MS-SPNG 2.2.1 negHints
+				t.ListMIC, err = octets(f)
+			}
+		case tagContext4:
+			t.ListMIC, err = octets(f)
+		}
+		return err
+	})
+	return t, err
+}
+
+// parseResp reads a1 { 30 { a0 negState, a1 supportedMech, a2 responseToken,
+// a3 mechListMIC } }.
+func parseResp(r reader) (Token, error) {
+	var t Token
+	err := fields(r, tagContext1, func(tag byte, f reader) (err error) {
+		switch tag {
+		case tagContext0:
+			t.HasState = true
+			t.State, err = negState(f)
+		case tagContext1:
+			var oid reader
+			oid, err = f.expect(tagOID, "supported_mech")
+			t.SupportedMech = OID(oid.b)
+		case tagContext2:
+			t.MechToken, err = octets(f)
+		case tagContext3:
+			t.ListMIC, err = octets(f)
+		}
+		return err
+	})
+	return t, err
+}
+
+// fields calls visit for the members of the SEQUENCE inside choice. Tags must
+// ascend, as DER demands of a SEQUENCE: a field given twice has no meaning.
+func fields(r reader, choice byte, visit func(tag byte, f reader) error) error {
+	body, err := r.expect(choice, "neg_token")
+	if err != nil {
+		return err
+	}
+	seq, err := body.expect(tagSequence, "neg_token")
+	if err != nil {
+		return err
+	}
+	last := byte(0)
+	for seq.more() {
+		at := seq.off
+		tag, f, err := seq.next()
+		if err != nil {
+			return err
+		}
+		if tag <= last {
+			return wire.Errorf(wire.ClassInvalid, "neg_token_field", at, "tag %#02x after %#02x", tag, last)
+		}
+		last = tag
+		if err := visit(tag, f); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func mechTypes(f reader) ([]OID, error) {
+	list, err := f.expect(tagSequence, "mech_types")
+	if err != nil {
+		return nil, err
+	}
+	var mechs []OID
+	for list.more() {
+		if len(mechs) == maxMechTypes {
+			return nil, wire.Errorf(wire.ClassLimit, "mech_types", list.off, "more than %d mechanisms", maxMechTypes)
+		}
+		oid, err := list.expect(tagOID, "mech_type")
+		if err != nil {
+			return nil, err
+		}
+		mechs = append(mechs, OID(oid.b))
+	}
+	return mechs, nil
+}
+
+func octets(f reader) ([]byte, error) {
+	content, err := f.expect(tagOctetString, "octet_string")
+	return content.b, err
+}
+
+func negState(f reader) (State, error) {
+	at := f.off
+	enum, err := f.expect(tagEnumerated, "neg_state")
+	if err != nil {
+		return 0, err
+	}
+	if len(enum.b) != 1 || enum.b[0] > byte(StateRequestMIC) {
+		return 0, wire.Errorf(wire.ClassInvalid, "neg_state", at, "%d bytes, expected one of 0 to 3", len(enum.b))
+	}
+	return State(enum.b[0]), nil
+}

@@ -1,0 +1,237 @@
+package spnego
+
+import (
+	"bytes"
+	"encoding/hex"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/nspiproxy/nspiproxy/rpcparse/internal/wire"
+)
+
+func unhex(t testing.TB, s string) []byte {
+	t.Helper()
+	b, err := hex.DecodeString(strings.Join(strings.Fields(s), ""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+var (
+	ntlmMessage = []byte("NTLMSSP\x00\x01\x00\x00\x00\x00\x00\x00\x00")
+	apReq       = []byte{0x6e, 0x03, 0x30, 0x01, 0x00}
+)
+
+func TestInitRoundTrip(t *testing.T) {
+	want := Token{
+		Init:      true,
+		MechTypes: []OID{OIDMSKerberos, OIDKerberos, OIDNegoEx, OIDNTLM},
+		MechToken: bytes.Repeat([]byte{7}, 300), // a length of three octets
+		ListMIC:   []byte{1, 2, 3},
+	}
+	b := AppendInit([]byte("kept"), want)[4:]
+	got, err := Parse(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !got.Init || !slices.Equal(got.MechTypes, want.MechTypes) || !bytes.Equal(got.MechToken, want.MechToken) ||
+		!bytes.Equal(got.ListMIC, want.ListMIC) {
+		t.Errorf("got %+v", got)
+	}
+	if !bytes.Equal(got.MechTypeList, AppendMechTypes(nil, want.MechTypes)) {
+		t.Errorf("MechTypeList = %x", got.MechTypeList)
+	}
+	failsAtEveryTruncation(t, b)
+}
+
+func TestRespRoundTrip(t *testing.T) {
+	for name, want := range map[string]Token{
+		"state only": {HasState: true, State: StateAcceptIncomplete},
+		"all":        {HasState: true, State: StateRequestMIC, SupportedMech: OIDNTLM, MechToken: []byte{1}, ListMIC: []byte{2}},
+		"token only": {MechToken: []byte{}},
+	} {
+		b := AppendResp(nil, want)
+		got, err := Parse(b)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if got.Init || got.HasState != want.HasState || got.State != want.State || got.SupportedMech != want.SupportedMech ||
+			!bytes.Equal(got.MechToken, want.MechToken) || (got.ListMIC == nil) != (want.ListMIC == nil) {
+			t.Errorf("%s: got %+v, want %+v", name, got, want)
+		}
+		failsAtEveryTruncation(t, b)
+	}
+}
+
+func failsAtEveryTruncation(t *testing.T, b []byte) {
+	t.Helper()
+	for i := range b {
+		if _, err := Parse(b[:i]); !errors.Is(err, &wire.Error{Class: wire.ClassShort}) {
+			t.Fatalf("%d of %d bytes: %v, want short", i, len(b), err)
+		}
+	}
+}
+
+func TestSmallestReplyOfAServer(t *testing.T) {
+	got, err := Parse(unhex(t, "a107 3005 a003 0a0100"))
+	if err != nil || got.Init || !got.HasState || got.State != StateAcceptCompleted || got.MechToken != nil {
+		t.Errorf("got %+v, %v", got, err)
+	}
+}
+
+func TestNegHintsAreNotAListMIC(t *testing.T) {
+	// MS-SPNG 2.2.1: a server's negTokenInit2 with the usual hint.
+	seq := appendElement(nil, tagContext0, AppendMechTypes(nil, []OID{OIDNTLM}))
+	hint := appendElement(nil, 0x1b, []byte("not_defined_in_RFC4178@please_ignore"))
+	seq = appendElement(seq, tagContext3, appendElement(nil, tagSequence, appendElement(nil, tagContext0, hint)))
+	b := appendElement(nil, tagOID, []byte(OIDSPNEGO))
+	b = appendElement(b, tagContext0, appendElement(nil, tagSequence, seq))
+	got, err := Parse(appendElement(nil, tagApplication, b))
+	if err != nil || got.ListMIC != nil || !slices.Equal(got.MechTypes, []OID{OIDNTLM}) {
+		t.Errorf("got %+v, %v", got, err)
+	}
+}
+
+func TestHostileTokensAreErrors(t *testing.T) {
+	manyMechs := AppendInit(nil, Token{MechTypes: slices.Repeat([]OID{OIDNTLM}, maxMechTypes+1)})
+	nested := bytes.Repeat([]byte{0x30, 0x82, 0xff, 0xff}, 10_000)
+	for _, tc := range []struct {
+		name  string
+		token []byte
+		class wire.Class
+	}{
+		{"empty", nil, wire.ClassShort},
+		{"another tag", unhex(t, "3003020100"), wire.ClassInvalid},
+		{"indefinite length", unhex(t, "a180 3005 a003 0a0100 0000"), wire.ClassInvalid},
+		{"four length octets", unhex(t, "a184 00000007 3005 a003 0a0100"), wire.ClassInvalid},
+		{"length beyond the token", unhex(t, "a183ffffff 3005"), wire.ClassShort},
+		{"inner length beyond its container", unhex(t, "a107 3006 a003 0a0100"), wire.ClassInvalid},
+		{"multi-byte tag", unhex(t, "a107 3005 bf03 0a0100"), wire.ClassInvalid},
+		{"state of two bytes", unhex(t, "a108 3006 a004 0a020000"), wire.ClassInvalid},
+		{"state of no bytes", unhex(t, "a106 3004 a002 0a00"), wire.ClassInvalid},
+		{"unknown state", unhex(t, "a107 3005 a003 0a0104"), wire.ClassInvalid},
+		{"a field twice", unhex(t, "a10c 300a a003 0a0100 a003 0a0101"), wire.ClassInvalid},
+		{"a zero tag", unhex(t, "a104 3002 0000"), wire.ClassInvalid},
+		{"not SPNEGO in the frame", appendElement(nil, tagApplication, appendElement(nil, tagOID, []byte(OIDNTLM))), wire.ClassInvalid},
+		{"too many mechanisms", manyMechs, wire.ClassLimit},
+		{"10,000 nested containers", append(unhex(t, "a1829c40"), nested...), wire.ClassInvalid},
+	} {
+		if _, err := Parse(tc.token); wire.ClassOf(err) != tc.class {
+			t.Errorf("%s: %v, want class %v", tc.name, err, tc.class)
+		}
+	}
+}
+
+func TestUnwrapFindsTheMechanismInEveryEnvelope(t *testing.T) {
+	gssKerberos := appendElement(nil, tagApplication,
+		append(append(appendElement(nil, tagOID, []byte(OIDKerberos)), 1, 0), apReq...))
+	gssNTLM := appendElement(nil, tagApplication, append(appendElement(nil, tagOID, []byte(OIDNTLM)), ntlmMessage...))
+	for _, tc := range []struct {
+		name  string
+		token []byte
+		mech  Mech
+		inner []byte
+	}{
+		{"bare NTLM", ntlmMessage, MechNTLM, ntlmMessage},
+		{"bare AP-REQ", apReq, MechKerberos, apReq},
+		{"bare KRB-ERROR", []byte{0x7e, 0}, MechKerberos, []byte{0x7e, 0}},
+		{"framed Kerberos", gssKerberos, MechKerberos, apReq},
+		{"framed NTLM", gssNTLM, MechNTLM, ntlmMessage},
+		{"NTLM in negTokenInit", AppendInit(nil, Token{MechTypes: []OID{OIDNTLM}, MechToken: ntlmMessage}), MechNTLM, ntlmMessage},
+		{"NTLM in negTokenResp", AppendResp(nil, Token{MechToken: ntlmMessage}), MechNTLM, ntlmMessage},
+		{"framed Kerberos in SPNEGO", AppendInit(nil, Token{MechTypes: []OID{OIDMSKerberos}, MechToken: gssKerberos}), MechKerberos, apReq},
+		{"the content decides", AppendInit(nil, Token{MechTypes: []OID{OIDKerberos}, MechToken: ntlmMessage}), MechNTLM, ntlmMessage},
+	} {
+		mech, inner, ok := Unwrap(tc.token)
+		if !ok || mech != tc.mech || !bytes.Equal(inner, tc.inner) {
+			t.Errorf("%s: %v %x %v", tc.name, mech, inner, ok)
+		}
+	}
+}
+
+func TestUnwrapGivesNothingForWhatHoldsNothing(t *testing.T) {
+	deep := ntlmMessage
+	for range 10 {
+		deep = AppendResp(nil, Token{MechToken: deep})
+	}
+	for name, token := range map[string][]byte{
+		"empty":                 nil,
+		"state only":            AppendResp(nil, Token{HasState: true}),
+		"unknown mechanism":     AppendInit(nil, Token{MechTypes: []OID{OIDNegoEx}, MechToken: []byte("NEGOEXTS")}),
+		"ten envelopes":         deep,
+		"an empty GSS frame":    {0x60, 0},
+		"Kerberos without body": appendElement(nil, tagApplication, append(appendElement(nil, tagOID, []byte(OIDKerberos)), 1, 0)),
+	} {
+		if mech, inner, ok := Unwrap(token); ok || mech != MechNone || inner != nil {
+			t.Errorf("%s: %v %x %v", name, mech, inner, ok)
+		}
+	}
+}
+
+func TestOIDsPrintDotted(t *testing.T) {
+	for oid, want := range map[OID]string{
+		OIDSPNEGO:                      "1.3.6.1.5.5.2",
+		OIDKerberos:                    "1.2.840.113554.1.2.2",
+		OIDMSKerberos:                  "1.2.840.48018.1.2.2",
+		OIDNTLM:                        "1.3.6.1.4.1.311.2.2.10",
+		OIDNegoEx:                      "1.3.6.1.4.1.311.2.2.30",
+		"":                             "invalid",
+		"\x2a\x80":                     "invalid",
+		OID(strings.Repeat("\xff", 9)): "invalid",
+	} {
+		if got := oid.String(); got != want {
+			t.Errorf("%x: %s, want %s", string(oid), got, want)
+		}
+	}
+}
+
+func TestNamesOfStatesAndMechanisms(t *testing.T) {
+	if StateReject.String() != "reject" || State(9).String() != "state(9)" {
+		t.Error("state names")
+	}
+	for oid, want := range map[OID]string{OIDNTLM: "ntlm", OIDMSKerberos: "kerberos", OIDNegoEx: "other", "": "none"} {
+		if got := oid.Mech().String(); got != want {
+			t.Errorf("%s: %s, want %s", oid, got, want)
+		}
+	}
+}
+
+func TestUnwrapOfAResponseDoesNotAllocate(t *testing.T) {
+	token := AppendResp(nil, Token{HasState: true, MechToken: ntlmMessage})
+	if n := testing.AllocsPerRun(100, func() { Unwrap(token) }); n > 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add([]byte(nil))
+	f.Add(AppendInit(nil, Token{MechTypes: []OID{OIDKerberos, OIDNTLM}, MechToken: ntlmMessage, ListMIC: []byte{1}}))
+	f.Add(AppendResp(nil, Token{HasState: true, State: 1, SupportedMech: OIDNTLM, MechToken: ntlmMessage}))
+	f.Add(unhex(f, "a107 3005 a003 0a0100"))
+	f.Add(unhex(f, "a180 3080"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		Unwrap(b)
+		got, err := Parse(b)
+		if err != nil {
+			return
+		}
+		var again []byte
+		if got.Init {
+			again = AppendInit(nil, got)
+		} else {
+			again = AppendResp(nil, got)
+		}
+		back, err := Parse(again)
+		if err != nil {
+			t.Fatalf("what was appended does not parse: %v", err)
+		}
+		if back.Init != got.Init || back.State != got.State || back.HasState != got.HasState ||
+			!slices.Equal(back.MechTypes, got.MechTypes) || !bytes.Equal(back.MechToken, got.MechToken) ||
+			!bytes.Equal(back.ListMIC, got.ListMIC) || back.SupportedMech != got.SupportedMech {
+			t.Fatalf("got %+v, again %+v", got, back)
+		}
+	})
+}
