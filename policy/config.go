@@ -1,0 +1,206 @@
+package policy
+
+import (
+	"net/netip"
+	"time"
+)
+
+// Config is a configuration file. It is read once, when the program starts:
+// "on live sessions" below says what a changed value means for sessions that
+// exist after the restart, which live connections do not survive.
+//
+// A field tagged need:"required" has no default and must be given;
+// need:"nonempty" refuses an empty list.
+type Config struct {
+	// Version is the version of the file format, always 1.
+	Version int `yaml:"version" need:"required"`
+	// Listeners are the addresses that clients connect to.
+	Listeners []Listener `yaml:"listeners" need:"required,nonempty"`
+	// Backends are the domain controllers.
+	Backends []Backend `yaml:"backends" need:"required,nonempty"`
+	// Policy is who may hold how many sessions.
+	Policy Ruleset `yaml:"policy"`
+	// Relay is how connections are carried.
+	Relay Relay `yaml:"relay"`
+	// Metrics is where counters can be read.
+	Metrics Metrics `yaml:"metrics"`
+	// Log is what is written to standard error.
+	Log Log `yaml:"log"`
+
+	// Warnings are findings that do not make the file wrong, in the order of
+	// lines: rules that can never match, backends that nobody reaches.
+	Warnings []Problem `yaml:"-"`
+}
+
+// Listener is one address that stands in front of one domain controller.
+type Listener struct {
+	// Name appears in logs and metrics.
+	Name string `yaml:"name" need:"required"`
+	// Mode is how the listener finds its backend. Default: forward.
+	Mode Mode `yaml:"mode"`
+	// Address is the IP address of this machine that clients use instead of
+	// the domain controller's. The endpoint mapper listens on its port 135.
+	Address netip.Addr `yaml:"address" need:"required"`
+	// Backend is the name of the domain controller behind it.
+	Backend string `yaml:"backend" need:"required"`
+}
+
+// setDefaults is called on each new listener: Defaults cannot hold them.
+func (l *Listener) setDefaults() { l.Mode = ModeForward }
+
+// Mode is how a listener finds its backend.
+type Mode string
+
+// ModeForward: the listener has an address of its own in front of one backend.
+const ModeForward Mode = "forward"
+
+// Backend is one domain controller. Sessions are counted per user and backend.
+type Backend struct {
+	// Name appears in rules, logs and metrics.
+	Name string `yaml:"name" need:"required"`
+	// Address is the IP address of the domain controller.
+	Address netip.Addr `yaml:"address" need:"required"`
+	// NSPIPort is the TCP port of NSPI where it is fixed. Default 0: ask the
+	// endpoint mapper of the domain controller.
+	NSPIPort uint16 `yaml:"nspi_port"`
+}
+
+// Ruleset is the policy section.
+type Ruleset struct {
+	// Default applies to whom no rule matches.
+	Default DefaultLimits `yaml:"default"`
+	// DryRun makes every rule and the default watch only. Default: false.
+	DryRun bool `yaml:"dry_run"`
+	// Rules are tried in order; the first that matches decides.
+	Rules []RuleConfig `yaml:"rules"`
+	// Refusal is how a bind above the limit is answered.
+	Refusal Refusal `yaml:"refusal"`
+}
+
+// DefaultLimits is what applies to whom no rule matches.
+type DefaultLimits struct {
+	// Limit is in sessions per user and backend. Default: 50.
+	Limit Limit `yaml:"limit"`
+}
+
+// RuleConfig is one rule.
+type RuleConfig struct {
+	// Name appears in decisions, logs and metrics.
+	Name string `yaml:"name" need:"required"`
+	// Match is whom the rule is for; all conditions given must hold.
+	Match Match `yaml:"match" need:"required"`
+	// Limit is in sessions per user and backend: a number, 0 or unlimited.
+	Limit Limit `yaml:"limit" need:"required"`
+	// DryRun makes this rule report instead of refuse. Default: false.
+	DryRun bool `yaml:"dry_run"`
+}
+
+// Match is the conditions of a rule. The zero Match matches everybody.
+type Match struct {
+	// SID is the user's SID. Default: any user.
+	SID SID `yaml:"sid"`
+	// Account is a pattern for DOMAIN\user. Default: any user.
+	Account Pattern `yaml:"account"`
+	// Clients are networks and addresses of clients. Default: any address.
+	Clients []netip.Prefix `yaml:"clients" need:"nonempty"`
+	// Backend is the name of a backend. Default: any backend.
+	Backend string `yaml:"backend"`
+}
+
+// Refusal is how a bind above the limit is answered.
+type Refusal struct {
+	// Form is the form of MAPI_E_LOGON_FAILED where it can be sent. Default: spec.
+	Form RefusalForm `yaml:"form"`
+	// FaultStatus is the status of the fault on signed and sealed connections.
+	// Default: access_denied.
+	FaultStatus FaultStatus `yaml:"fault_status"`
+}
+
+// Relay is how connections are carried.
+type Relay struct {
+	// Loops is the number of event loops. Default 0: one for each core.
+	Loops int `yaml:"loops"`
+	// MaxConnections is how many client connections there may be. Default: 20000.
+	MaxConnections int `yaml:"max_connections"`
+	// ConnectTimeout bounds the dialling of a backend. Default: 5s.
+	ConnectTimeout time.Duration `yaml:"connect_timeout"`
+	// HandshakeTimeout bounds the time from accept to bind_ack. Default: 30s.
+	HandshakeTimeout time.Duration `yaml:"handshake_timeout"`
+	// Keepalive is the idle time before TCP keep-alive probes. Default: 60s.
+	Keepalive time.Duration `yaml:"keepalive"`
+	// ShutdownTimeout is how long live connections may end by themselves after
+	// the program was told to stop. Default: 30s.
+	ShutdownTimeout time.Duration `yaml:"shutdown_timeout"`
+	// MaxFragment is the longest request or response fragment accepted, in
+	// bytes. Default: 5840.
+	MaxFragment int `yaml:"max_fragment"`
+	// NonRPC is what becomes of a connection that is not DCE/RPC. Default: close.
+	NonRPC NonRPC `yaml:"non_rpc"`
+}
+
+// NonRPC is what becomes of a connection whose first bytes are not DCE/RPC.
+type NonRPC string
+
+// The two ways to treat it.
+const (
+	NonRPCClose NonRPC = "close"
+	NonRPCPass  NonRPC = "pass"
+)
+
+// Metrics is where counters can be read.
+type Metrics struct {
+	// Address is IP:port of the HTTP server with /metrics, on loopback.
+	// Default: the zero AddrPort, no server.
+	Address netip.AddrPort `yaml:"address"`
+}
+
+// Log is what is written to standard error.
+type Log struct {
+	// Level is the least severe level that is written. Default: info.
+	Level LogLevel `yaml:"level"`
+	// Format is json, console, or auto: console on a terminal. Default: auto.
+	Format LogFormat `yaml:"format"`
+}
+
+// LogLevel is a level by the name that log libraries know.
+type LogLevel string
+
+// The levels.
+const (
+	LogDebug LogLevel = "debug"
+	LogInfo  LogLevel = "info"
+	LogWarn  LogLevel = "warn"
+	LogError LogLevel = "error"
+)
+
+// LogFormat is how a log record is written.
+type LogFormat string
+
+// The formats.
+const (
+	LogJSON    LogFormat = "json"
+	LogConsole LogFormat = "console"
+	LogAuto    LogFormat = "auto"
+)
+
+// Defaults returns what applies when a file says nothing: everything but the
+// listeners and backends.
+func Defaults() Config {
+	return Config{
+		Version: 1,
+		Policy: Ruleset{
+			Default: DefaultLimits{Limit: DefaultLimit},
+			Refusal: Refusal{Form: FormSpec, FaultStatus: FaultAccessDenied},
+		},
+		Relay: Relay{
+			MaxConnections:   20000,
+			ConnectTimeout:   5 * time.Second,
+			HandshakeTimeout: 30 * time.Second,
+			Keepalive:        time.Minute,
+			ShutdownTimeout:  30 * time.Second,
+			MaxFragment:      minFragment,
+			NonRPC:           NonRPCClose,
+		},
+		Log: Log{Level: LogInfo, Format: LogAuto},
+	}
+}

@@ -1,0 +1,197 @@
+package policy
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// maxNodes bounds how many YAML nodes are visited, counting every use of an
+// alias. A file of maxFile bytes without aliases stays below it.
+const maxNodes = 1 << 20
+
+// decoder fills a Config from YAML nodes along its yaml tags. The structs give
+// the depth, so that an alias to its own parent ends like any other wrong type;
+// budget bounds the breadth.
+type decoder struct {
+	problems *collector
+	lines    map[string]int // line of every key path that the file gives
+	budget   int
+}
+
+// decode reads n into out. What cannot be read is a problem and leaves out as
+// it is.
+func (d *decoder) decode(n *yaml.Node, path string, out reflect.Value) {
+	if !d.spend(n, path) {
+		return
+	}
+	d.lines[path] = n.Line
+	line := n.Line
+	if n.Kind == yaml.AliasNode {
+		n = n.Alias
+	}
+	if t, ok := scalarTypes[out.Type()]; ok {
+		d.decodeScalar(n, line, path, t, out)
+		return
+	}
+	switch out.Kind() {
+	case reflect.Struct:
+		d.decodeStruct(n, line, path, out)
+	case reflect.Slice:
+		d.decodeList(n, line, path, out)
+	default:
+		panic("policy: no way to read a " + out.Type().String())
+	}
+}
+
+// spend takes one node from the budget and reports whether there was one.
+func (d *decoder) spend(n *yaml.Node, path string) bool {
+	d.budget--
+	if d.budget == -1 {
+		d.problems.add(n.Line, path, fmt.Sprintf("more than %d values", maxNodes), "a configuration; aliases multiply what they refer to")
+	}
+	return d.budget >= 0
+}
+
+func (d *decoder) decodeScalar(n *yaml.Node, line int, path string, t scalarType, out reflect.Value) {
+	if n.Kind != yaml.ScalarNode {
+		d.problems.add(line, path, describe(n), t.expected)
+		return
+	}
+	value, err := t.parse(n)
+	if err != nil {
+		d.problems.add(line, path, describe(n), strings.TrimPrefix(err.Error(), "expected "))
+		return
+	}
+	out.Set(reflect.ValueOf(value))
+}
+
+func (d *decoder) decodeList(n *yaml.Node, line int, path string, out reflect.Value) {
+	if n.Kind != yaml.SequenceNode || n.ShortTag() != "!!seq" {
+		d.problems.add(line, path, describe(n), "a list")
+		return
+	}
+	for i, item := range n.Content {
+		if d.budget < 0 {
+			return
+		}
+		value := reflect.New(out.Type().Elem()).Elem()
+		if e, ok := value.Addr().Interface().(interface{ setDefaults() }); ok {
+			e.setDefaults()
+		}
+		d.decode(item, fmt.Sprintf("%s[%d]", path, i), value)
+		out.Set(reflect.Append(out, value))
+	}
+}
+
+func (d *decoder) decodeStruct(n *yaml.Node, line int, path string, out reflect.Value) {
+	if n.Kind != yaml.MappingNode || n.ShortTag() != "!!map" {
+		d.problems.add(line, path, describe(n), "a mapping with the keys "+strings.Join(keysOf(out.Type()), ", "))
+		return
+	}
+	given := make(map[string]int)
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		d.decodeField(n.Content[i], n.Content[i+1], path, out, given)
+	}
+	d.checkNeeds(n, line, path, out.Type(), given)
+}
+
+// decodeField reads one key and its value. given holds the lines of the keys
+// of this mapping so far.
+func (d *decoder) decodeField(key, value *yaml.Node, path string, out reflect.Value, given map[string]int) {
+	if !d.spend(key, path) {
+		return
+	}
+	index := fieldOf(out.Type(), key)
+	if index < 0 {
+		d.problems.add(key.Line, path, "the unknown key "+describeKey(key), "one of "+strings.Join(keysOf(out.Type()), ", "))
+		return
+	}
+	if first, twice := given[key.Value]; twice {
+		d.problems.add(key.Line, join(path, key.Value), fmt.Sprintf("the key again (first on line %d)", first), "each key once")
+		return
+	}
+	given[key.Value] = key.Line
+	d.decode(value, join(path, key.Value), out.Field(index))
+}
+
+// checkNeeds reports required keys that are missing and lists that must not be
+// empty.
+func (d *decoder) checkNeeds(n *yaml.Node, line int, path string, t reflect.Type, given map[string]int) {
+	for i := range t.NumField() {
+		field := t.Field(i)
+		key, needs := field.Tag.Get("yaml"), strings.Split(field.Tag.Get("need"), ",")
+		if _, ok := given[key]; !ok {
+			if slices.Contains(needs, "required") {
+				d.problems.add(line, join(path, key), "nothing", expectedFor(field.Type))
+			}
+			continue
+		}
+		if slices.Contains(needs, "nonempty") && isEmptyList(valueOf(n, key)) {
+			d.problems.add(given[key], join(path, key), "an empty list", "at least one entry")
+		}
+	}
+}
+
+// valueOf returns the value of the first key of that name in mapping n.
+func valueOf(n *yaml.Node, key string) *yaml.Node {
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		if n.Content[i].Value == key {
+			return n.Content[i+1]
+		}
+	}
+	return nil
+}
+
+func isEmptyList(n *yaml.Node) bool {
+	if n != nil && n.Kind == yaml.AliasNode {
+		n = n.Alias
+	}
+	return n != nil && n.Kind == yaml.SequenceNode && len(n.Content) == 0
+}
+
+// fieldOf returns the index of the field for a key, or -1.
+func fieldOf(t reflect.Type, key *yaml.Node) int {
+	if key.Kind != yaml.ScalarNode || key.ShortTag() != "!!str" {
+		return -1
+	}
+	for i := range t.NumField() {
+		if tag := t.Field(i).Tag.Get("yaml"); tag == key.Value && tag != "-" {
+			return i
+		}
+	}
+	return -1
+}
+
+// keysOf returns the keys that a struct has, in its order.
+func keysOf(t reflect.Type) []string {
+	var keys []string
+	for i := range t.NumField() {
+		if key := t.Field(i).Tag.Get("yaml"); key != "-" {
+			keys = append(keys, key)
+		}
+	}
+	return keys
+}
+
+// expectedFor says what a missing key needs.
+func expectedFor(t reflect.Type) string {
+	if scalar, ok := scalarTypes[t]; ok {
+		return scalar.expected
+	}
+	if t.Kind() == reflect.Slice {
+		return "a list"
+	}
+	return "a mapping with the keys " + strings.Join(keysOf(t), ", ")
+}
+
+// join appends a key to a path.
+func join(path, key string) string {
+	if path == "" {
+		return key
+	}
+	return path + "." + key
+}

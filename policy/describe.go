@@ -1,0 +1,120 @@
+package policy
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+)
+
+// Describe prints the effective configuration for people, defaults included.
+func (c *Config) Describe(w io.Writer) error {
+	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	c.describeListeners(tw)
+	c.describePolicy(tw)
+	c.describeProgram(tw)
+	return tw.Flush()
+}
+
+func (c *Config) describeListeners(w io.Writer) {
+	fmt.Fprintln(w, "Listeners")
+	for _, l := range c.Listeners {
+		fmt.Fprintf(w, "  %s\t%s\t%v\t-> %s\n", l.Name, l.Mode, l.Address, c.describeBackend(l.Backend))
+	}
+	fmt.Fprintln(w)
+}
+
+func (c *Config) describeBackend(name string) string {
+	for _, b := range c.Backends {
+		if b.Name != name {
+			continue
+		}
+		port := "NSPI port from its endpoint mapper"
+		if b.NSPIPort != 0 {
+			port = fmt.Sprintf("NSPI port %d", b.NSPIPort)
+		}
+		return fmt.Sprintf("%s at %v, %s", name, b.Address, port)
+	}
+	return name
+}
+
+func (c *Config) describePolicy(w io.Writer) {
+	fmt.Fprintln(w, "Policy: sessions per user and backend, first match wins")
+	for i, rule := range New(c.Policy).Rules() {
+		number, who := fmt.Sprint(i+1), "everybody else"
+		if i < len(c.Policy.Rules) {
+			who = c.Policy.Rules[i].Match.String()
+		} else {
+			number = "-"
+		}
+		dryRun := ""
+		if rule.DryRun {
+			dryRun = "dry run"
+		}
+		fmt.Fprintf(w, "  %s\t%s\tlimit %v\t%s\t%s\n", number, rule.Name, rule.Limit, dryRun, who)
+	}
+	if c.Policy.DryRun {
+		fmt.Fprintln(w, "  Nothing is refused: policy.dry_run is set.")
+	}
+	fmt.Fprintln(w)
+}
+
+// String returns the conditions in words.
+func (m Match) String() string {
+	var conditions []string
+	if m.SID != "" {
+		conditions = append(conditions, "sid "+string(m.SID))
+	}
+	if !m.Account.IsZero() {
+		conditions = append(conditions, "account "+m.Account.String())
+	}
+	if len(m.Clients) > 0 {
+		names := make([]string, len(m.Clients))
+		for i, p := range m.Clients {
+			names[i] = p.String()
+			if p.IsSingleIP() {
+				names[i] = p.Addr().String()
+			}
+		}
+		conditions = append(conditions, "from "+strings.Join(names, " or "))
+	}
+	if m.Backend != "" {
+		conditions = append(conditions, "on "+m.Backend)
+	}
+	if len(conditions) == 0 {
+		return "everybody"
+	}
+	return strings.Join(conditions, ", ")
+}
+
+func (c *Config) describeProgram(w io.Writer) {
+	p, r := c.Policy.Refusal, c.Relay
+	loops := "one for each core"
+	if r.Loops > 0 {
+		loops = fmt.Sprint(r.Loops)
+	}
+	metrics := "none"
+	if c.Metrics.Address.IsValid() {
+		metrics = fmt.Sprintf("http://%v/metrics", c.Metrics.Address)
+	}
+	fmt.Fprintln(w, "Settings")
+	for _, line := range []struct {
+		name  string
+		value any
+	}{
+		{"refusal form", p.Form},
+		{"refusal fault status", p.FaultStatus},
+		{"event loops", loops},
+		{"max connections", r.MaxConnections},
+		{"connect timeout", r.ConnectTimeout},
+		{"handshake timeout", r.HandshakeTimeout},
+		{"keepalive", r.Keepalive},
+		{"shutdown timeout", r.ShutdownTimeout},
+		{"max fragment", fmt.Sprintf("%d bytes", r.MaxFragment)},
+		{"not DCE/RPC", r.NonRPC},
+		{"metrics", metrics},
+		{"log", fmt.Sprintf("%s, %s", c.Log.Level, c.Log.Format)},
+	} {
+		fmt.Fprintf(w, "  %s\t%v\n", line.name, line.value)
+	}
+}

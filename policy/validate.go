@@ -1,0 +1,190 @@
+package policy
+
+import (
+	"fmt"
+	"net/netip"
+	"time"
+)
+
+// minFragment is the fragment size that Windows and Samba offer and accept, and
+// so the least that can be asked for; maxFragment is what frag_length can say.
+const (
+	minFragment = 5840
+	maxFragment = 65535
+)
+
+// epmPort is the port of the endpoint mapper.
+const epmPort = 135
+
+// validator checks what one value alone does not show. Values that could not be
+// read have their zero value and were reported: checks skip them.
+type validator struct {
+	cfg      *Config
+	problems *collector
+	warnings *collector
+	lines    map[string]int
+}
+
+func (v *validator) run() {
+	if v.given("version") && v.cfg.Version != 1 {
+		v.problem("version", fmt.Sprintf("the number %d", v.cfg.Version), "1")
+	}
+	v.backends()
+	v.listeners()
+	v.rules()
+	v.refusal()
+	v.ranges()
+	v.metrics()
+}
+
+// given reports whether the file has that key.
+func (v *validator) given(path string) bool {
+	_, ok := v.lines[path]
+	return ok
+}
+
+func (v *validator) problem(path, found, expected string) {
+	v.problems.add(v.lines[path], path, found, expected)
+}
+
+func (v *validator) warn(path, found, expected string) {
+	v.warnings.add(v.lines[path], path, found, expected)
+}
+
+// unique reports the second use of a value. The zero T is not a value.
+func unique[T comparable](v *validator, seen map[T]string, value T, path, expected string) {
+	var zero T
+	if value == zero {
+		return
+	}
+	if first, ok := seen[value]; ok {
+		v.problem(path, fmt.Sprintf("%v again (first on line %d)", value, v.lines[first]), expected)
+		return
+	}
+	seen[value] = path
+}
+
+func (v *validator) backends() {
+	names, addresses := map[string]string{}, map[netip.Addr]string{}
+	for i, b := range v.cfg.Backends {
+		path := fmt.Sprintf("backends[%d]", i)
+		unique(v, names, b.Name, path+".name", "a name of its own for each backend")
+		unique(v, addresses, b.Address, path+".address", "each domain controller once: its sessions are counted together")
+		if b.NSPIPort == epmPort {
+			v.problem(path+".nspi_port", "the port of the endpoint mapper", "the port of NSPI, or no nspi_port to ask the endpoint mapper")
+		}
+	}
+}
+
+func (v *validator) listeners() {
+	names, addresses := map[string]string{}, map[netip.Addr]string{}
+	for i, l := range v.cfg.Listeners {
+		path := fmt.Sprintf("listeners[%d]", i)
+		unique(v, names, l.Name, path+".name", "a name of its own for each listener")
+		unique(v, addresses, l.Address, path+".address", "an address of its own for each listener")
+		v.knownBackend(path+".backend", l.Backend)
+		for _, b := range v.cfg.Backends {
+			if b.Address.IsValid() && b.Address == l.Address {
+				v.problem(path+".address", fmt.Sprintf("the address of backend %s", b.Name), "an address of this machine")
+			}
+		}
+	}
+	for i, b := range v.cfg.Backends {
+		if b.Name != "" && !v.hasListener(b.Name) {
+			v.warn(fmt.Sprintf("backends[%d].name", i), fmt.Sprintf("%s, which no listener uses", b.Name), "a listener with this backend")
+		}
+	}
+}
+
+func (v *validator) hasListener(backend string) bool {
+	for _, l := range v.cfg.Listeners {
+		if l.Backend == backend {
+			return true
+		}
+	}
+	return false
+}
+
+// knownBackend reports a reference to a backend that does not exist. While a
+// backend has no readable name, nobody knows.
+func (v *validator) knownBackend(path, name string) {
+	names := ""
+	for _, b := range v.cfg.Backends {
+		if b.Name == "" || b.Name == name {
+			return
+		}
+		if names != "" {
+			names += ", "
+		}
+		names += b.Name
+	}
+	if name != "" && names != "" {
+		v.problem(path, "the unknown backend "+quote(name), "one of "+names)
+	}
+}
+
+func (v *validator) rules() {
+	names := map[string]string{}
+	for i, r := range v.cfg.Policy.Rules {
+		path := fmt.Sprintf("policy.rules[%d]", i)
+		unique(v, names, r.Name, path+".name", "a name of its own for each rule")
+		if r.Name == DefaultRule {
+			v.problem(path+".name", quote(DefaultRule), "another name: decisions use this one when no rule matches")
+		}
+		v.knownBackend(path+".match.backend", r.Match.Backend)
+	}
+	if len(v.problems.found) == 0 {
+		v.shadowed()
+	}
+}
+
+func (v *validator) refusal() {
+	if name, ok := fatalFaults[v.cfg.Policy.Refusal.FaultStatus]; ok {
+		v.warn("policy.refusal.fault_status",
+			fmt.Sprintf("%v (%s), on which clients close the connection and lose its other sessions", v.cfg.Policy.Refusal.FaultStatus, name),
+			"a status that ends only the call, such as access_denied")
+	}
+}
+
+// ranges checks the numbers and durations.
+func (v *validator) ranges() {
+	r := &v.cfg.Relay
+	for _, n := range []struct {
+		path            string
+		value, min, max int
+	}{
+		{"relay.loops", r.Loops, 0, 256},                          // more loops than cores only add switches
+		{"relay.max_connections", r.MaxConnections, 1, 1_000_000}, // two descriptors each; Linux allows 2^20 by default
+		{"relay.max_fragment", r.MaxFragment, minFragment, maxFragment},
+	} {
+		if n.value < n.min || n.value > n.max {
+			v.problem(n.path, fmt.Sprintf("the number %d", n.value), fmt.Sprintf("%d to %d", n.min, n.max))
+		}
+	}
+	for _, d := range []struct {
+		path            string
+		value, min, max time.Duration
+	}{
+		{"relay.connect_timeout", r.ConnectTimeout, 100 * time.Millisecond, 2 * time.Minute}, // Linux gives up on a SYN after 127 s
+		{"relay.handshake_timeout", r.HandshakeTimeout, time.Second, 10 * time.Minute},       // below the 15 min of Windows clients
+		{"relay.keepalive", r.Keepalive, time.Second, 2 * time.Hour},                         // TCP_KEEPIDLE counts seconds; 2 h is the system's default
+		{"relay.shutdown_timeout", r.ShutdownTimeout, 0, time.Hour},
+	} {
+		if d.value < d.min || d.value > d.max {
+			v.problem(d.path, d.value.String(), fmt.Sprintf("%v to %v", d.min, d.max))
+		}
+	}
+}
+
+// metrics keeps the counters, which are served without authentication, on this
+// machine.
+func (v *validator) metrics() {
+	a := v.cfg.Metrics.Address
+	switch {
+	case !a.IsValid():
+	case !a.Addr().Unmap().IsLoopback():
+		v.problem("metrics.address", a.String(), "a loopback address such as 127.0.0.1:9135: metrics have no authentication")
+	case a.Port() == 0:
+		v.problem("metrics.address", a.String(), "a port from 1 to 65535")
+	}
+}
