@@ -1,0 +1,79 @@
+package rpcparse
+
+import "github.com/nspiproxy/nspiproxy/rpcparse/internal/wire"
+
+// bindFixedSize is where the context elements of a bind start.
+const bindFixedSize = 28
+
+// Bind offers presentation contexts, and a leg of authentication: bind (C706
+// 12.6.4.3) or alter_context (12.6.4.1), which have the same layout.
+type Bind struct {
+	Header
+	MaxXmitFrag  uint16 // 16: the largest PDU that the client wants to send
+	MaxRecvFrag  uint16 // 18: and to receive
+	AssocGroupID uint32 // 20: 0 creates an association, else joins; ignored in alter_context
+	Contexts     ContextList
+	Verifier     Verifier
+	HasVerifier  bool
+}
+
+// ParseBind reads exactly one bind or alter_context and checks its whole
+// context list. It does not allocate. A list of no contexts is read as such:
+// what to answer is the server's affair.
+func ParseBind(pdu []byte) (Bind, error) {
+	h, err := openEither(pdu, PTypeBind, PTypeAlterContext)
+	if err != nil {
+		return Bind{}, err
+	}
+	o := h.Order()
+	n := int(pdu[24])
+	// Three reserved bytes follow the count; a PDU that ends in between has no contexts.
+	bodyEnd := len(pdu) - trailerSize(h)
+	contexts, end, err := parseContextList(pdu[:bodyEnd], min(bindFixedSize, bodyEnd), n, o)
+	if err != nil {
+		return Bind{}, err
+	}
+	v, _, err := splitVerifier(pdu, h, end)
+	if err != nil {
+		return Bind{}, err
+	}
+	return Bind{
+		Header:       h,
+		MaxXmitFrag:  o.Uint16(pdu[16:]),
+		MaxRecvFrag:  o.Uint16(pdu[18:]),
+		AssocGroupID: o.Uint32(pdu[20:]),
+		Contexts:     contexts,
+		Verifier:     v,
+		HasVerifier:  h.AuthLength > 0,
+	}, nil
+}
+
+// Len returns the number of bytes that AppendBind writes.
+func (x Bind) Len() int {
+	n := bindFixedSize + sizeOf(x.Verifier, x.HasVerifier)
+	for _, e := range x.Contexts.All() {
+		n += contextElementSize + e.Transfers.Len()*wire.SyntaxIDSize
+	}
+	return n
+}
+
+// AppendBind appends x as the type that x.Header names, bind or alter_context.
+func AppendBind(dst []byte, x Bind) ([]byte, error) {
+	if x.Type != PTypeBind && x.Type != PTypeAlterContext {
+		return dst, Errorf(ClassInvalid, "ptype", 2, "%s, expected bind or alter_context", x.Type)
+	}
+	if x.Contexts.over {
+		return dst, Errorf(ClassLimit, "n_context_elem", 24, "more than %d elements or transfer syntaxes", maxListLength)
+	}
+	dst, err := beginPDU(dst, x.Header, x.Type, x.Len(), x.Verifier, x.HasVerifier)
+	if err != nil {
+		return dst, err
+	}
+	o := x.Order()
+	dst = o.AppendUint16(dst, x.MaxXmitFrag)
+	dst = o.AppendUint16(dst, x.MaxRecvFrag)
+	dst = o.AppendUint32(dst, x.AssocGroupID)
+	dst = append(dst, byte(x.Contexts.Len()), 0, 0, 0)
+	dst = x.Contexts.append(dst, o)
+	return appendVerifier(dst, o, x.Verifier, x.HasVerifier), nil
+}

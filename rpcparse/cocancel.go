@@ -1,0 +1,24 @@
+package rpcparse
+
+// CoCancel asks the server to cancel a call (C706 12.6.4.6). The call may
+// still execute: only its answer or the end of the connection tells.
+type CoCancel struct {
+	Header
+	Rest        []byte // 16: usually empty
+	Verifier    Verifier
+	HasVerifier bool
+}
+
+// ParseCoCancel reads exactly one co_cancel. It does not allocate.
+func ParseCoCancel(pdu []byte) (CoCancel, error) {
+	x, err := parseBare(pdu, PTypeCoCancel)
+	return CoCancel(x), err
+}
+
+// Len returns the number of bytes that AppendCoCancel writes.
+func (x CoCancel) Len() int { return bare(x).size() }
+
+// AppendCoCancel appends x.
+func AppendCoCancel(dst []byte, x CoCancel) ([]byte, error) {
+	return appendBare(dst, bare(x), PTypeCoCancel)
+}

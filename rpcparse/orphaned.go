@@ -1,0 +1,24 @@
+package rpcparse
+
+// Orphaned tells the server that the client has lost interest in a call
+// (C706 12.6.4.8). As with [CoCancel], the call may still execute.
+type Orphaned struct {
+	Header
+	Rest        []byte // 16: usually empty
+	Verifier    Verifier
+	HasVerifier bool
+}
+
+// ParseOrphaned reads exactly one orphaned. It does not allocate.
+func ParseOrphaned(pdu []byte) (Orphaned, error) {
+	x, err := parseBare(pdu, PTypeOrphaned)
+	return Orphaned(x), err
+}
+
+// Len returns the number of bytes that AppendOrphaned writes.
+func (x Orphaned) Len() int { return bare(x).size() }
+
+// AppendOrphaned appends x.
+func AppendOrphaned(dst []byte, x Orphaned) ([]byte, error) {
+	return appendBare(dst, bare(x), PTypeOrphaned)
+}

@@ -1,0 +1,24 @@
+package rpcparse
+
+// Shutdown asks the client to close the connection (C706 12.6.4.11).
+// Windows servers never send it.
+type Shutdown struct {
+	Header
+	Rest        []byte // 16: usually empty
+	Verifier    Verifier
+	HasVerifier bool
+}
+
+// ParseShutdown reads exactly one shutdown. It does not allocate.
+func ParseShutdown(pdu []byte) (Shutdown, error) {
+	x, err := parseBare(pdu, PTypeShutdown)
+	return Shutdown(x), err
+}
+
+// Len returns the number of bytes that AppendShutdown writes.
+func (x Shutdown) Len() int { return bare(x).size() }
+
+// AppendShutdown appends x.
+func AppendShutdown(dst []byte, x Shutdown) ([]byte, error) {
+	return appendBare(dst, bare(x), PTypeShutdown)
+}
