@@ -1,0 +1,132 @@
+package rpcparse
+
+// maxHandshakes is how many binds and alter_contexts may wait for their
+// answers at once. Clients send one leg at a time (MS-RPCE 3.3.1.5.2.1).
+const maxHandshakes = 16
+
+// ConversationOptions sets what a [Conversation] follows. The zero value is
+// what a proxy needs.
+type ConversationOptions struct {
+	// FollowAll keeps every presentation context and every call, not only those
+	// of the address book and the endpoint mapper: for readers of captures.
+	FollowAll bool
+	// MidStream says that the beginning of the connection was not seen, so that
+	// a request without a bind is no error.
+	MidStream bool
+}
+
+// Conversation is the state of one TCP connection: presentation contexts,
+// security contexts, calls in flight and fragments. It does no I/O: whole PDUs
+// go in, events come out. It is not safe for concurrent use. The zero value is
+// ready for a connection that is followed from its first byte.
+//
+// After an error the connection must be given up: client and server may
+// disagree about what the PDU meant.
+type Conversation struct {
+	opts       ConversationOptions
+	bound      bool // a bind was answered with bind_ack
+	headerSign bool // agreed, and never cleared (MS-RPCE 3.3.1.5.2.2)
+	group      uint32
+	limits     [2]int // largest fragment agreed, by direction
+
+	contexts   []*PresentationContext
+	security   []*SecurityContext
+	handshakes []handshake
+	calls      []*Call
+	last       *Call
+	fragments  [2]fragmented // in progress, by direction
+}
+
+// handshake is a bind or alter_context that waits for its answer.
+type handshake struct {
+	callID     uint32
+	ptype      PType
+	headerSign bool
+	proposals  []proposal
+	security   *SecurityContext
+}
+
+// NewConversation returns a conversation that follows what opts says.
+func NewConversation(opts ConversationOptions) *Conversation {
+	return &Conversation{opts: opts, bound: opts.MidStream}
+}
+
+// Association returns the assoc_group_id that the server gave, 0 before.
+func (c *Conversation) Association() uint32 { return c.group }
+
+// Bound reports whether the server has answered a bind with bind_ack.
+func (c *Conversation) Bound() bool { return c.bound }
+
+// HeaderSigning reports whether signatures cover PDU headers by agreement.
+func (c *Conversation) HeaderSigning() bool { return c.headerSign }
+
+// MaxFragment returns the largest fragment, in bytes, that was agreed for dir
+// by bind and bind_ack; 0 before.
+func (c *Conversation) MaxFragment(dir Direction) int { return c.limits[dir] }
+
+// Call returns the call that the PDU seen last belongs to, or nil when it
+// belongs to none or to one that is not followed.
+func (c *Conversation) Call() *Call { return c.last }
+
+// SecurityContexts returns how many security contexts the connection has.
+func (c *Conversation) SecurityContexts() int { return len(c.security) }
+
+// FromClient follows one whole PDU of the client, with its parsed header, and
+// appends what it meant to out. It keeps no part of pdu. Errors are *[Error].
+func (c *Conversation) FromClient(h Header, pdu []byte, out []Event) ([]Event, error) {
+	c.last = nil
+	switch h.Type {
+	case PTypeRequest:
+		return c.request(pdu, out)
+	case PTypeBind, PTypeAlterContext:
+		return c.bind(pdu, out)
+	case PTypeAuth3:
+		return c.auth3(pdu, out)
+	case PTypeCoCancel, PTypeOrphaned:
+		return c.abandoned(h, out)
+	}
+	return out, Errorf(ClassState, "ptype", 2, "%v from a client on a TCP connection", h.Type)
+}
+
+// FromServer is FromClient for the other direction.
+func (c *Conversation) FromServer(h Header, pdu []byte, out []Event) ([]Event, error) {
+	c.last = nil
+	switch h.Type {
+	case PTypeResponse:
+		return c.response(pdu, out)
+	case PTypeFault:
+		return c.fault(pdu, out)
+	case PTypeBindAck, PTypeAlterContextResp:
+		return c.bindAck(pdu, out)
+	case PTypeBindNak:
+		return c.bindNak(pdu, out)
+	case PTypeShutdown:
+		return out, nil // a request to the client to close; it decides (C706 12.6.4.11)
+	}
+	return out, Errorf(ClassState, "ptype", 2, "%v from a server on a TCP connection", h.Type)
+}
+
+// Undecided reports whether the meaning of a request depends on a handshake
+// that the server has not answered yet: it names a presentation context that
+// has been offered but not accepted. Whoever must act on the request waits
+// until [Conversation.Handshaking] is false.
+func (c *Conversation) Undecided(h Header, pdu []byte) bool {
+	if len(c.handshakes) == 0 || h.Type != PTypeRequest {
+		return false
+	}
+	r, err := ParseRequest(pdu)
+	if err != nil {
+		return false
+	}
+	for _, hs := range c.handshakes {
+		for _, p := range hs.proposals {
+			if p.id == r.ContextID {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// Handshaking reports whether a bind or alter_context waits for its answer.
+func (c *Conversation) Handshaking() bool { return len(c.handshakes) > 0 }

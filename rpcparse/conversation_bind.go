@@ -1,0 +1,140 @@
+package rpcparse
+
+// bind follows a bind or an alter_context.
+func (c *Conversation) bind(pdu []byte, out []Event) ([]Event, error) {
+	b, err := ParseBind(pdu)
+	if err != nil {
+		return out, err
+	}
+	if err := c.mayBind(&b); err != nil {
+		return out, err
+	}
+	hs := handshake{callID: b.CallID, ptype: b.Type, headerSign: b.Flags&FlagSupportHeaderSign != 0}
+	if hs.proposals, err = c.proposals(&b); err != nil {
+		return out, err
+	}
+	if b.Type == PTypeBind {
+		out = append(out, Event{Kind: EventAssociationRequested, CallID: b.CallID, Association: b.AssocGroupID})
+	}
+	if b.HasVerifier {
+		if hs.security, out, err = c.clientLeg(&b.Verifier, out); err != nil {
+			return out, err
+		}
+	}
+	c.handshakes = append(c.handshakes, hs)
+	return out, nil
+}
+
+// mayBind checks the order: one bind, first of all, then alter_contexts.
+func (c *Conversation) mayBind(b *Bind) error {
+	if len(c.handshakes) >= maxHandshakes {
+		return Errorf(ClassLimit, "handshakes", 2, "more than %d handshakes without an answer", maxHandshakes)
+	}
+	if c.opts.MidStream {
+		return nil
+	}
+	binding := false
+	for _, hs := range c.handshakes {
+		binding = binding || hs.ptype == PTypeBind
+	}
+	switch {
+	case b.Type == PTypeBind && (c.bound || binding):
+		return Errorf(ClassState, "bind_twice", 2, "a second bind on one connection")
+	case b.Type == PTypeAlterContext && !c.bound && !binding:
+		return Errorf(ClassState, "alter_context_before_bind", 2, "alter_context on a connection without a bind")
+	}
+	return nil
+}
+
+// takeHandshake removes and returns the oldest handshake of that call id and
+// one of the types.
+func (c *Conversation) takeHandshake(callID uint32, ptypes ...PType) (handshake, bool) {
+	for i, hs := range c.handshakes {
+		if hs.callID != callID {
+			continue
+		}
+		for _, t := range ptypes {
+			if hs.ptype == t {
+				c.handshakes = append(c.handshakes[:i], c.handshakes[i+1:]...)
+				c.trimHandshakes()
+				return hs, true
+			}
+		}
+	}
+	return handshake{}, false
+}
+
+// WithdrawBind forgets a bind that is not forwarded to the server.
+func (c *Conversation) WithdrawBind(callID uint32) { c.takeHandshake(callID, PTypeBind) }
+
+// trimHandshakes gives the list back when it is empty: an idle connection
+// keeps its state and nothing else.
+func (c *Conversation) trimHandshakes() {
+	if len(c.handshakes) == 0 {
+		c.handshakes = nil
+	}
+}
+
+// bindAck follows a bind_ack or an alter_context_resp.
+func (c *Conversation) bindAck(pdu []byte, out []Event) ([]Event, error) {
+	a, err := ParseBindAck(pdu)
+	if err != nil {
+		return out, err
+	}
+	asked := PTypeBind
+	if a.Type == PTypeAlterContextResp {
+		asked = PTypeAlterContext
+	}
+	hs, ok := c.takeHandshake(a.CallID, asked)
+	if !ok {
+		if c.opts.MidStream {
+			return out, nil
+		}
+		return out, Errorf(ClassState, "unexpected_answer", 12, "%v for call %d, but no %v waits for it", a.Type, a.CallID, asked)
+	}
+	c.accept(hs.proposals, a.Results)
+	if hs.headerSign && a.Flags&FlagSupportHeaderSign != 0 {
+		c.headerSign = true
+	}
+	if a.Type == PTypeBindAck {
+		c.bound, c.group = true, a.AssocGroupID
+		c.limits[ClientToServer], c.limits[ServerToClient] = int(a.MaxRecvFrag), int(a.MaxXmitFrag)
+		out = append(out, Event{Kind: EventAssociationJoined, CallID: a.CallID, Association: a.AssocGroupID, Security: hs.security})
+	}
+	return c.serverLeg(hs.security, a.Verifier.Token, a.Type, out), nil
+}
+
+// bindNak follows a bind_nak. The client may bind again.
+func (c *Conversation) bindNak(pdu []byte, out []Event) ([]Event, error) {
+	n, err := ParseBindNak(pdu)
+	if err != nil {
+		return out, err
+	}
+	if _, ok := c.takeHandshake(n.CallID, PTypeBind, PTypeAlterContext); !ok && !c.opts.MidStream {
+		return out, Errorf(ClassState, "unexpected_answer", 12, "bind_nak for call %d, but no bind waits for it", n.CallID)
+	}
+	if !c.bound {
+		c.security = nil // the handshake is over; a new bind begins a new one
+	}
+	return append(out, Event{Kind: EventAssociationRefused, CallID: n.CallID, Fault: uint32(n.Reason)}), nil
+}
+
+// auth3 follows the last leg of an authentication. It has no answer.
+func (c *Conversation) auth3(pdu []byte, out []Event) ([]Event, error) {
+	a, err := ParseAuth3(pdu)
+	if err != nil {
+		return out, err
+	}
+	if !c.bound && !c.Handshaking() {
+		return out, Errorf(ClassState, "auth3_before_bind", 2, "auth3 on a connection without a bind")
+	}
+	if !a.HasVerifier {
+		return out, nil // says nothing; the server judges it
+	}
+	if c.securityByID(a.Verifier.ContextID) == nil && !c.opts.MidStream {
+		return out, Errorf(ClassState, "auth3_without_context", a.Verifier.Offset,
+			"auth3 for security context %d, which no bind began", a.Verifier.ContextID)
+	}
+	_, out, err = c.clientLeg(&a.Verifier, out)
+	return out, err
+}

@@ -1,0 +1,309 @@
+package rpcparse
+
+import (
+	"github.com/nspiproxy/nspiproxy/rpcparse/nspi"
+	"github.com/nspiproxy/nspiproxy/rpcparse/tower"
+)
+
+const (
+	// MaxCalls is how many calls in flight are followed on one connection.
+	// Peers set no limit with concurrent multiplexing; Zeek follows 20.
+	MaxCalls = 1024
+	// MaxFollowedStub is how many bytes of a fragmented NspiBind or NspiUnbind
+	// stub are put together. The largest legitimate one has 64 bytes and a
+	// verification trailer of 60.
+	MaxFollowedStub = 4096
+)
+
+// Call is a request that waits for its response.
+type Call struct {
+	ID       uint32
+	Opnum    uint16
+	Context  *PresentationContext // nil: not a context that is followed
+	Security *SecurityContext     // nil: not authenticated
+	Level    AuthLevel            // that protects this call
+	Bind     nspi.BindRequest     // NspiBind, when it could be read
+	Readable bool                 // the stub of the request could be read
+	Handle   nspi.Handle          // NspiUnbind: the handle it names
+	Tag      any                  // the caller's own, untouched here
+
+	certain  bool   // Security is the one the server takes, without doubt
+	complete bool   // the last fragment of the request was seen
+	reqLen   int    // bytes of request stub
+	respLen  int    // bytes of response stub so far
+	stub     []byte // fragments put together, nil for calls of one fragment
+}
+
+// IsNSPI reports whether the call is for an address book method.
+func (k *Call) IsNSPI() bool { return k != nil && k.Context.IsNSPI() }
+
+// IsBind reports whether the call is NspiBind.
+func (k *Call) IsBind() bool { return k.IsNSPI() && k.Opnum == nspi.OpnumBind }
+
+// IsUnbind reports whether the call is NspiUnbind.
+func (k *Call) IsUnbind() bool { return k.IsNSPI() && k.Opnum == nspi.OpnumUnbind }
+
+// MapsEndpoints reports whether the answer of the call holds towers: ept_map
+// or ept_lookup.
+func (k *Call) MapsEndpoints() bool {
+	return k != nil && k.Context.IsEndpointMapper() && (k.Opnum == tower.OpnumMap || k.Opnum == tower.OpnumLookup)
+}
+
+// Protected reports whether the PDUs of the call are signed or sealed.
+func (k *Call) Protected() bool { return k.Level > LevelConnect }
+
+// Sealed reports whether the stubs of the call are encrypted.
+func (k *Call) Sealed() bool { return k.Level >= LevelPrivacy }
+
+// request follows one fragment of a request.
+func (c *Conversation) request(pdu []byte, out []Event) ([]Event, error) {
+	r, err := ParseRequest(pdu)
+	if err != nil {
+		return out, err
+	}
+	if !c.bound && !c.Handshaking() {
+		return out, Errorf(ClassState, "request_before_bind", 2, "a request on a connection without a bind")
+	}
+	if err := c.fragments[ClientToServer].request(&r); err != nil {
+		return out, err
+	}
+	k := c.findCall(r.CallID)
+	if r.First() {
+		if k != nil {
+			return out, Errorf(ClassState, "call_id", 12, "call %d is made again before its answer", r.CallID)
+		}
+		if k, err = c.begin(&r); err != nil {
+			return out, err
+		}
+	}
+	c.last = k
+	if k == nil {
+		return out, nil
+	}
+	return c.requestFragment(k, &r, out)
+}
+
+// begin starts to follow a call where anything depends on its answer.
+func (c *Conversation) begin(r *Request) (*Call, error) {
+	s, certain, err := c.securityOf(r)
+	if err != nil {
+		return nil, err
+	}
+	p := c.contextByID(r.ContextID)
+	proves := s != nil && s.state == securityClaimed && certain
+	k := &Call{ID: r.CallID, Opnum: r.Opnum, Context: p, Security: s, Level: LevelConnect, certain: certain}
+	if !c.opts.FollowAll && !proves && !k.IsBind() && !k.IsUnbind() && !k.MapsEndpoints() {
+		return nil, nil
+	}
+	if r.HasVerifier {
+		k.Level = normalLevel(r.Verifier.Level)
+	}
+	if len(c.calls) >= MaxCalls {
+		return nil, Errorf(ClassLimit, "calls", 12, "more than %d calls wait for their answers", MaxCalls)
+	}
+	c.calls = append(c.calls, k)
+	return k, nil
+}
+
+func (c *Conversation) requestFragment(k *Call, r *Request, out []Event) ([]Event, error) {
+	k.reqLen += len(r.Stub)
+	if !k.IsBind() && !k.IsUnbind() {
+		k.complete = k.complete || r.Last()
+		return out, nil
+	}
+	stub, whole, err := k.gather(r.Stub, r.First(), r.Last())
+	if err != nil || !whole {
+		return out, err
+	}
+	k.complete = true
+	k.readRequest(stub, r.Order())
+	kind := EventBindRequested
+	if k.IsUnbind() {
+		kind = EventUnbindRequested
+	}
+	return append(out, Event{Kind: kind, CallID: k.ID, Opaque: !k.Readable, Handle: k.Handle, Security: k.Security, Call: k}), nil
+}
+
+// gather puts the fragments of a small stub together. The result is valid
+// until the next fragment of the call.
+func (k *Call) gather(part []byte, first, last bool) (stub []byte, whole bool, err error) {
+	if first && last {
+		return part, true, nil
+	}
+	if first {
+		k.stub = k.stub[:0]
+	}
+	if len(k.stub)+len(part) > MaxFollowedStub {
+		return nil, false, Errorf(ClassLimit, "stub", 24, "%s of more than %d bytes", nspi.OpnumName(k.Opnum), MaxFollowedStub)
+	}
+	k.stub = append(k.stub, part...)
+	return k.stub, last, nil
+}
+
+// readRequest reads the stub where it can be read. A stub that cannot be
+// understood is the server's to judge: the call is followed all the same.
+func (k *Call) readRequest(stub []byte, o Order) {
+	syntax, ok := k.Context.NSPISyntax()
+	if !ok || k.Sealed() {
+		return
+	}
+	if k.IsUnbind() {
+		if u, err := nspi.ParseUnbindRequest(stub, syntax, o); err == nil {
+			k.Handle, k.Readable = u.Handle, true
+		}
+		return
+	}
+	if b, err := nspi.ParseBindRequest(stub, syntax, o); err == nil {
+		k.Bind, k.Readable = b, true
+	}
+}
+
+// response follows one fragment of a response.
+func (c *Conversation) response(pdu []byte, out []Event) ([]Event, error) {
+	r, err := ParseResponse(pdu)
+	if err != nil {
+		return out, err
+	}
+	if err := c.fragments[ServerToClient].response(&r); err != nil {
+		return out, err
+	}
+	k := c.findCall(r.CallID)
+	c.last = k
+	if k == nil {
+		return out, nil // a call that is not followed, or was never made
+	}
+	if !k.complete && !c.opts.FollowAll {
+		return out, Errorf(ClassState, "early_response", 12, "a response to call %d before its last fragment", k.ID)
+	}
+	out = k.proveSecurity(out)
+	k.respLen += len(r.Stub)
+	if k.IsBind() || k.IsUnbind() {
+		stub, whole, err := k.gather(r.Stub, r.First(), r.Last())
+		if err != nil {
+			return out, err
+		}
+		if whole {
+			out = append(out, k.answered(stub, r.Order()))
+		}
+	}
+	if r.Last() {
+		c.forget(k)
+	}
+	return out, nil
+}
+
+// proveSecurity notes that the server carried out a call of a context whose
+// handshake it has not answered otherwise: raw NTLM ends with an auth3, which
+// has no answer.
+func (k *Call) proveSecurity(out []Event) []Event {
+	if s := k.Security; s != nil && k.certain && s.state == securityClaimed {
+		s.state = securityAccepted
+		return append(out, Event{Kind: EventAuthenticated, CallID: k.ID, Security: s})
+	}
+	return out
+}
+
+// answered reads the response to NspiBind or NspiUnbind.
+func (k *Call) answered(stub []byte, o Order) Event {
+	e := Event{Kind: EventBindAnswered, CallID: k.ID, Security: k.Security, Call: k}
+	if k.IsUnbind() {
+		e.Kind, e.Handle = EventUnbindAnswered, k.Handle
+	}
+	syntax, ok := k.Context.NSPISyntax()
+	if !ok || k.Sealed() {
+		e.Opaque = true
+		e.Granted = ok && k.grantedByLength(syntax)
+		return e
+	}
+	if k.IsUnbind() {
+		u, err := nspi.ParseUnbindResponse(stub, syntax, o)
+		e.Code = u.Code
+		e.Granted = err == nil && u.Code == nspi.UnbindSuccess
+		return e
+	}
+	b, err := nspi.ParseBindResponse(stub, syntax, o)
+	e.Code, e.Handle = b.Code, b.Handle
+	e.Granted = err == nil && b.Code == nspi.Success && !b.Handle.IsZero()
+	return e
+}
+
+// grantedByLength decides from stub lengths alone (sealed stubs).
+func (k *Call) grantedByLength(s nspi.Syntax) bool {
+	if k.IsUnbind() {
+		return k.respLen == nspi.UnbindSize
+	}
+	return nspi.ClassifyBindAnswer(k.reqLen, k.respLen, s) == nspi.Granted
+}
+
+// fault follows a fault. It ends its call, or the handshake that it answers.
+func (c *Conversation) fault(pdu []byte, out []Event) ([]Event, error) {
+	f, err := ParseFault(pdu)
+	if err != nil {
+		return out, err
+	}
+	c.fragments[ClientToServer].faulted(f.CallID)
+	c.fragments[ServerToClient].faulted(f.CallID)
+	k := c.findCall(f.CallID)
+	c.last = k
+	if k == nil {
+		c.takeHandshake(f.CallID, PTypeBind, PTypeAlterContext)
+		return out, nil
+	}
+	c.forget(k)
+	e := Event{CallID: k.ID, Fault: f.Status, Security: k.Security, Call: k, Handle: k.Handle}
+	switch {
+	case k.IsBind():
+		e.Kind = EventBindAnswered
+	case k.IsUnbind():
+		e.Kind = EventUnbindAnswered
+	default:
+		return out, nil
+	}
+	return append(out, e), nil
+}
+
+// abandoned follows a cancel or an orphaned PDU.
+func (c *Conversation) abandoned(h Header, out []Event) ([]Event, error) {
+	if h.Type == PTypeOrphaned {
+		c.fragments[ClientToServer].faulted(h.CallID)
+	}
+	k := c.findCall(h.CallID)
+	c.last = k
+	if k == nil || (!k.IsBind() && !k.IsUnbind()) {
+		return out, nil
+	}
+	return append(out, Event{Kind: EventCallAbandoned, CallID: h.CallID, Security: k.Security, Call: k}), nil
+}
+
+func (c *Conversation) findCall(id uint32) *Call {
+	for _, k := range c.calls {
+		if k.ID == id {
+			return k
+		}
+	}
+	return nil
+}
+
+func (c *Conversation) forget(k *Call) {
+	for i := range c.calls {
+		if c.calls[i] == k {
+			last := len(c.calls) - 1
+			c.calls[i], c.calls[last] = c.calls[last], nil
+			c.calls = c.calls[:last]
+			break
+		}
+	}
+	if len(c.calls) == 0 {
+		c.calls = nil
+	}
+}
+
+// Withdraw forgets a call whose request is not forwarded to the server.
+func (c *Conversation) Withdraw(k *Call) { c.forget(k) }
+
+// Responding reports whether the server is between two fragments of a
+// response, so that another PDU to the client must wait.
+func (c *Conversation) Responding() bool {
+	f := &c.fragments[ServerToClient]
+	return f.active && !f.ended
+}

@@ -1,0 +1,123 @@
+package rpcparse
+
+import (
+	"github.com/nspiproxy/nspiproxy/rpcparse/nspi"
+	"github.com/nspiproxy/nspiproxy/rpcparse/tower"
+)
+
+// MaxPresentationContexts is how many followed presentation contexts one
+// connection may have. A client needs two or three (NDR, NDR64, one more
+// interface); servers allow 4000 times the registered interfaces
+// (protocol limit of Windows, MS-RPCE appendix A).
+const MaxPresentationContexts = 256
+
+// PresentationContext is an interface and the transfer syntax in force for it,
+// agreed by bind or alter_context under a context id (C706 12.6.3.1). It is
+// not changed once made.
+type PresentationContext struct {
+	ID       uint16
+	Abstract SyntaxID
+	Transfer TransferSyntax
+}
+
+// IsNSPI reports whether the context leads to the address book interface. The
+// version is not looked at: a server that accepts another one decides on it.
+func (p *PresentationContext) IsNSPI() bool {
+	return p != nil && p.Abstract.UUID == nspi.Interface.UUID
+}
+
+// IsEndpointMapper reports whether the context leads to the endpoint mapper.
+func (p *PresentationContext) IsEndpointMapper() bool {
+	return p != nil && p.Abstract.UUID == tower.EPMInterface.UUID
+}
+
+// NSPISyntax returns the transfer syntax as package nspi names it. ok is false
+// when the stubs are in a syntax that this package cannot read.
+func (p *PresentationContext) NSPISyntax() (s nspi.Syntax, ok bool) {
+	switch p.Transfer {
+	case TransferNDR:
+		return nspi.NDR, true
+	case TransferNDR64:
+		return nspi.NDR64, true
+	}
+	return nspi.NDR, false
+}
+
+// proposal is a context element that waits for the answer of its handshake.
+type proposal struct {
+	position int // in the bind's list: results correspond by position
+	id       uint16
+	abstract SyntaxID
+	transfer TransferSyntax // what was offered first, assumed by nobody before the answer
+}
+
+func (c *Conversation) follows(abstract SyntaxID) bool {
+	return c.opts.FollowAll || abstract.UUID == nspi.Interface.UUID || abstract.UUID == tower.EPMInterface.UUID
+}
+
+// proposals picks the elements that are followed out of a bind or
+// alter_context. An accepted context may be offered again, but not redefined.
+func (c *Conversation) proposals(b *Bind) ([]proposal, error) {
+	var out []proposal
+	for i, e := range b.Contexts.All() {
+		known := c.contextByID(e.ID)
+		followed := c.follows(e.Abstract)
+		if known != nil && known.Abstract != e.Abstract && !c.opts.FollowAll {
+			return nil, Errorf(ClassState, "context_redefined", contextListOffset,
+				"context %d is %v and was offered again as %v", e.ID, known.Abstract, e.Abstract)
+		}
+		if !followed {
+			continue
+		}
+		if len(out)+len(c.contexts) >= MaxPresentationContexts && !c.opts.FollowAll {
+			return nil, Errorf(ClassLimit, "presentation_contexts", contextListOffset,
+				"more than %d contexts of followed interfaces on one connection", MaxPresentationContexts)
+		}
+		out = append(out, proposal{position: i, id: e.ID, abstract: e.Abstract, transfer: firstTransfer(e)})
+	}
+	return out, nil
+}
+
+// contextListOffset is where the context elements of a bind begin.
+const contextListOffset = 28
+
+func firstTransfer(e ContextElement) TransferSyntax {
+	if e.Transfers.Len() == 0 {
+		return TransferNone
+	}
+	return TransferOf(e.Transfers.At(0))
+}
+
+func (c *Conversation) contextByID(id uint16) *PresentationContext {
+	for _, p := range c.contexts {
+		if p.ID == id {
+			return p
+		}
+	}
+	return nil
+}
+
+// accept records the proposals that the server accepted. A missing result is a
+// rejection, surplus results are nobody's.
+func (c *Conversation) accept(proposals []proposal, results ResultList) {
+	for _, p := range proposals {
+		if p.position >= results.Len() {
+			continue
+		}
+		r := results.At(p.position)
+		if r.Result != ResultAcceptance {
+			continue
+		}
+		c.setContext(&PresentationContext{ID: p.id, Abstract: p.abstract, Transfer: TransferOf(r.Transfer)})
+	}
+}
+
+func (c *Conversation) setContext(p *PresentationContext) {
+	for i, old := range c.contexts {
+		if old.ID == p.ID {
+			c.contexts[i] = p
+			return
+		}
+	}
+	c.contexts = append(c.contexts, p)
+}
