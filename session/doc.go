@@ -1,0 +1,81 @@
+// Package session knows who holds what: it counts the live NSPI sessions of
+// every user on every domain controller, and takes part in granting them, so
+// that a limit holds at every moment.
+//
+// It is pure: no sockets, no timers, no logger; the clock is handed in. A
+// [Table] is told what happens on the wire and answers what may go on:
+//
+//	conn := table.Open(client, "dc1", "10.0.0.1:6004") // TCP connection
+//	err := conn.MayJoin(bind.AssocGroupID)             // bind, before it is forwarded
+//	err = conn.Join(ack.AssocGroupID)                  // bind_ack
+//	slot, usage, outcome := conn.Reserve(request)      // NspiBind, before it is forwarded
+//	slot.Commit(handle)                                // its answer: granted,
+//	slot.Release()                                     // or refused, or a fault
+//	conn.Unbound(handle)                               // NspiUnbind has succeeded
+//	conn.Close()                                       // TCP connection is gone
+//
+// # Slots
+//
+// A slot is one place in a user's quota.
+//
+//	state                  event                                     next state
+//	-                      Reserve, below the limit                  reserved (proven, or provisional)
+//	reserved, provisional  Prove: the name was accepted              reserved, proven
+//	reserved, provisional  unanswered for ClaimPatience              reserved, stale
+//	reserved, stale        Prove                                     reserved, proven
+//	reserved (any)         Commit with a handle, CommitOpaque        held
+//	reserved (any)         Commit with the NULL handle, Release      released
+//	reserved (any)         Conn.Close                                released
+//	held                   Conn.Unbound, UnboundOpaque               released (unbind)
+//	held                   last connection of the association gone   released (run down)
+//	held                   association id given anew                 released (run down)
+//	held                   Conn.Disowned                             released (drift)
+//	held                   same handle granted again                 released (drift)
+//	released               anything                                  released
+//
+// An event that a state does not list changes nothing: a Release of a held
+// slot, a Commit after the connection has closed, an unbind that comes twice,
+// an unknown handle, any method of a nil Slot. Canceled and orphaned calls are
+// no events: the domain controller may still grant the session.
+//
+// # Associations
+//
+// Sessions belong to associations, not to connections: an association is known
+// by the domain controller's endpoint and the id that its bind_ack tells,
+// and it lives until the last of its connections is closed. A connection counts
+// from the moment it asks to join.
+//
+// # Claims
+//
+// The name in an NTLM message is a claim until the domain controller has
+// accepted it. A reservation under a claim is provisional. With held and proven
+// slots together called proven:
+//
+//	proven >= limit                            refused
+//	proven + provisional in flight >= limit    wait until these are answered
+//	otherwise                                  reserved
+//
+// So no claim ever gets anybody refused, and the limit is not exceeded if all of
+// them turn out to be true. Waiting ends soon: those with a proven name are
+// served first and no further claim is let in before them, so that they wait for
+// one answer of the domain controller; everybody else is served in order; and a
+// claim without an answer is waited for no longer than [ClaimPatience]
+// ([Table.Expire] sees to that). That is the one case in which a limit can be
+// exceeded: by a claim that is answered late and proves true.
+//
+// Waiting requests are bounded by the connections, which have one at most.
+// There is no smaller bound, because it could only be kept by refusing: whoever
+// filled the queue with claims would lock out their owner.
+//
+// # Where to change what
+//
+//	identity.go     who is charged
+//	association.go  who may join whom; the end of an association
+//	reserve.go      the limit
+//	waiter.go       waiting for claims
+//	slot.go         what the domain controller's answers do
+//	lifecycle.go    all bookkeeping of slots
+//	user.go         users and clients; registry.go their history
+//	listing.go      what administrators see
+//	touch.go        idle times
+package session

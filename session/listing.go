@@ -1,0 +1,197 @@
+package session
+
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+	"time"
+)
+
+// Counts are numbers of the whole table.
+type Counts struct {
+	Connections  int
+	Associations int
+	Users        int // with a slot or a request that waits
+	Clients      int // with a session
+	Sessions     int // held slots
+	Opaque       int // of Sessions: those whose handle is unreadable
+	Reserved     int // proven reservations
+	Provisional  int // reservations under a claimed name
+	Waiting      int // requests that wait
+
+	// Since the table was made; Binds == Unbinds + RunDown + Drift + Sessions.
+	Binds   uint64 // sessions granted
+	Unbinds uint64 // sessions ended by NspiUnbind
+	RunDown uint64 // sessions ended with their association
+	Drift   uint64 // sessions that the domain controller turned out not to have
+}
+
+// Count returns the numbers of this moment.
+func (t *Table) Count() Counts {
+	t.mu.Lock()
+	defer t.unlock()
+	n := t.counts
+	n.Users, n.Clients, n.Sessions = t.users.active(), t.clients.active(), len(t.held)
+	return n
+}
+
+// Entry is one user on one backend, or one client address.
+type Entry struct {
+	Backend string        // Users only
+	User    Identity      // Users only
+	Key     string        // Users only: User.Key()
+	Client  netip.Addr    // Clients only
+	Usage                 // Clients: Held only
+	Binds   uint64        // sessions granted since it is remembered
+	Unbinds uint64        // of these: ended by NspiUnbind
+	Age     time.Duration // of the oldest session; 0 without one
+	Idle    time.Duration // of the oldest session; without one: since the last one ended
+}
+
+// Session is one live session.
+type Session struct {
+	Backend  string
+	Endpoint string
+	GroupID  uint32 // association id; 0: private to one connection
+	User     Identity
+	Client   netip.Addr
+	Handle   Handle // zero if Opaque
+	Opaque   bool   // the handle is unreadable
+	Age      time.Duration
+	Idle     time.Duration
+}
+
+// listBatch is how many records are copied under one lock: some 50 µs.
+const listBatch = 256
+
+// Users lists the users that have slots and those of recent history (see
+// [HistoryLimit]): the one with the oldest session first, those without a
+// session last. Entries are exact each, but not all of the same moment.
+func (t *Table) Users() []Entry {
+	entries := collect(t, t.users.clone, func(u *user) (Entry, bool) {
+		e := u.entry(t)
+		e.Backend, e.User, e.Key, e.Usage = u.key.backend, u.identity, u.key.name, u.usage()
+		return e, u.index >= 0
+	})
+	sortEntries(entries)
+	return entries
+}
+
+// Clients lists the client addresses in the same way.
+func (t *Table) Clients() []Entry {
+	entries := collect(t, t.clients.clone, func(c *client) (Entry, bool) {
+		e := c.entry(t)
+		e.Client = c.addr
+		return e, c.index >= 0
+	})
+	sortEntries(entries)
+	return entries
+}
+
+// Snapshot lists all sessions, oldest first. It needs about 200 bytes for each.
+func (t *Table) Snapshot() []Session {
+	clone := func() []*Slot { return slices.Clone(t.held) }
+	sessions := collect(t, clone, func(s *Slot) (Session, bool) {
+		if s.state != stateHeld {
+			return Session{}, false
+		}
+		return s.session(t.clock()), true
+	})
+	slices.SortStableFunc(sessions, func(a, b Session) int { return cmp.Compare(b.Age, a.Age) })
+	return sessions
+}
+
+// UserSessions lists the sessions of one user on one backend (see
+// [Identity.Key]), oldest first, at most limit.
+func (t *Table) UserSessions(backend, key string, limit int) []Session {
+	t.mu.Lock()
+	defer t.unlock()
+	u := t.users.byKey[userKey{backend, key}]
+	if u == nil {
+		return nil
+	}
+	return sessions(t, &u.held, limit)
+}
+
+// ClientSessions lists the sessions of one client address, oldest first, at
+// most limit.
+func (t *Table) ClientSessions(addr netip.Addr, limit int) []Session {
+	t.mu.Lock()
+	defer t.unlock()
+	c := t.clients.byKey[addr.Unmap()]
+	if c == nil {
+		return nil
+	}
+	return sessions(t, &c.held, limit)
+}
+
+// collect copies what records returns (it is called under the lock) in
+// batches, so that a long list does not hold up those who bind.
+func collect[T, E any](t *Table, records func() []*T, copyOf func(*T) (E, bool)) []E {
+	t.mu.Lock()
+	all := records()
+	t.unlock()
+	list := make([]E, 0, len(all))
+	for batch := range slices.Chunk(all, listBatch) {
+		t.mu.Lock()
+		for _, x := range batch {
+			if e, ok := copyOf(x); ok {
+				list = append(list, e)
+			}
+		}
+		t.unlock()
+	}
+	return list
+}
+
+func sessions[L linker[Slot]](t *Table, held *list[Slot, L], limit int) []Session {
+	now := t.clock()
+	list := make([]Session, 0, max(0, min(limit, held.n)))
+	for s := held.head; s != nil && len(list) < limit; s = held.next(s) {
+		list = append(list, s.session(now))
+	}
+	return list
+}
+
+func (s *Slot) session(now time.Duration) Session {
+	return Session{
+		Backend:  s.user.key.backend,
+		Endpoint: s.assoc.key.endpoint,
+		GroupID:  s.assoc.key.id,
+		User:     s.user.identity,
+		Client:   s.client.addr,
+		Handle:   s.handle,
+		Opaque:   s.opaque,
+		Age:      now - s.since,
+		Idle:     max(0, now-time.Duration(s.used.Load())),
+	}
+}
+
+// granted counts a new session.
+func (y *tally[L]) granted(now time.Duration) {
+	y.binds++
+	y.active = now
+}
+
+// entry returns what users and clients have in common.
+func (y *tally[L]) entry(t *Table) Entry {
+	now := t.clock()
+	e := Entry{Binds: y.binds, Unbinds: y.unbinds, Usage: Usage{Held: y.held.n}}
+	if s := y.held.head; s != nil {
+		e.Age, e.Idle = now-s.since, max(0, now-time.Duration(s.used.Load()))
+	} else if y.binds > 0 {
+		e.Idle = now - y.active
+	}
+	return e
+}
+
+// sortEntries sorts the oldest session first; those without one follow, the
+// one that has been without for the shortest time first.
+func sortEntries(entries []Entry) {
+	slices.SortStableFunc(entries, func(a, b Entry) int {
+		if a.Held == 0 && b.Held == 0 {
+			return cmp.Compare(a.Idle, b.Idle)
+		}
+		return cmp.Compare(b.Age, a.Age)
+	})
+}

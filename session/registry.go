@@ -1,0 +1,90 @@
+package session
+
+import "slices"
+
+// HistoryLimit is how many users, and how many clients, without a session are
+// remembered with their bind and unbind counts. Beyond it the one that has been
+// without for longest is forgotten. 4096 records are about 1 MiB, and more than
+// an administrator reads when looking for yesterday's leak.
+const HistoryLimit = 4096
+
+// member is a record's place in its registry.
+type member[T any] struct {
+	index   int      // in registry.all; -1 once forgotten
+	resting bool     // in registry.resting
+	age     links[T] // of registry.resting
+}
+
+// membership gives a registry access to the records of one type.
+type membership[K comparable, T any] interface {
+	linker[T]
+	member(*T) *member[T]
+	key(*T) K
+}
+
+// registry finds records by key, lists them, and keeps a bounded history of
+// those that hold nothing any more.
+type registry[K comparable, T any, M membership[K, T]] struct {
+	byKey   map[K]*T
+	all     []*T
+	resting list[T, M] // the history, longest without a session first
+}
+
+// add registers x under its key, which must be free.
+func (r *registry[K, T, M]) add(x *T) {
+	var m M
+	if r.byKey == nil {
+		r.byKey = make(map[K]*T)
+	}
+	r.byKey[m.key(x)] = x
+	m.member(x).index = len(r.all)
+	r.all = append(r.all, x)
+}
+
+// rouse takes x out of the history: it holds something again.
+func (r *registry[K, T, M]) rouse(x *T) {
+	var m M
+	if at := m.member(x); at.resting {
+		r.resting.remove(x)
+		at.resting = false
+	}
+}
+
+// rest is told that x holds nothing any more: it becomes history if it is
+// worth remembering, and is forgotten otherwise.
+func (r *registry[K, T, M]) rest(x *T, remember bool) {
+	var m M
+	at := m.member(x)
+	switch {
+	case at.resting || at.index < 0:
+	case !remember:
+		r.forget(x)
+	default:
+		r.resting.push(x)
+		at.resting = true
+		if r.resting.n > HistoryLimit {
+			r.forget(r.resting.head)
+		}
+	}
+}
+
+// forget removes every trace of x.
+func (r *registry[K, T, M]) forget(x *T) {
+	r.rouse(x)
+	var m M
+	at := m.member(x)
+	last := len(r.all) - 1
+	r.all[at.index] = r.all[last]
+	m.member(r.all[at.index]).index = at.index
+	r.all[last] = nil
+	r.all = r.all[:last]
+	at.index = -1
+	delete(r.byKey, m.key(x))
+}
+
+// active returns how many records hold something.
+func (r *registry[K, T, M]) active() int { return len(r.all) - r.resting.n }
+
+// clone returns the records of this moment. Those that are forgotten later
+// have an index of -1.
+func (r *registry[K, T, M]) clone() []*T { return slices.Clone(r.all) }

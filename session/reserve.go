@@ -1,0 +1,133 @@
+package session
+
+import "fmt"
+
+// Outcome is the answer to [Conn.Reserve].
+type Outcome uint8
+
+// The outcomes.
+const (
+	// Reserved: forward the NspiBind, and tell the slot what becomes of it.
+	Reserved Outcome = iota + 1
+	// Refused: the user is at the limit.
+	Refused
+	// Wait: the user may or may not be at the limit, which depends on requests
+	// in flight whose names are unproven. Wake will be called.
+	Wait
+)
+
+// String returns the outcome as logs name it.
+func (o Outcome) String() string {
+	switch o {
+	case Reserved:
+		return "reserved"
+	case Refused:
+		return "refused"
+	case Wait:
+		return "wait"
+	}
+	return fmt.Sprintf("outcome(%d)", uint8(o))
+}
+
+// ReserveRequest asks for a slot.
+type ReserveRequest struct {
+	User  Identity
+	Limit int // slots that the user may have on this backend; negative: unlimited
+	// Proven tells that the domain controller has accepted the user's name on
+	// this connection, or that a ticket proves it. Otherwise the name is a
+	// claim, and the reservation provisional.
+	Proven bool
+	// Wake is called once after an answer of Wait, when asking again will be
+	// answered otherwise; unless the connection closes or asks again before.
+	// It is called from any goroutine, without a lock, perhaps before Reserve
+	// has returned, and perhaps just after Close has. If it is nil the request
+	// does not wait: it is decided by what is proven.
+	Wake func()
+}
+
+// Usage counts the slots of one user on one backend.
+type Usage struct {
+	Held        int // live sessions
+	Reserved    int // proven reservations
+	Provisional int // reservations under a claimed name
+}
+
+// Reserve checks the limit and takes a slot, in one step. Usage is that before
+// this request. The slot is nil unless the outcome is Reserved. On a closed
+// connection everything is refused.
+//
+// A connection waits for one request at a time, as a relay does that stops
+// reading from its client: Reserve withdraws an earlier request that waits.
+// After Wake the same request must be made again (or the connection closed), for
+// a place is kept for it.
+func (c *Conn) Reserve(r ReserveRequest) (*Slot, Usage, Outcome) {
+	t, key := c.table, userKey{c.backend, r.User.Key()}
+	t.mu.Lock()
+	defer t.unlock()
+	if c.closed {
+		return nil, Usage{}, Refused
+	}
+	first := c.takePlace(key)
+	u := t.users.byKey[key]
+	used, outcome := t.check(u, r, first)
+	switch outcome {
+	case Reserved:
+		u = t.userOf(key, r.User)
+		s := t.take(c, u, r)
+		t.settle(u)
+		return s, used, Reserved
+	case Wait:
+		t.enqueue(c, u, r, first)
+	}
+	if u != nil {
+		t.settle(u)
+	}
+	return nil, used, outcome
+}
+
+// check decides on r without taking anything. u may be nil; first means that a
+// place was kept for r, so that it does not queue again behind the others.
+func (t *Table) check(u *user, r ReserveRequest, first bool) (Usage, Outcome) {
+	if u == nil {
+		return Usage{}, decide(r.Limit, 0, 0)
+	}
+	t.expireClaims(u)
+	ahead := 0
+	if !first {
+		ahead = u.ahead(r.Proven)
+	}
+	unsure := u.claims.n + ahead
+	if r.Wake == nil {
+		unsure = 0
+	}
+	return u.usage(), decide(r.Limit, u.proven(), unsure)
+}
+
+// decide is the limit. Slots that are proven refuse; those that are unsure
+// (claims in flight, and requests that wait for them) make others wait. So the
+// limit holds whatever becomes of the claims, and a claim refuses nobody.
+func decide(limit, proven, unsure int) Outcome {
+	switch {
+	case limit < 0:
+		return Reserved
+	case proven >= limit:
+		return Refused
+	case proven+unsure >= limit:
+		return Wait
+	}
+	return Reserved
+}
+
+// take gives u a slot on c for r.
+func (t *Table) take(c *Conn, u *user, r ReserveRequest) *Slot {
+	s := &Slot{user: u}
+	s.used.Store(notLive)
+	if r.Proven {
+		// Text that nobody has vouched for must not stay on display.
+		u.identity = r.User
+		t.reserve(s, c, stateReserved)
+	} else {
+		t.reserve(s, c, stateClaimed)
+	}
+	return s
+}

@@ -1,0 +1,89 @@
+package session
+
+import (
+	"net/netip"
+	"sync"
+	"time"
+)
+
+// Options are the dependencies of a [Table].
+type Options struct {
+	// Now is the clock. Only differences between its answers are used, so a
+	// clock with a monotonic reading keeps ages right when the time is set.
+	// Default: time.Now.
+	Now func() time.Time
+}
+
+// Table holds the live sessions of all backends. Its methods, and those of the
+// [Conn] and [Slot] values that it hands out, are safe for concurrent use; each
+// is one atomic step, except where it says otherwise.
+type Table struct {
+	now   func() time.Time
+	start time.Time
+
+	mu           sync.Mutex
+	users        users
+	clients      clients
+	associations map[groupKey]*association // those that a connection can name
+	live         map[sessionKey]*Slot      // held slots with a known handle
+	held         []*Slot                   // all held slots, in no order
+	contended    map[*user]struct{}        // those with waiters
+	counts       Counts
+	wakes        []func() // to be called once mu is free
+}
+
+// sessionKey names a session: handles are unique within an association only.
+type sessionKey struct {
+	assoc  *association
+	handle Handle
+}
+
+// NewTable returns an empty table.
+func NewTable(o Options) *Table {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return &Table{
+		now:          o.Now,
+		start:        o.Now(),
+		associations: make(map[groupKey]*association),
+		live:         make(map[sessionKey]*Slot),
+		contended:    make(map[*user]struct{}),
+	}
+}
+
+// Open records a new TCP connection from client. backend names the domain
+// controller: users are counted per backend. endpoint is the address and port
+// there: association ids are unique per endpoint (MS-RPCE 3.3.1.1.1). The caller
+// closes the Conn when the connection is gone.
+func (t *Table) Open(client netip.AddrPort, backend, endpoint string) *Conn {
+	t.mu.Lock()
+	defer t.unlock()
+	t.counts.Connections++
+	return &Conn{table: t, addr: client.Addr().Unmap(), backend: backend, endpoint: endpoint}
+}
+
+// Expire wakes those who wait for a claim that has gone unanswered for
+// [ClaimPatience]. Call it about once a second; it costs nothing while nobody
+// waits.
+func (t *Table) Expire() {
+	t.mu.Lock()
+	defer t.unlock()
+	for u := range t.contended {
+		t.settle(u)
+	}
+}
+
+// unlock releases the lock, then wakes whom the operation has given an answer:
+// a Wake function may call back into the table.
+func (t *Table) unlock() {
+	wakes := t.wakes
+	t.wakes = nil
+	t.mu.Unlock()
+	for _, wake := range wakes {
+		wake()
+	}
+}
+
+// clock returns the time since the table was made. It is never negative.
+func (t *Table) clock() time.Duration { return max(0, t.now().Sub(t.start)) }

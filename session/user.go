@@ -1,0 +1,109 @@
+package session
+
+import (
+	"net/netip"
+	"time"
+)
+
+// tally is what users and clients have in common: their sessions, and how they
+// came and went.
+type tally[L linker[Slot]] struct {
+	held    list[Slot, L] // oldest first
+	binds   uint64        // sessions granted
+	unbinds uint64        // sessions that ended by NspiUnbind
+	active  time.Duration // of the table's clock: last grant or end of a session
+}
+
+// userKey names a user on one backend: a domain controller counts for itself.
+type userKey struct {
+	backend string
+	name    string // Identity.Key
+}
+
+// user is everything that one user has on one backend. It exists while it has
+// a slot, and afterwards as history if it ever had a session.
+type user struct {
+	member[user]
+	tally[byUser]
+	table    *Table
+	key      userKey
+	identity Identity
+
+	reserved int                // proven reservations
+	claims   list[Slot, byUser] // provisional reservations that others wait for, oldest first
+	stale    int                // provisional reservations that nobody waits for any more
+	queue    [2]list[waiter, byArrival]
+}
+
+// proven returns the slots that count against everybody.
+func (u *user) proven() int { return u.held.n + u.reserved }
+
+// usage returns the slots of u; u may be nil.
+func (u *user) usage() Usage {
+	if u == nil {
+		return Usage{}
+	}
+	return Usage{Held: u.held.n, Reserved: u.reserved, Provisional: u.claims.n + u.stale}
+}
+
+// hasSlots reports whether u has anything that is not history.
+func (u *user) hasSlots() bool { return u.usage() != Usage{} || u.waiting() > 0 }
+
+// client is everything that comes from one address.
+type client struct {
+	member[client]
+	tally[byClient]
+	addr netip.Addr
+}
+
+// users and clients are the registries of a table.
+type (
+	users   = registry[userKey, user, userMembers]
+	clients = registry[netip.Addr, client, clientMembers]
+)
+
+type userMembers struct{}
+
+func (userMembers) of(u *user) *links[user]      { return &u.age }
+func (userMembers) member(u *user) *member[user] { return &u.member }
+func (userMembers) key(u *user) userKey          { return u.key }
+
+type clientMembers struct{}
+
+func (clientMembers) of(c *client) *links[client]      { return &c.age }
+func (clientMembers) member(c *client) *member[client] { return &c.member }
+func (clientMembers) key(c *client) netip.Addr         { return c.addr }
+
+// userOf returns the record of key, made if there is none. The caller gives it
+// a slot before it releases the lock.
+func (t *Table) userOf(key userKey, id Identity) *user {
+	u := t.users.byKey[key]
+	if u == nil {
+		u = &user{table: t, key: key, identity: id}
+		t.users.add(u)
+	}
+	return u
+}
+
+// clientOf returns the record of addr, made if there is none. The caller gives
+// it a session before it releases the lock.
+func (t *Table) clientOf(addr netip.Addr) *client {
+	cl := t.clients.byKey[addr]
+	if cl == nil {
+		cl = &client{addr: addr}
+		t.clients.add(cl)
+	}
+	return cl
+}
+
+// settle ends every operation that changed u: it admits who waits, if there is
+// room now, and lets u go if nothing is left.
+func (t *Table) settle(u *user) {
+	if u.waiting() > 0 {
+		t.expireClaims(u)
+		t.admit(u)
+	}
+	if !u.hasSlots() {
+		t.users.rest(u, u.binds > 0)
+	}
+}
