@@ -1,0 +1,81 @@
+package relay
+
+// bufferSizes are the capacities of pooled buffers: a header's worth to some
+// small PDUs, an ordinary fragment, the largest PDU, and what one read can leave.
+var bufferSizes = [...]int{1 << 10, 8 << 10, 64 << 10, 256 << 10}
+
+// maxPooled is how many bytes of free buffers of each size a loop keeps.
+const maxPooled = 1 << 20
+
+// buffer holds bytes that could not be sent on at once: data[read:].
+type buffer struct {
+	data []byte
+	read int
+}
+
+func (b *buffer) bytes() []byte { return b.data[b.read:] }
+
+// waiting is the number of bytes in b, which may be nil.
+func waiting(b *buffer) int {
+	if b == nil {
+		return 0
+	}
+	return len(b.data) - b.read
+}
+
+// pool keeps free buffers of one loop.
+type pool struct {
+	free [len(bufferSizes)][]*buffer
+}
+
+// append returns b, or a buffer in its place, with p added; b may be nil. The
+// capacity follows the bytes that have come, never a length that a peer claims.
+func (p *pool) append(b *buffer, data []byte) *buffer {
+	have := waiting(b)
+	if b != nil && cap(b.data)-len(b.data) >= len(data) {
+		b.data = append(b.data, data...)
+		return b
+	}
+	if b != nil && b.read > 0 && cap(b.data) >= 2*have+len(data) { // the first half is free: move down, in linear time overall
+		n := copy(b.data[:cap(b.data)], b.bytes())
+		b.data, b.read = append(b.data[:n], data...), 0
+		return b
+	}
+	grown := p.take(have + len(data))
+	if b != nil {
+		grown.data = append(grown.data, b.bytes()...)
+		p.release(b)
+	}
+	grown.data = append(grown.data, data...)
+	return grown
+}
+
+// take returns an empty buffer for n bytes.
+func (p *pool) take(n int) *buffer {
+	for class, size := range bufferSizes {
+		if n > size {
+			continue
+		}
+		if k := len(p.free[class]); k > 0 {
+			b := p.free[class][k-1]
+			p.free[class] = p.free[class][:k-1]
+			return b
+		}
+		return &buffer{data: make([]byte, 0, size)}
+	}
+	return &buffer{data: make([]byte, 0, n+n/2)} // many injected PDUs at once: not kept
+}
+
+// release gives b back, which may be nil.
+func (p *pool) release(b *buffer) {
+	if b == nil {
+		return
+	}
+	for class, size := range bufferSizes {
+		if cap(b.data) == size && len(p.free[class])*size < maxPooled {
+			b.data, b.read = b.data[:0], 0
+			p.free[class] = append(p.free[class], b)
+			return
+		}
+	}
+}

@@ -1,0 +1,146 @@
+package relay
+
+import "syscall"
+
+// sides returns both, for what is done to either.
+func (c *Conn) sides() [2]*side { return [...]*side{&c.client, &c.server} }
+
+// settle carries the ends of the streams over, and ends the connection when both
+// have ended.
+func (c *Conn) settle() {
+	if c.state != stateOpen {
+		return
+	}
+	for _, s := range c.sides() {
+		// All that a dead side sent before has been forwarded, or cannot be.
+		if s.dead && (!s.readable || !c.mayRead(s)) {
+			c.broken(s, takeError(s.fd))
+			return
+		}
+	}
+	if c.ended(&c.client) && c.ended(&c.server) && c.client.out == nil && c.server.out == nil {
+		c.finish(CloseReason{Cause: CauseEnd}, false)
+		return
+	}
+	for _, s := range c.sides() {
+		if c.ended(s) {
+			c.end(c.other(s))
+		}
+	}
+}
+
+// ended says whether the stream of s has ended and all of it has been handled.
+// What is left then is an incomplete PDU, which nobody can do anything with.
+func (c *Conn) ended(s *side) bool { return s.eof && !s.backlog }
+
+// end sends the end of the stream to s, behind what waits for it.
+func (c *Conn) end(s *side) {
+	if s.out == nil && !s.shut {
+		s.shut = true
+		shutdownWrite(s.fd)
+	}
+}
+
+// broken ends the connection because s was reset or is unreachable: so is the
+// other side then.
+func (c *Conn) broken(s *side, errno syscall.Errno) {
+	cause := CauseClientReset
+	if s == &c.server {
+		cause = CauseServerReset
+	}
+	c.finish(CloseReason{Cause: cause, Err: errnoError("read", errno)}, true)
+}
+
+// timeout ends what took too long.
+func (c *Conn) timeout(class timerClass) {
+	switch class {
+	case timerConnect:
+		c.finish(CloseReason{Cause: CauseDialTimeout}, true)
+	case timerHandshake:
+		c.close(CloseReason{Cause: CauseHandshakeTimeout})
+		c.drain()
+	case timerDrain:
+		c.finish(c.reason, false)
+	}
+}
+
+// close ends both streams behind what has been accepted, and reads on without
+// looking, because closing a socket with unread bytes is a reset, and a reset
+// may destroy what the peer has not read yet. drain does the work.
+func (c *Conn) close(r CloseReason) {
+	c.state, c.reason = stateClosing, r
+	c.held, c.resuming = false, false
+	for _, s := range c.sides() {
+		c.loop.pool.release(s.in)
+		s.in, s.backlog = nil, false
+		s.readable, s.final = !s.eof, true
+	}
+	c.loop.timers.start(c, timerDrain, c.loop.now())
+}
+
+// drain goes on with closing; both sides have to be done with.
+func (c *Conn) drain() {
+	done := true
+	for _, s := range c.sides() {
+		c.flush(s)
+		if s.out == nil && !s.shut {
+			c.end(s)
+			c.loop.timers.start(c, timerDrain, c.loop.now())
+		}
+		c.discard(s)
+		if s.out != nil || !s.eof {
+			done = false
+		}
+	}
+	if done {
+		c.finish(c.reason, false)
+	}
+}
+
+// discard reads what s still sends.
+func (c *Conn) discard(s *side) {
+	for s.readable {
+		b, errno := c.receive(s)
+		if errno != 0 {
+			c.loop.pool.release(s.out)
+			s.out, s.dead, s.eof = nil, true, true
+			return
+		}
+		if len(b) == readSize {
+			c.loop.requeue(c)
+			return
+		}
+	}
+}
+
+// finish closes both sockets, with a reset if told, and says so to the handler.
+// The first reason counts.
+func (c *Conn) finish(r CloseReason, reset bool) {
+	if c.state == stateGone {
+		return
+	}
+	l := c.loop
+	c.state = stateGone
+	l.timers.stop(c)
+	l.slots.release(c.slot)
+	for _, s := range c.sides() {
+		l.pool.release(s.in)
+		l.pool.release(s.out)
+		s.in, s.out = nil, nil
+		switch {
+		case s.fd < 0: // never made
+		case reset:
+			resetSocket(s.fd)
+		default:
+			closeSocket(s.fd)
+		}
+	}
+	l.active--
+	l.group.active.Add(-1)
+	l.counters.closed[r.Cause].Add(1)
+	l.counters.ended.Add(1)
+	if h := c.handler; h != nil {
+		c.handler = nil
+		h.Closed(r)
+	}
+}

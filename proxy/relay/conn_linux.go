@@ -1,0 +1,128 @@
+package relay
+
+import (
+	"net/netip"
+	"sync/atomic"
+
+	"github.com/nspiproxy/nspiproxy/rpcparse"
+)
+
+// Conn is one client's connection and the one to the server made for it. Its
+// methods belong to its handler, on its loop, but for Wake.
+//
+// There may be tens of thousands, most of them idle: what is here is what an
+// idle connection costs.
+type Conn struct {
+	loop     *loop
+	listener *Listener
+	handler  Handler
+	address  netip.AddrPort
+	client   side
+	server   side
+	timer    timer
+	reason   CloseReason // from the moment it is known
+	slot     int32
+	state    state
+
+	bare     bool // not RPC: bytes pass unseen
+	framed   bool // a PDU has been seen, from either side
+	held     bool // the first PDU of client.in waits for Resume
+	resuming bool // and Resume is to be asked
+	queued   bool // in the loop's list of what to do next
+
+	waking atomic.Bool // a wake is in the mailbox
+}
+
+// state is drawn as a table in the package's comment.
+type state uint8
+
+const (
+	stateDialing state = iota
+	stateOpen
+	stateClosing
+	stateBroken // the handler panicked
+	stateGone
+)
+
+func newConn(l *loop, ln *Listener, fd int32, client netip.AddrPort) *Conn {
+	c := &Conn{loop: l, listener: ln, address: client}
+	c.client = newSide(fd, rpcparse.ClientToServer, l.group.options.Limits)
+	c.server = newSide(-1, rpcparse.ServerToClient, l.group.options.Limits)
+	c.slot = l.slots.take(c, nil)
+	return c
+}
+
+// Client returns the client's address.
+func (c *Conn) Client() netip.AddrPort { return c.address }
+
+// Server returns the address of the server that it is, or will be, connected to.
+func (c *Conn) Server() netip.AddrPort { return c.listener.target }
+
+// Wake makes the loop ask Handler.Resume if a PDU is held by then. It may be
+// called from any goroutine, at any time, also from inside the handler and after
+// the connection has ended; it never blocks on the loop. A wake that arrives
+// before the handler's Hold has been returned is not lost.
+func (c *Conn) Wake() {
+	if c.waking.CompareAndSwap(false, true) {
+		c.loop.mailbox.post(message{op: opWake, conn: c})
+	}
+}
+
+// HandshakeDone ends Options.HandshakeTimeout. A forwarded bind_ack does the
+// same.
+func (c *Conn) HandshakeDone() {
+	if c.timer.class == timerHandshake {
+		c.loop.timers.stop(c)
+	}
+}
+
+// SetMaxFragment tells the fragment size that was negotiated for one direction
+// (rpcparse.Framer.SetMaxFragment).
+func (c *Conn) SetMaxFragment(d rpcparse.Direction, n int) {
+	c.from(d).framer.SetMaxFragment(n)
+}
+
+// from returns the side that sends in direction d.
+func (c *Conn) from(d rpcparse.Direction) *side {
+	if d == rpcparse.ClientToServer {
+		return &c.client
+	}
+	return &c.server
+}
+
+// other returns the side that s sends to.
+func (c *Conn) other(s *side) *side {
+	if s == &c.client {
+		return &c.server
+	}
+	return &c.client
+}
+
+// counters returns the counters of what comes from s.
+func (c *Conn) counters(s *side) *flowCounters {
+	if s == &c.client {
+		return &c.loop.counters.client
+	}
+	return &c.loop.counters.server
+}
+
+// drive does all that can be done now, in whatever state: it is called after an
+// event of either socket, a wake, or a turn that left something to do.
+func (c *Conn) drive() {
+	switch c.state {
+	case stateDialing:
+		c.dialed()
+	case stateBroken:
+		c.finish(c.reason, true)
+	}
+	if c.state == stateOpen {
+		c.flush(&c.client)
+		c.flush(&c.server)
+		c.pump(&c.client)
+		c.pump(&c.server)
+		c.settle()
+	}
+	if c.state == stateClosing {
+		c.drain()
+	}
+}

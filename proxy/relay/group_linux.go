@@ -1,0 +1,121 @@
+package relay
+
+import (
+	"context"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Group is a set of event loops and the listeners they serve. Its methods may be
+// called from any goroutine, and from inside a handler (but for Shutdown, which
+// waits for the handlers' connections).
+type Group struct {
+	options Options
+	start   time.Time // the loops' clocks count from here
+	stream  []option  // socket options of every connection
+	loops   []*loop
+	active  atomic.Int64 // connections over all loops, for the cap
+
+	mu        sync.Mutex
+	listeners map[*Listener]struct{}
+	stopped   bool
+}
+
+// NewGroup starts the loops. They run until Shutdown.
+func NewGroup(o Options) (*Group, error) {
+	g := &Group{options: o.withDefaults(), start: time.Now(), listeners: make(map[*Listener]struct{})}
+	g.stream = streamOptions(g.options.KeepAlive)
+	for range g.options.Loops {
+		l, err := newLoop(g)
+		if err != nil {
+			for _, l := range g.loops {
+				l.release()
+			}
+			return nil, err
+		}
+		g.loops = append(g.loops, l)
+	}
+	for _, l := range g.loops {
+		go l.run()
+	}
+	return g, nil
+}
+
+// Listen accepts clients on addr and connects each to target. When it returns,
+// clients can connect: the sockets exist, and the loops take them over as they
+// get to it. Port 0 takes a free port (Listener.Addr tells).
+func (g *Group) Listen(addr, target netip.AddrPort, newHandler NewHandler) (*Listener, error) {
+	to, err := newSockaddr(target)
+	if err != nil {
+		return nil, err
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.stopped {
+		return nil, ErrShutdown
+	}
+	fds, bound, err := listenSockets(addr, len(g.loops), g.stream)
+	if err != nil {
+		return nil, err
+	}
+	ln := &Listener{group: g, addr: bound, target: target, to: to, newHandler: newHandler}
+	for _, fd := range fds {
+		ln.acceptors = append(ln.acceptors, &acceptor{listener: ln, fd: fd})
+	}
+	for i, l := range g.loops {
+		l.mailbox.post(message{op: opListen, acceptor: ln.acceptors[i]})
+	}
+	g.listeners[ln] = struct{}{}
+	return ln, nil
+}
+
+// Stats returns the counters; cheap enough for every scrape.
+func (g *Group) Stats() Stats {
+	var s Stats
+	for _, l := range g.loops {
+		l.counters.addTo(&s)
+	}
+	return s
+}
+
+// Shutdown stops accepting at once and returns when all connections have ended.
+// When ctx ends first it closes the rest (CauseShutdown) and returns ctx.Err().
+// The loops have ended when it returns; a second call only waits.
+func (g *Group) Shutdown(ctx context.Context) error {
+	g.mu.Lock()
+	if !g.stopped {
+		g.stopped = true
+		for ln := range g.listeners {
+			ln.stop()
+		}
+		g.tell(opStop)
+	}
+	g.mu.Unlock()
+	if err := g.wait(ctx); err != nil {
+		g.tell(opKill)
+		_ = g.wait(context.Background()) // closing waits for nobody
+		return err
+	}
+	return nil
+}
+
+// tell posts a message without arguments to every loop.
+func (g *Group) tell(o op) {
+	for _, l := range g.loops {
+		l.mailbox.post(message{op: o})
+	}
+}
+
+// wait returns when all loops have ended, or ctx has.
+func (g *Group) wait(ctx context.Context) error {
+	for _, l := range g.loops {
+		select {
+		case <-l.done:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}

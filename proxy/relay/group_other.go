@@ -1,0 +1,57 @@
+//go:build !linux
+
+package relay
+
+import (
+	"context"
+	"net/netip"
+
+	"github.com/nspiproxy/nspiproxy/rpcparse"
+)
+
+// Group needs Linux; see NewGroup.
+type Group struct{}
+
+// NewGroup returns ErrUnsupported.
+func NewGroup(Options) (*Group, error) { return nil, ErrUnsupported }
+
+// Listen returns ErrUnsupported.
+func (*Group) Listen(netip.AddrPort, netip.AddrPort, NewHandler) (*Listener, error) {
+	return nil, ErrUnsupported
+}
+
+// Stats returns zeros.
+func (*Group) Stats() Stats { return Stats{} }
+
+// Shutdown does nothing.
+func (*Group) Shutdown(context.Context) error { return nil }
+
+// Listener cannot exist on this platform.
+type Listener struct{}
+
+// Addr returns the zero address.
+func (*Listener) Addr() netip.AddrPort { return netip.AddrPort{} }
+
+// Target returns the zero address.
+func (*Listener) Target() netip.AddrPort { return netip.AddrPort{} }
+
+// Close does nothing.
+func (*Listener) Close() {}
+
+// Conn cannot exist on this platform.
+type Conn struct{}
+
+// Client returns the zero address.
+func (*Conn) Client() netip.AddrPort { return netip.AddrPort{} }
+
+// Server returns the zero address.
+func (*Conn) Server() netip.AddrPort { return netip.AddrPort{} }
+
+// Wake does nothing.
+func (*Conn) Wake() {}
+
+// HandshakeDone does nothing.
+func (*Conn) HandshakeDone() {}
+
+// SetMaxFragment does nothing.
+func (*Conn) SetMaxFragment(rpcparse.Direction, int) {}

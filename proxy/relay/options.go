@@ -1,0 +1,104 @@
+package relay
+
+import (
+	"errors"
+	"runtime"
+	"time"
+
+	"github.com/nspiproxy/nspiproxy/rpcparse"
+)
+
+// Errors of a Group.
+var (
+	// ErrUnsupported is what NewGroup returns where there is no epoll.
+	ErrUnsupported = errors.New("relay: event loops need Linux")
+	// ErrShutdown is what Listen returns after Shutdown.
+	ErrShutdown = errors.New("relay: group is shut down")
+)
+
+// NonRPC says what happens to a connection whose first byte is not DCE/RPC.
+type NonRPC uint8
+
+const (
+	// CloseNonRPC closes it.
+	CloseNonRPC NonRPC = iota
+	// PassNonRPC relays its bytes unseen.
+	PassNonRPC
+)
+
+// Defaults of Options.
+const (
+	DefaultMaxConnections   = 20000
+	DefaultConnectTimeout   = 5 * time.Second
+	DefaultHandshakeTimeout = 30 * time.Second
+	DefaultKeepAlive        = time.Minute
+	DefaultDrainTimeout     = 2 * time.Second
+)
+
+// Limits that are not options.
+const (
+	// backlog is the length of each listening socket's accept queue, unless
+	// net.core.somaxconn (4096 on current kernels) is lower: enough for every
+	// client of a domain controller to come back at once after a network outage.
+	backlog = 4096
+	// keepAliveInterval and keepAliveProbes: a silent peer is given up two
+	// minutes after Options.KeepAlive. Windows probes ten times each second.
+	keepAliveInterval = 15 * time.Second
+	keepAliveProbes   = 8
+	// acceptPause is how long a loop does not accept after running out of
+	// descriptors or memory; clients wait in the accept queue meanwhile.
+	acceptPause = 100 * time.Millisecond
+	// maxQueued bounds the bytes that wait for a socket before the same side's
+	// PDUs are left unread: a client that asks and does not read the proxy's
+	// own answers. A DC's send buffer is of this order.
+	maxQueued = 256 << 10
+)
+
+// Options of a Group. The zero value is useful.
+type Options struct {
+	// Loops is the number of event loops; 0: one per processor that Go uses.
+	Loops int
+	// MaxConnections over all listeners; above it a client is accepted and
+	// reset. 0: DefaultMaxConnections. Each takes two descriptors.
+	MaxConnections int
+	// ConnectTimeout for reaching the server; 0: DefaultConnectTimeout.
+	ConnectTimeout time.Duration
+	// HandshakeTimeout from the connection to the server until the first
+	// bind_ack or Conn.HandshakeDone; 0: DefaultHandshakeTimeout.
+	HandshakeTimeout time.Duration
+	// KeepAlive is how long both sockets of a connection may be silent before
+	// TCP probes them, in whole seconds; 0: DefaultKeepAlive.
+	KeepAlive time.Duration
+	// DrainTimeout is how long a connection that the proxy closes goes on
+	// reading what the peers send (protocol: a close with unread data is a reset,
+	// which may destroy the answer); 0: DefaultDrainTimeout.
+	DrainTimeout time.Duration
+	// Limits of the framers.
+	Limits rpcparse.Limits
+	// NonRPC says what to do with traffic that is not DCE/RPC.
+	NonRPC NonRPC
+}
+
+// withDefaults returns o with every zero replaced.
+func (o Options) withDefaults() Options {
+	if o.Loops <= 0 {
+		o.Loops = runtime.GOMAXPROCS(0)
+	}
+	if o.MaxConnections <= 0 {
+		o.MaxConnections = DefaultMaxConnections
+	}
+	for _, d := range []struct {
+		value    *time.Duration
+		standard time.Duration
+	}{
+		{&o.ConnectTimeout, DefaultConnectTimeout},
+		{&o.HandshakeTimeout, DefaultHandshakeTimeout},
+		{&o.KeepAlive, DefaultKeepAlive},
+		{&o.DrainTimeout, DefaultDrainTimeout},
+	} {
+		if *d.value <= 0 {
+			*d.value = d.standard
+		}
+	}
+	return o
+}

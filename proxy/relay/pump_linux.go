@@ -1,0 +1,129 @@
+package relay
+
+import "github.com/nspiproxy/nspiproxy/rpcparse"
+
+// mayRead says whether bytes of s may be handled now.
+func (c *Conn) mayRead(s *side) bool {
+	return c.other(s).out == nil && waiting(s.out) <= maxQueued && (!c.held || c.resuming || s != &c.client)
+}
+
+// pump forwards what s has sent, as long as the other side takes it.
+func (c *Conn) pump(s *side) {
+	if s.backlog && c.state == stateOpen && c.mayRead(s) {
+		c.resume(s)
+	}
+	for s.readable && !s.backlog && c.state == stateOpen && c.mayRead(s) {
+		b, errno := c.receive(s)
+		if errno != 0 {
+			c.broken(s, errno)
+			return
+		}
+		if len(b) == 0 {
+			continue
+		}
+		c.handle(s, len(b))
+		if len(b) == readSize && s.readable { // there is more, but others' turn first
+			c.loop.requeue(c)
+			return
+		}
+	}
+}
+
+// handle forwards what it can of n bytes that were read into the loop's buffer,
+// behind what was kept of s before, and keeps the rest.
+func (c *Conn) handle(s *side, n int) {
+	l := c.loop
+	b := l.buf[headroom : headroom+n]
+	if c.bare {
+		c.send(c.other(s), b)
+		return
+	}
+	if s.in != nil {
+		kept := s.in.bytes()
+		if n < s.framer.Need(kept) {
+			s.in = l.pool.append(s.in, b)
+			return
+		}
+		start := headroom - len(kept) // less than a PDU, which is less than the headroom
+		copy(l.buf[start:], kept)
+		b = l.buf[start : headroom+n]
+		l.pool.release(s.in)
+		s.in = nil
+	}
+	if rest := c.forward(s, b); len(rest) > 0 {
+		s.in = l.pool.append(nil, rest)
+	}
+}
+
+// resume goes on with whole PDUs that were kept.
+func (c *Conn) resume(s *side) {
+	b := s.in
+	s.in, s.backlog = nil, false
+	rest := c.forward(s, b.bytes())
+	if len(rest) == 0 {
+		c.loop.pool.release(b)
+		return
+	}
+	b.read = len(b.data) - len(rest)
+	s.in = b
+}
+
+// forward asks the handler about each whole PDU at the start of b and sends on
+// what it lets through: PDUs that lie side by side in one write. It returns what
+// is to be kept: an incomplete PDU, or (s.backlog) PDUs that cannot be handled
+// now.
+func (c *Conn) forward(s *side, b []byte) (rest []byte) {
+	to, counters := c.other(s), c.counters(s)
+	sent, at := 0, 0 // b[sent:at] is let through and not yet sent
+	for at < len(b) {
+		pdu, h, err := s.framer.Next(b[at:])
+		if err != nil {
+			c.send(to, b[sent:at])
+			return c.malformed(s, b[at:], err)
+		}
+		if pdu == nil {
+			break
+		}
+		v := c.ask(s, h, pdu)
+		if v.forwards() {
+			at += len(pdu)
+			counters.pdus.Add(1)
+			continue
+		}
+		start := at
+		if v.Action != Hold { // a held PDU is not over yet
+			at += len(pdu)
+			counters.pdus.Add(1)
+		}
+		if v.Action == Forward {
+			start = at
+		}
+		c.send(to, b[sent:start])
+		sent = at
+		if !c.obey(s, v) {
+			return nil
+		}
+		if !c.mayRead(s) {
+			s.backlog = at < len(b)
+			return b[at:]
+		}
+	}
+	c.send(to, b[sent:at])
+	return b[at:]
+}
+
+// ask gets the handler's verdict on a PDU of s.
+func (c *Conn) ask(s *side, h rpcparse.Header, pdu []byte) Verdict {
+	c.framed = true
+	if s == &c.server {
+		if h.Type == rpcparse.PTypeBindAck {
+			c.HandshakeDone()
+		}
+		return c.handler.FromServer(h, pdu)
+	}
+	if c.held {
+		c.held, c.resuming = false, false
+		return c.handler.Resume()
+	}
+	return c.handler.FromClient(h, pdu)
+}

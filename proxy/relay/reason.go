@@ -1,0 +1,78 @@
+package relay
+
+import "fmt"
+
+// Cause is why a connection ended, as a small set of values to count by.
+type Cause uint8
+
+// The causes.
+const (
+	// CauseEnd: both sides ended their streams.
+	CauseEnd Cause = iota
+	// CauseClientReset: the client reset the connection, or is unreachable.
+	CauseClientReset
+	// CauseServerReset: the server did.
+	CauseServerReset
+	// CauseDialFailed: the server could not be reached.
+	CauseDialFailed
+	// CauseDialTimeout: the server did not answer within Options.ConnectTimeout.
+	CauseDialTimeout
+	// CauseHandshakeTimeout: no bind was answered within Options.HandshakeTimeout.
+	CauseHandshakeTimeout
+	// CauseVerdict: the handler said Close.
+	CauseVerdict
+	// CauseClientMalformed: the client's stream cannot be cut into PDUs.
+	CauseClientMalformed
+	// CauseServerMalformed: the server's cannot.
+	CauseServerMalformed
+	// CauseNotRPC: the connection carries something else, and CloseNonRPC is set.
+	CauseNotRPC
+	// CauseRefused: NewHandler returned no handler.
+	CauseRefused
+	// CauseShutdown: the deadline of Group.Shutdown passed.
+	CauseShutdown
+	// CausePanic: the handler panicked; Err has the stack.
+	CausePanic
+
+	causeCount
+)
+
+var causeNames = [causeCount]string{
+	CauseEnd:              "end",
+	CauseClientReset:      "client_reset",
+	CauseServerReset:      "server_reset",
+	CauseDialFailed:       "dial_failed",
+	CauseDialTimeout:      "dial_timeout",
+	CauseHandshakeTimeout: "handshake_timeout",
+	CauseVerdict:          "verdict",
+	CauseClientMalformed:  "client_malformed",
+	CauseServerMalformed:  "server_malformed",
+	CauseNotRPC:           "not_rpc",
+	CauseRefused:          "refused",
+	CauseShutdown:         "shutdown",
+	CausePanic:            "panic",
+}
+
+// String returns the cause as logs and metrics name it.
+func (c Cause) String() string {
+	if c < causeCount {
+		return causeNames[c]
+	}
+	return fmt.Sprintf("cause(%d)", uint8(c))
+}
+
+// CloseReason tells a handler why its connection ended.
+type CloseReason struct {
+	Cause Cause
+	// Err is the evidence: the system call's error, the framer's *rpcparse.Error,
+	// the verdict's Err. Nil where the cause says it all.
+	Err error
+}
+
+// String returns the cause and the evidence.
+func (r CloseReason) String() string {
+	if r.Err == nil {
+		return r.Cause.String()
+	}
+	return r.Cause.String() + ": " + r.Err.Error()
+}

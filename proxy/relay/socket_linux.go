@@ -1,0 +1,128 @@
+package relay
+
+import (
+	"fmt"
+	"net/netip"
+	"os"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// option is one integer socket option.
+type option struct {
+	level, name int
+	value       int32
+}
+
+// setOptions sets all of them, or says which one failed.
+func setOptions(fd int32, options []option) error {
+	for _, o := range options {
+		if errno := setOption(fd, o.level, o.name, o.value); errno != 0 {
+			return fmt.Errorf("socket option %d/%d: %w", o.level, o.name, errno)
+		}
+	}
+	return nil
+}
+
+// streamOptions are those of every connection: no delay, because a PDU is
+// written whole, and keep-alive, because MAPI clients are silent for hours and
+// middleboxes forget them. Accepted sockets inherit them from the listening one.
+func streamOptions(keepAlive time.Duration) []option {
+	idle := int32(max(1, min(keepAlive/time.Second, 32767))) // the kernel's bound: MAX_TCP_KEEPIDLE
+	return []option{
+		{unix.IPPROTO_TCP, unix.TCP_NODELAY, 1},
+		{unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1},
+		{unix.IPPROTO_TCP, unix.TCP_KEEPIDLE, idle},
+		{unix.IPPROTO_TCP, unix.TCP_KEEPINTVL, int32(keepAliveInterval / time.Second)},
+		{unix.IPPROTO_TCP, unix.TCP_KEEPCNT, keepAliveProbes},
+	}
+}
+
+// listenSockets makes n sockets that listen on one address, and returns the
+// address (with the port chosen, if it was 0).
+//
+// The first socket is bound before it gets SO_REUSEPORT. That option lets any
+// process of the same user share the port: a second instance started by mistake,
+// or a port found by chance, would silently get half of the clients.
+func listenSockets(addr netip.AddrPort, n int, options []option) (fds []int32, bound netip.AddrPort, err error) {
+	defer func() {
+		if err != nil {
+			for _, fd := range fds {
+				closeSocket(fd)
+			}
+			fds = nil
+		}
+	}()
+	bound = addr
+	for range n {
+		fd, at, err := listenSocket(bound, len(fds) > 0, options)
+		if err != nil {
+			return fds, bound, fmt.Errorf("relay: listen on %v: %w", addr, err)
+		}
+		fds, bound = append(fds, fd), at
+	}
+	return fds, bound, nil
+}
+
+// listenSocket makes one of them; shared: another one is bound already.
+func listenSocket(addr netip.AddrPort, shared bool, options []option) (fd int32, bound netip.AddrPort, err error) {
+	sa, err := newSockaddr(addr)
+	if err != nil {
+		return -1, bound, err
+	}
+	fd, errno := newSocket(sa.family())
+	if errno != 0 {
+		return -1, bound, os.NewSyscallError("socket", errno)
+	}
+	defer func() {
+		if err != nil {
+			closeSocket(fd)
+		}
+	}()
+	// An IPv6 address serves IPv6 only, so that [::] and 0.0.0.0 can be two listeners.
+	if sa.family() == unix.AF_INET6 {
+		options = append([]option{{unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, 1}}, options...)
+	}
+	// Connections of an earlier run that are still in TIME_WAIT do not matter.
+	options = append([]option{{unix.SOL_SOCKET, unix.SO_REUSEADDR, 1}}, options...)
+	if err = setOptions(fd, options); err != nil {
+		return -1, bound, err
+	}
+	if err = bindShared(fd, &sa, shared); err != nil {
+		return -1, bound, err
+	}
+	if err = unix.Listen(int(fd), backlog); err != nil {
+		return -1, bound, os.NewSyscallError("listen", err)
+	}
+	if errno = localAddr(fd, &sa); errno != 0 {
+		return -1, bound, os.NewSyscallError("getsockname", errno)
+	}
+	return fd, sa.addrPort(), nil
+}
+
+// bindShared binds fd and lets further sockets of this process be bound there.
+func bindShared(fd int32, sa *sockaddr, shared bool) error {
+	reusePort := func() error {
+		return errnoError("setsockopt SO_REUSEPORT", setOption(fd, unix.SOL_SOCKET, unix.SO_REUSEPORT, 1))
+	}
+	if shared {
+		if err := reusePort(); err != nil {
+			return err
+		}
+		return errnoError("bind", bind(fd, sa))
+	}
+	if err := errnoError("bind", bind(fd, sa)); err != nil {
+		return err
+	}
+	return reusePort()
+}
+
+// errnoError is os.NewSyscallError for an Errno, whose 0 is not a nil error.
+func errnoError(call string, errno syscall.Errno) error {
+	if errno == 0 {
+		return nil
+	}
+	return os.NewSyscallError(call, errno)
+}

@@ -1,0 +1,35 @@
+package relay
+
+// Flow counts what came from one side, and what the proxy sent to it.
+type Flow struct {
+	PDUs     uint64 // whole PDUs received
+	Bytes    uint64 // bytes received, PDUs or not
+	Injected uint64 // PDUs of the proxy's own sent to this side
+}
+
+// Stats are the counters of a Group since its start. Each is exact; they are not
+// read at one instant.
+type Stats struct {
+	Accepted     uint64 // connections accepted and not refused for the cap
+	Active       uint64 // of these, the ones that have not ended
+	Refused      uint64 // connections reset at once because there were MaxConnections
+	AcceptErrors uint64 // failures to accept: no descriptors, no memory
+	Client       Flow
+	Server       Flow
+	Closed       [causeCount]uint64 // connections that ended, indexed by Cause
+}
+
+// Resets returns the number of connections that a peer reset.
+func (s *Stats) Resets() uint64 {
+	return s.Closed[CauseClientReset] + s.Closed[CauseServerReset]
+}
+
+// DialFailures returns the number of connections whose server was not reached.
+func (s *Stats) DialFailures() uint64 {
+	return s.Closed[CauseDialFailed] + s.Closed[CauseDialTimeout]
+}
+
+// Timeouts returns the number of connections that a timeout ended.
+func (s *Stats) Timeouts() uint64 {
+	return s.Closed[CauseDialTimeout] + s.Closed[CauseHandshakeTimeout]
+}
