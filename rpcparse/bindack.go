@@ -1,8 +1,6 @@
 package rpcparse
 
-import (
-	"math"
-)
+import "math"
 
 // bindAckFixedSize is where the secondary address of a bind_ack starts.
 const bindAckFixedSize = 26

@@ -1,8 +1,6 @@
 package rpcparse
 
-import (
-	"fmt"
-)
+import "fmt"
 
 // bindNakFixedSize is where the versions of a bind_nak start.
 const bindNakFixedSize = 19

@@ -15,19 +15,20 @@ package rpcparse
 // Each call looks at no more than one header, so framing takes time linear in
 // the bytes however they are split.
 type Framer struct {
-	Dir    Direction
 	Limits Limits
+	Dir    Direction
 	// AllowRTS accepts PTYPE 20, which belongs on RPC over HTTP connections
 	// only: elsewhere it is invalid.
 	AllowRTS bool
 
-	negotiated int   // 0 until SetMaxFragment
-	err        error // the first failure; there is no way back into a stream
+	negotiated uint16 // 0 until SetMaxFragment
+	err        error  // the first failure; there is no way back into a stream
 }
 
 // Next returns the PDU at the start of b with its header. The PDU is the
 // first bytes of b and the next one starts right behind it. A nil PDU and nil
-// error mean that b does not hold a whole PDU yet (see [Framer.Need]).
+// error mean that b does not hold a whole PDU yet (see [Framer.Need]); h is
+// its header if b has that much.
 //
 // What is wrong is told as soon as the bytes that show it are there, from the
 // first on. An error is final: every later call returns it again.
@@ -39,12 +40,12 @@ func (f *Framer) Next(b []byte) (pdu []byte, h Header, err error) {
 		f.err = f.checkPrefix(b)
 		return nil, Header{}, f.err
 	}
-	h, f.err = ParseHeader(b)
-	if f.err == nil {
-		f.err = f.check(h)
+	if h, err = ParseHeader(b); err == nil {
+		err = f.check(h)
 	}
-	if f.err != nil {
-		return nil, Header{}, f.err
+	if err != nil {
+		f.err = err
+		return nil, Header{}, err
 	}
 	n := int(h.FragLength)
 	if n > len(b) {
@@ -76,12 +77,12 @@ func (f *Framer) Need(b []byte) int {
 // direction, in bytes. It raises the limit of requests, responses and faults
 // above DefaultFragment, up to Limits.MaxFragment. It does not lower it below:
 // servers take larger fragments than they negotiate.
-func (f *Framer) SetMaxFragment(n int) { f.negotiated = n }
+func (f *Framer) SetMaxFragment(n int) { f.negotiated = uint16(min(max(n, 0), MaxPDU)) }
 
 // MaxFragment returns the limit now in force for requests, responses and
 // faults, in bytes.
 func (f *Framer) MaxFragment() int {
-	return min(max(DefaultFragment, f.negotiated), f.Limits.maxFragment())
+	return min(max(DefaultFragment, int(f.negotiated)), f.Limits.maxFragment())
 }
 
 // checkPrefix judges less than a header.

@@ -1,8 +1,6 @@
 package rpcparse
 
-import (
-	"math"
-)
+import "math"
 
 // MaxPDU is the largest PDU that frag_length can name, in bytes.
 const MaxPDU = math.MaxUint16
