@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"net/netip"
 	"slices"
 )
@@ -19,8 +20,11 @@ func newAddrSet(prefixes []netip.Prefix) addrSet {
 	for _, p := range prefixes {
 		ranges = append(ranges, addrRange{first: p.Masked().Addr(), last: lastAddr(p)})
 	}
-	// netip orders IPv4 before IPv6, so the families do not mix below.
-	slices.SortFunc(ranges, func(a, b addrRange) int { return a.first.Compare(b.first) })
+	// netip orders IPv4 before IPv6, so the families do not mix below. The wider
+	// of two that begin alike comes first and takes in the other.
+	slices.SortFunc(ranges, func(a, b addrRange) int {
+		return cmp.Or(a.first.Compare(b.first), b.last.Compare(a.last))
+	})
 	merged := ranges[:0]
 	for _, r := range ranges {
 		// Prefixes are either disjoint or nested: no partial overlaps.

@@ -43,6 +43,9 @@ type Listener struct {
 	Address netip.Addr `yaml:"address" need:"required"`
 	// Backend is the name of the domain controller behind it.
 	Backend string `yaml:"backend" need:"required"`
+	// EPMPort is the TCP port on which the endpoint mapper listens. Default:
+	// 135, or none where the backend's nspi_port says what there is to know.
+	EPMPort uint16 `yaml:"epm_port"`
 }
 
 // setDefaults is called on each new listener: Defaults cannot hold them.
@@ -63,7 +66,12 @@ type Backend struct {
 	// NSPIPort is the TCP port of NSPI where it is fixed. Default 0: ask the
 	// endpoint mapper of the domain controller.
 	NSPIPort uint16 `yaml:"nspi_port"`
+	// EPMPort is the TCP port of its endpoint mapper. Default: 135.
+	EPMPort uint16 `yaml:"epm_port"`
 }
+
+// setDefaults is called on each new backend, as on each new listener.
+func (b *Backend) setDefaults() { b.EPMPort = epmPort }
 
 // Ruleset is the policy section.
 type Ruleset struct {

@@ -10,15 +10,19 @@ import (
 )
 
 // maxNodes bounds how many YAML nodes are visited, counting every use of an
-// alias. A file of maxFile bytes without aliases stays below it.
-const maxNodes = 1 << 20
+// alias: a thousand rules have some ten each, the rest is for client networks.
+const maxNodes = 1 << 18
+
+// maxEntries bounds the listeners, backends and rules. Rules are tried one
+// after the other when a bind arrives: a thousand take some ten microseconds.
+const maxEntries = 1000
 
 // decoder fills a Config from YAML nodes along its yaml tags. The structs give
 // the depth, so that an alias to its own parent ends like any other wrong type;
 // budget bounds the breadth.
 type decoder struct {
 	problems *collector
-	lines    map[string]int // line of every key path that the file gives
+	lines    map[string]int // line of every key and mapping that the file gives, by path
 	budget   int
 }
 
@@ -28,7 +32,6 @@ func (d *decoder) decode(n *yaml.Node, path string, out reflect.Value) {
 	if !d.spend(n, path) {
 		return
 	}
-	d.lines[path] = n.Line
 	line := n.Line
 	if n.Kind == yaml.AliasNode {
 		n = n.Alias
@@ -74,6 +77,10 @@ func (d *decoder) decodeList(n *yaml.Node, line int, path string, out reflect.Va
 		d.problems.add(line, path, describe(n), "a list")
 		return
 	}
+	if out.Type().Elem().Kind() == reflect.Struct && !isScalar(out.Type().Elem()) && len(n.Content) > maxEntries {
+		d.problems.add(line, path, fmt.Sprintf("%d entries", len(n.Content)), fmt.Sprintf("at most %d", maxEntries))
+		return
+	}
 	for i, item := range n.Content {
 		if d.budget < 0 {
 			return
@@ -92,6 +99,7 @@ func (d *decoder) decodeStruct(n *yaml.Node, line int, path string, out reflect.
 		d.problems.add(line, path, describe(n), "a mapping with the keys "+strings.Join(keysOf(out.Type()), ", "))
 		return
 	}
+	d.lines[path] = line
 	given := make(map[string]int)
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		d.decodeField(n.Content[i], n.Content[i+1], path, out, given)
@@ -107,7 +115,7 @@ func (d *decoder) decodeField(key, value *yaml.Node, path string, out reflect.Va
 	}
 	index := fieldOf(out.Type(), key)
 	if index < 0 {
-		d.problems.add(key.Line, path, "the unknown key "+describeKey(key), "one of "+strings.Join(keysOf(out.Type()), ", "))
+		d.problems.add(key.Line, path, describeKey(key), "one of "+strings.Join(keysOf(out.Type()), ", "))
 		return
 	}
 	if first, twice := given[key.Value]; twice {
@@ -115,12 +123,16 @@ func (d *decoder) decodeField(key, value *yaml.Node, path string, out reflect.Va
 		return
 	}
 	given[key.Value] = key.Line
+	d.lines[join(path, key.Value)] = key.Line
 	d.decode(value, join(path, key.Value), out.Field(index))
 }
 
 // checkNeeds reports required keys that are missing and lists that must not be
 // empty.
 func (d *decoder) checkNeeds(n *yaml.Node, line int, path string, t reflect.Type, given map[string]int) {
+	if d.budget < 0 {
+		return // keys were not read, not missing
+	}
 	for i := range t.NumField() {
 		field := t.Field(i)
 		key, needs := field.Tag.Get("yaml"), strings.Split(field.Tag.Get("need"), ",")
@@ -150,7 +162,7 @@ func isEmptyList(n *yaml.Node) bool {
 	if n != nil && n.Kind == yaml.AliasNode {
 		n = n.Alias
 	}
-	return n != nil && n.Kind == yaml.SequenceNode && len(n.Content) == 0
+	return n != nil && n.Kind == yaml.SequenceNode && n.ShortTag() == "!!seq" && len(n.Content) == 0
 }
 
 // fieldOf returns the index of the field for a key, or -1.

@@ -8,6 +8,7 @@ import (
 )
 
 // Describe prints the effective configuration for people, defaults included.
+// The configuration must be valid, as [Load] and [Parse] return it.
 func (c *Config) Describe(w io.Writer) error {
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	c.describeListeners(tw)
@@ -19,23 +20,26 @@ func (c *Config) Describe(w io.Writer) error {
 func (c *Config) describeListeners(w io.Writer) {
 	fmt.Fprintln(w, "Listeners")
 	for _, l := range c.Listeners {
-		fmt.Fprintf(w, "  %s\t%s\t%v\t-> %s\n", l.Name, l.Mode, l.Address, c.describeBackend(l.Backend))
+		fmt.Fprintf(w, "  %s\t%s\t%v\t%s\t-> %s\n", l.Name, l.Mode, l.Address, c.describePorts(&l), c.describeBackend(l.Backend))
 	}
 	fmt.Fprintln(w)
 }
 
-func (c *Config) describeBackend(name string) string {
-	for _, b := range c.Backends {
-		if b.Name != name {
-			continue
-		}
-		port := "NSPI port from its endpoint mapper"
-		if b.NSPIPort != 0 {
-			port = fmt.Sprintf("NSPI port %d", b.NSPIPort)
-		}
-		return fmt.Sprintf("%s at %v, %s", name, b.Address, port)
+// describePorts tells where l listens.
+func (c *Config) describePorts(l *Listener) string {
+	mapper := c.MapperPort(l)
+	if mapper == 0 {
+		return fmt.Sprintf("port %d", c.Backend(l.Backend).NSPIPort)
 	}
-	return name
+	return fmt.Sprintf("endpoint mapper on %d", mapper)
+}
+
+func (c *Config) describeBackend(name string) string {
+	b := c.Backend(name)
+	if b.NSPIPort != 0 {
+		return fmt.Sprintf("%s at %v, NSPI on port %d", name, b.Address, b.NSPIPort)
+	}
+	return fmt.Sprintf("%s at %v, NSPI where its endpoint mapper on %d says", name, b.Address, b.EPMPort)
 }
 
 func (c *Config) describePolicy(w io.Writer) {

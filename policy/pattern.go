@@ -37,7 +37,7 @@ func ParsePattern(s string) (Pattern, error) {
 		return Pattern{}, expectation("a pattern that is not empty")
 	case len(s) > MaxPattern:
 		return Pattern{}, expectedf("a pattern of at most %d bytes", MaxPattern)
-	case !utf8.ValidString(s) || strings.ContainsFunc(s, unicode.IsControl):
+	case !utf8.ValidString(s) || strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }):
 		return Pattern{}, expectation("a pattern of printable characters")
 	case s != "*" && !strings.ContainsAny(s, `\@`):
 		return Pattern{}, expectedf(`DOMAIN\user, such as '*\%s' for that name in any domain`, s)

@@ -57,7 +57,7 @@ func ParseFaultStatus(s string) (FaultStatus, error) {
 		return 0, errFaultStatus
 	}
 	if slices.Contains(forbiddenFaults, FaultStatus(n)) {
-		return 0, expectedf("a status that a fault may have: %#08x is forbidden by MS-RPCE 3.3.3.5.1", n)
+		return 0, expectedf("a status that a fault may have: 0x%08X is forbidden by MS-RPCE 3.3.3.5.1", n)
 	}
 	return FaultStatus(n), nil
 }

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"reflect"
@@ -18,7 +19,7 @@ type scalarType struct {
 
 // scalarTypes has every type of a leaf of Config.
 var scalarTypes = map[reflect.Type]scalarType{
-	reflect.TypeFor[string]():         text("a name: letters, digits, '.', '_' and '-', at most 64", parseName),
+	reflect.TypeFor[string]():         text("a name of letters and digits, with '.', '_' and '-' between, at most 64", parseName),
 	reflect.TypeFor[bool]():           {"true or false", parseBool},
 	reflect.TypeFor[int]():            {"a whole number", parseInt},
 	reflect.TypeFor[uint16]():         {"a TCP port from 1 to 65535", parsePort},
@@ -35,6 +36,12 @@ var scalarTypes = map[reflect.Type]scalarType{
 	reflect.TypeFor[NonRPC]():         oneOf(NonRPCClose, NonRPCPass),
 	reflect.TypeFor[LogLevel]():       oneOf(LogDebug, LogInfo, LogWarn, LogError),
 	reflect.TypeFor[LogFormat]():      oneOf(LogJSON, LogConsole, LogAuto),
+}
+
+// isScalar reports whether t is a leaf, though it may be a struct in Go.
+func isScalar(t reflect.Type) bool {
+	_, ok := scalarTypes[t]
+	return ok
 }
 
 // text is a type that YAML sees as a string. An error of parse that is not an
@@ -82,8 +89,8 @@ func parseName(s string) (string, error) {
 	bad := func(r rune) bool {
 		return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune("._-", r))
 	}
-	if s == "" || len(s) > maxName || strings.ContainsFunc(s, bad) {
-		return "", expectation("")
+	if s == "" || len(s) > maxName || strings.ContainsFunc(s, bad) || strings.Trim(s, "._-") != s {
+		return "", errors.New("not a name")
 	}
 	return s, nil
 }
@@ -172,13 +179,11 @@ func describe(n *yaml.Node) string {
 	if n.Kind == yaml.AliasNode {
 		n = n.Alias
 	}
-	switch n.Kind {
-	case yaml.MappingNode:
-		return "a mapping"
-	case yaml.SequenceNode:
-		return "a list"
-	}
 	switch n.ShortTag() {
+	case "!!map":
+		return "a mapping"
+	case "!!seq":
+		return "a list"
 	case "!!null":
 		return "an empty value"
 	case "!!str":
@@ -205,7 +210,7 @@ func quoteShort(s string) string {
 // describeKey names a key that is not known.
 func describeKey(n *yaml.Node) string {
 	if n.Kind == yaml.ScalarNode {
-		return quote(n.Value)
+		return "the unknown key " + quote(n.Value)
 	}
-	return describe(n)
+	return describe(n) + " as a key"
 }

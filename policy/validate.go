@@ -3,6 +3,7 @@ package policy
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 )
 
@@ -13,7 +14,7 @@ const (
 	maxFragment = 65535
 )
 
-// epmPort is the port of the endpoint mapper.
+// epmPort is the well-known port of the endpoint mapper.
 const epmPort = 135
 
 // validator checks what one value alone does not show. Values that could not be
@@ -65,61 +66,65 @@ func unique[T comparable](v *validator, seen map[T]string, value T, path, expect
 }
 
 func (v *validator) backends() {
-	names, addresses := map[string]string{}, map[netip.Addr]string{}
+	names, addresses := map[string]string{}, map[netip.AddrPort]string{}
 	for i, b := range v.cfg.Backends {
 		path := fmt.Sprintf("backends[%d]", i)
 		unique(v, names, b.Name, path+".name", "a name of its own for each backend")
-		unique(v, addresses, b.Address, path+".address", "each domain controller once: its sessions are counted together")
-		if b.NSPIPort == epmPort {
-			v.problem(path+".nspi_port", "the port of the endpoint mapper", "the port of NSPI, or no nspi_port to ask the endpoint mapper")
+		if b.Address.IsValid() {
+			unique(v, addresses, netip.AddrPortFrom(b.Address, b.EPMPort), path+".address",
+				"each domain controller once: its sessions are counted together")
+		}
+		if b.NSPIPort != 0 && b.NSPIPort == b.EPMPort {
+			v.problem(path+".nspi_port", fmt.Sprintf("%d, the port of the endpoint mapper", b.NSPIPort),
+				"the port of NSPI, or no nspi_port to ask the endpoint mapper")
 		}
 	}
 }
 
 func (v *validator) listeners() {
-	names, addresses := map[string]string{}, map[netip.Addr]string{}
+	names, taken := map[string]string{}, v.backendEndpoints()
 	for i, l := range v.cfg.Listeners {
 		path := fmt.Sprintf("listeners[%d]", i)
 		unique(v, names, l.Name, path+".name", "a name of its own for each listener")
-		unique(v, addresses, l.Address, path+".address", "an address of its own for each listener")
 		v.knownBackend(path+".backend", l.Backend)
-		for _, b := range v.cfg.Backends {
-			if b.Address.IsValid() && b.Address == l.Address {
-				v.problem(path+".address", fmt.Sprintf("the address of backend %s", b.Name), "an address of this machine")
+		for _, port := range v.cfg.fixedPorts(&l) {
+			if l.Address.IsValid() {
+				unique(v, taken, netip.AddrPortFrom(l.Address, port), path+".address",
+					"an address and port that no other listener and no backend has")
 			}
 		}
 	}
-	for i, b := range v.cfg.Backends {
-		if b.Name != "" && !v.hasListener(b.Name) {
-			v.warn(fmt.Sprintf("backends[%d].name", i), fmt.Sprintf("%s, which no listener uses", b.Name), "a listener with this backend")
-		}
-	}
+	v.unusedBackends()
 }
 
-func (v *validator) hasListener(backend string) bool {
-	for _, l := range v.cfg.Listeners {
-		if l.Backend == backend {
-			return true
+// backendEndpoints returns where the backends are known to listen: a listener
+// there would connect to itself.
+func (v *validator) backendEndpoints() map[netip.AddrPort]string {
+	taken := map[netip.AddrPort]string{}
+	for i, b := range v.cfg.Backends {
+		if b.Address.IsValid() {
+			path := fmt.Sprintf("backends[%d].address", i)
+			taken[netip.AddrPortFrom(b.Address, b.EPMPort)] = path
+			taken[netip.AddrPortFrom(b.Address, b.NSPIPort)] = path
 		}
 	}
-	return false
+	return taken
+}
+
+func (v *validator) unusedBackends() {
+	for i, b := range v.cfg.Backends {
+		if b.Name != "" && !slices.ContainsFunc(v.cfg.Listeners, func(l Listener) bool { return l.Backend == b.Name }) {
+			v.warn(fmt.Sprintf("backends[%d].name", i), b.Name+", which no listener uses", "a listener with this backend")
+		}
+	}
 }
 
 // knownBackend reports a reference to a backend that does not exist. While a
 // backend has no readable name, nobody knows.
 func (v *validator) knownBackend(path, name string) {
-	names := ""
-	for _, b := range v.cfg.Backends {
-		if b.Name == "" || b.Name == name {
-			return
-		}
-		if names != "" {
-			names += ", "
-		}
-		names += b.Name
-	}
-	if name != "" && names != "" {
-		v.problem(path, "the unknown backend "+quote(name), "one of "+names)
+	unknown := func(b Backend) bool { return b.Name == "" || b.Name == name }
+	if name != "" && len(v.cfg.Backends) > 0 && !slices.ContainsFunc(v.cfg.Backends, unknown) {
+		v.problem(path, quote(name), "the name of a backend")
 	}
 }
 
@@ -132,6 +137,9 @@ func (v *validator) rules() {
 			v.problem(path+".name", quote(DefaultRule), "another name: decisions use this one when no rule matches")
 		}
 		v.knownBackend(path+".match.backend", r.Match.Backend)
+		if r.Match.SID != "" {
+			v.warn(path+".match.sid", "a condition on a SID, which this version cannot learn from the traffic: the rule never matches", "a condition on account")
+		}
 	}
 	if len(v.problems.found) == 0 {
 		v.shadowed()

@@ -1,0 +1,72 @@
+package policy
+
+import (
+	"io"
+	"net/netip"
+	"os"
+	"strings"
+	"testing"
+)
+
+// FuzzParse looks for panics, for errors that do not say where, and for
+// accepted files that do not work.
+func FuzzParse(f *testing.F) {
+	for _, dir := range []string{configs, configs + "/bad"} {
+		entries, err := os.ReadDir(dir)
+		if err != nil {
+			f.Fatal(err)
+		}
+		for _, e := range entries {
+			if !strings.HasSuffix(e.Name(), ".yaml") {
+				continue
+			}
+			data, err := os.ReadFile(dir + "/" + e.Name())
+			if err != nil {
+				f.Fatal(err)
+			}
+			f.Add(data)
+		}
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		cfg, err := Parse("f", data)
+		if err == nil {
+			checkAccepted(t, cfg)
+			return
+		}
+		problems, ok := err.(Problems)
+		if !ok || cfg != nil || len(problems) == 0 {
+			t.Fatalf("error %#v, config %v", err, cfg)
+		}
+		checkProblems(t, problems, data)
+	})
+}
+
+func checkAccepted(t *testing.T, cfg *Config) {
+	checkProblems(t, cfg.Warnings, nil)
+	if err := cfg.Describe(io.Discard); err != nil {
+		t.Fatal(err)
+	}
+	if cfg.Version != 1 || len(cfg.Listeners) == 0 || len(cfg.Backends) == 0 {
+		t.Fatalf("accepted %+v", cfg)
+	}
+	rule := New(cfg.Policy).Match(Subject{Account: `LAB\svc-1`, Client: netip.MustParseAddr("10.1.2.3"), Backend: "dc1"})
+	if rule.Name == "" || rule.Decide(1<<30).Action == 0 {
+		t.Fatalf("rule %+v decides nothing", rule)
+	}
+}
+
+func checkProblems(t *testing.T, problems []Problem, data []byte) {
+	lines := 1 + strings.Count(string(data), "\n") + strings.Count(string(data), "\r") + strings.Count(string(data), "\u0085") +
+		strings.Count(string(data), "\u2028") + strings.Count(string(data), "\u2029")
+	for _, p := range problems {
+		if p.Found == "" || p.Expected == "" || p.File != "f" {
+			t.Errorf("incomplete: %+v", p)
+		}
+		if data != nil && p.Line > lines+1 {
+			t.Errorf("line %d of %d: %v", p.Line, lines, p)
+		}
+		if strings.ContainsFunc(p.Error(), func(r rune) bool { return r < ' ' || r == 0x7F }) {
+			t.Errorf("control characters in %q", p.Error())
+		}
+	}
+}

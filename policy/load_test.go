@@ -1,0 +1,168 @@
+package policy
+
+import (
+	"errors"
+	"io/fs"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+)
+
+// head is the smallest valid configuration; tests append sections.
+const head = "version: 1\nlisteners: [{name: dc1, address: 10.0.0.10, backend: dc1}]\nbackends: [{name: dc1, address: 10.0.1.10}]\n"
+
+func mustParse(t testing.TB, text string) *Config {
+	t.Helper()
+	cfg, err := Parse("t.yaml", []byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cfg
+}
+
+func TestExampleKeepsItsMeaning(t *testing.T) {
+	cfg, err := Load(filepath.Join(configs, "example.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Defaults()
+	want.Listeners = []Listener{{Name: "dc1", Mode: ModeForward, Address: netip.MustParseAddr("127.0.20.10"), Backend: "dc1"}}
+	want.Backends = []Backend{{Name: "dc1", Address: netip.MustParseAddr("127.0.10.10"), EPMPort: 135}}
+	want.Policy.Rules = []RuleConfig{
+		{
+			Name:  "migration",
+			Match: Match{Account: MustPattern(`LAB\svc-*`), Clients: []netip.Prefix{netip.MustParsePrefix("10.1.0.0/16")}},
+			Limit: 250,
+		},
+		{Name: "watched", Match: Match{SID: "S-1-5-21-1-2-3-1105"}, Limit: 10, DryRun: true},
+	}
+	want.Metrics.Address = netip.MustParseAddrPort("127.0.0.1:9135")
+	want.Log = Log{Level: LogInfo, Format: LogJSON}
+	cfg.Warnings = nil
+	if !reflect.DeepEqual(*cfg, want) {
+		t.Errorf("got  %+v\nwant %+v", *cfg, want)
+	}
+
+	rules := New(cfg.Policy)
+	for _, tc := range []struct {
+		subject Subject
+		current int
+		want    string
+	}{
+		{Subject{Account: `lab\SVC-Mig1`, Client: netip.MustParseAddr("10.1.2.3")}, 249, "grant: 249 of 250 sessions held, rule migration"},
+		{Subject{Account: `lab\SVC-Mig1`, Client: netip.MustParseAddr("10.1.2.3")}, 250, "refuse: 250 of 250 sessions held, rule migration"},
+		{Subject{Account: `LAB\svc-mig1`, Client: netip.MustParseAddr("10.2.2.3")}, 50, "refuse: 50 of 50 sessions held, rule default"},
+		{Subject{SID: "S-1-5-21-1-2-3-1105"}, 12, "grant over limit (dry run): 12 of 10 sessions held, rule watched"},
+		{Subject{SID: "S-1-5-21-1-2-3-1105"}, 9, "grant (dry run): 9 of 10 sessions held, rule watched"},
+		{Subject{}, 0, "grant: 0 of 50 sessions held, rule default"},
+	} {
+		if got := rules.Match(tc.subject).Decide(tc.current).String(); got != tc.want {
+			t.Errorf("%+v at %d: %s, want %s", tc.subject, tc.current, got, tc.want)
+		}
+	}
+}
+
+func TestEveryKeyHasAnEffect(t *testing.T) {
+	cfg, err := Load(filepath.Join(configs, "full.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Relay{
+		Loops: 2, MaxConnections: 10000, ConnectTimeout: 3 * time.Second, HandshakeTimeout: 20 * time.Second,
+		Keepalive: 2 * time.Minute, ShutdownTimeout: time.Minute, MaxFragment: 8192, NonRPC: NonRPCPass,
+	}
+	if cfg.Relay != want {
+		t.Errorf("relay %+v, want %+v", cfg.Relay, want)
+	}
+	if want := (Refusal{Form: FormEcho, FaultStatus: 0x80040111}); cfg.Policy.Refusal != want {
+		t.Errorf("refusal %+v, want %+v", cfg.Policy.Refusal, want)
+	}
+	if got := cfg.Backends[1].NSPIPort; got != 6004 {
+		t.Errorf("nspi_port %d", got)
+	}
+	if got := cfg.Policy.Rules[1].Limit; got != Unlimited {
+		t.Errorf("limit %v, want unlimited", got)
+	}
+	if got := cfg.Policy.Rules[0].Limit; got != 0 {
+		t.Errorf("limit %v, want 0", got)
+	}
+}
+
+func TestAbsentKeysHaveTheirDefaults(t *testing.T) {
+	cfg := mustParse(t, head)
+	cfg.Listeners, cfg.Backends = nil, nil
+	if want := Defaults(); !reflect.DeepEqual(*cfg, want) {
+		t.Errorf("got  %+v\nwant %+v", *cfg, want)
+	}
+}
+
+func TestDefaultsPassTheirOwnChecks(t *testing.T) {
+	cfg := mustParse(t, head)
+	if len(cfg.Warnings) != 0 {
+		t.Errorf("warnings: %v", cfg.Warnings)
+	}
+}
+
+func TestFilesFromWindowsAreRead(t *testing.T) {
+	mustParse(t, "\ufeff"+strings.ReplaceAll(head, "\n", "\r\n"))
+	_, err := Parse("t.yaml", []byte("\xff\xfev\x00e\x00"))
+	if err == nil || err.Error() != "t.yaml:1: found text in UTF-16, expected text in UTF-8" {
+		t.Errorf("UTF-16: %v", err)
+	}
+}
+
+func TestAliasesAreAllowed(t *testing.T) {
+	cfg := mustParse(t, head+`policy:
+  rules:
+    - {name: a, match: {clients: &site [10.1.0.0/16, 10.2.0.0/16]}, limit: 1}
+    - {name: b, match: {account: 'LAB\b', clients: *site}, limit: 2}
+`)
+	if got := cfg.Policy.Rules[1].Match.Clients; len(got) != 2 || got[1].String() != "10.2.0.0/16" {
+		t.Errorf("clients %v", got)
+	}
+}
+
+func TestErrorInAnAliasNamesTheLineThatUsesIt(t *testing.T) {
+	_, err := Parse("t.yaml", []byte(head+"policy: {rules: [{name: &n a, match: {}, limit: 1},\n{name: b, match: {}, limit: *n}]}\n"))
+	want := `t.yaml:5: policy.rules[1].limit: found "a", expected a number of sessions from 0 to 1000000, or unlimited`
+	if err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+}
+
+func TestProblemsCanBeRead(t *testing.T) {
+	_, err := Parse("t.yaml", []byte(head+"log: {level: loud}\n"))
+	var problems Problems
+	if !errors.As(err, &problems) || len(problems) != 1 {
+		t.Fatalf("error %#v, want one problem", err)
+	}
+	want := Problem{File: "t.yaml", Line: 4, Path: "log.level", Found: `"loud"`, Expected: "debug, info, warn or error"}
+	if problems[0] != want {
+		t.Errorf("got %+v, want %+v", problems[0], want)
+	}
+}
+
+func TestFileThatCannotBeReadIsNoProblemOfItsText(t *testing.T) {
+	_, err := Load(filepath.Join(t.TempDir(), "absent.yaml"))
+	var problems Problems
+	if !errors.Is(err, fs.ErrNotExist) || errors.As(err, &problems) {
+		t.Errorf("absent file: %v", err)
+	}
+	if _, err := Load(t.TempDir()); err == nil {
+		t.Error("a directory was read")
+	}
+}
+
+func TestLoadNamesThePath(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "c.yaml")
+	if err := os.WriteFile(path, []byte("version: 2\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Load(path); err == nil || !strings.HasPrefix(err.Error(), path+":1: ") {
+		t.Errorf("error %v does not begin with the path", err)
+	}
+}

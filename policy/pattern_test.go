@@ -1,0 +1,202 @@
+package policy
+
+import (
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+func TestPatternMatchesTheWholeAccountInAnyCase(t *testing.T) {
+	for _, tc := range []struct {
+		pattern, account string
+		want             bool
+	}{
+		{`LAB\svc`, `LAB\svc`, true},
+		{`LAB\svc`, `lab\SVC`, true},
+		{`LAB\svc`, `LAB\svc1`, false},
+		{`LAB\svc`, `XLAB\svc`, false},
+		{`LAB\svc-*`, `LAB\svc-`, true},
+		{`LAB\svc-*`, `LAB\svc-mig`, true},
+		{`LAB\svc-*`, `LAB\svc`, false},
+		{`*\svc-*`, `ANY\svc-mig`, true},
+		{`*\svc-*`, `svc-mig`, false},
+		{`LAB\*-mig`, `LAB\svc-mig-mig`, true},
+		{`LAB\*-mig`, `LAB\svc-mig-`, false},
+		{`LAB\?`, `LAB\`, false},
+		{`LAB\?`, `LAB\x`, true},
+		{`LAB\?`, `LAB\ß`, true},
+		{`LAB\?`, `LAB\xy`, false},
+		{`LAB\*?`, `LAB\日本`, true},
+		{`LAB\??`, `LAB\日本`, true},
+		{`LAB\???`, `LAB\日本`, false},
+		{`LAB\*?本`, `LAB\日日本`, true},
+		{`LAB\müller`, `LAB\MÜLLER`, true},
+		{`LAB\σας`, `LAB\ΣΑΣ`, true},
+		{`LAB\kelvin`, "LAB\\\u212Aelvin", true}, // KELVIN SIGN folds to k
+		{`LAB\straße`, `LAB\STRASSE`, false},     // simple folding keeps the length
+		{`*@lab.example`, `svc@LAB.example`, true},
+		{`*`, `anything`, true},
+		{`*\**`, `LAB\x`, true},
+		{`LAB\a*b*c`, `LAB\aXbXbXc`, true},
+		{`LAB\a*b*c`, `LAB\aXcXb`, false},
+		{`LAB\*ab`, `LAB\aab`, true},
+		{`LAB\*a?b`, `LAB\aaaab`, true},
+		{`LAB\x`, "LAB\\\xff", false},
+		{"LAB\\\uFFFD", "LAB\\\xff", true}, // what is no UTF-8 is U+FFFD
+	} {
+		if got := MustPattern(tc.pattern).Match(tc.account); got != tc.want {
+			t.Errorf("%q matches %q: %v, want %v", tc.pattern, tc.account, got, tc.want)
+		}
+	}
+}
+
+func TestPatternThatWouldMatchNobodyIsRefused(t *testing.T) {
+	for pattern, want := range map[string]string{
+		``:                                     `expected a pattern that is not empty`,
+		`svc-*`:                                `expected DOMAIN\user, such as '*\svc-*' for that name in any domain`,
+		`**`:                                   `expected DOMAIN\user, such as '*\**' for that name in any domain`,
+		"A\\\n":                                `expected a pattern of printable characters`,
+		"A\\\x1b":                              `expected a pattern of printable characters`,
+		"A\\\u202E":                            `expected a pattern of printable characters`, // turns the direction of what follows
+		"A\\\xff":                              `expected a pattern of printable characters`,
+		`A\` + strings.Repeat("a", MaxPattern): `expected a pattern of at most 256 bytes`,
+	} {
+		if _, err := ParsePattern(pattern); err == nil || err.Error() != want {
+			t.Errorf("%.20q: %v, want %s", pattern, err, want)
+		}
+	}
+}
+
+func TestZeroPatternMatchesNothing(t *testing.T) {
+	var p Pattern
+	if p.Match("") || p.Match(`LAB\x`) || !p.IsZero() {
+		t.Error("the zero pattern matched")
+	}
+}
+
+// reference is the same pattern as a regular expression, which is linear too.
+func reference(pattern string) *regexp.Regexp {
+	quoted := regexp.QuoteMeta(pattern)
+	quoted = strings.ReplaceAll(quoted, `\*`, `.*`)
+	quoted = strings.ReplaceAll(quoted, `\?`, `.`)
+	return regexp.MustCompile(`(?is)^` + quoted + `$`)
+}
+
+func TestPatternAgreesWithRegexp(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		pattern := `@` + rapid.StringOfN(rapid.RuneFrom([]rune(`aAbB**??ßéÉ日Kſ`)), 0, 12, -1).Draw(t, "pattern")
+		account := `@` + rapid.StringOfN(rapid.RuneFrom([]rune(`aAbBßéÉ日kKsS`)), 0, 16, -1).Draw(t, "account")
+		got, want := MustPattern(pattern).Match(account), reference(pattern).MatchString(account)
+		if got != want {
+			t.Fatalf("%q matches %q: %v, regexp says %v", pattern, account, got, want)
+		}
+	})
+}
+
+func TestCoveringPatternMatchesWhateverTheOtherMatches(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		draw := func(name string) Pattern {
+			return MustPattern(`@` + rapid.StringOfN(rapid.RuneFrom([]rune(`ab*?é`)), 0, 6, -1).Draw(t, name))
+		}
+		wide, narrow := draw("wide"), draw("narrow")
+		account := `@` + rapid.StringOfN(rapid.RuneFrom([]rune(`abé`)), 0, 10, -1).Draw(t, "account")
+		if wide.covers(narrow) && narrow.Match(account) && !wide.Match(account) {
+			t.Fatalf("%v is said to cover %v, but does not match %q", wide, narrow, account)
+		}
+		if !narrow.covers(narrow) {
+			t.Fatalf("%v does not cover itself", narrow)
+		}
+	})
+}
+
+func TestPatternCoversNarrowerOnes(t *testing.T) {
+	for _, tc := range []struct {
+		wide, narrow string
+		want         bool
+	}{
+		{`*`, `LAB\*`, true},
+		{`LAB\*`, `lab\svc-*`, true},
+		{`LAB\svc-*`, `LAB\*`, false},
+		{`LAB\?`, `LAB\*`, false},
+		{`LAB\?`, `LAB\?`, true},
+		{`LAB\a`, `LAB\?`, false},
+		{`LAB\*-?`, `LAB\x-*-a`, true},
+	} {
+		if got := MustPattern(tc.wide).covers(MustPattern(tc.narrow)); got != tc.want {
+			t.Errorf("%s covers %s: %v, want %v", tc.wide, tc.narrow, got, tc.want)
+		}
+	}
+}
+
+// hostile pairs make a matcher that backtracks take exponential or quadratic
+// time.
+func hostilePairs(length int) map[string][2]string {
+	as := strings.Repeat("a", length)
+	return map[string][2]string{
+		"stars":          {`@` + strings.Repeat("*a", (MaxPattern-2)/2) + "b", "@" + as},
+		"one long piece": {`@*` + strings.Repeat("a", MaxPattern-3) + "b", "@" + as},
+		"question marks": {`@*` + strings.Repeat("?", MaxPattern-3) + "b", "@" + as},
+		"mixed":          {`@` + strings.Repeat("*?", (MaxPattern-2)/2) + "b", "@" + as},
+	}
+}
+
+// TestHostilePatternsTakeLinearTime compares an account with one that is ten
+// times as long. Quadratic time would be a factor of 100.
+func TestHostilePatternsTakeLinearTime(t *testing.T) {
+	measure := func(p Pattern, account []byte) time.Duration {
+		best := time.Hour
+		for range 5 {
+			start := time.Now()
+			if p.matchFolded(account) {
+				t.Fatal("matched")
+			}
+			best = min(best, time.Since(start))
+		}
+		return best
+	}
+	for name, short := range hostilePairs(4_000) {
+		long := hostilePairs(40_000)[name]
+		p := MustPattern(short[0])
+		a, b := measure(p, appendFold(nil, short[1])), measure(p, appendFold(nil, long[1]))
+		if b > 40*a+time.Millisecond {
+			t.Errorf("%s: %v for 4,000 bytes, %v for 40,000", name, a, b)
+		}
+	}
+}
+
+func BenchmarkHostilePattern(b *testing.B) {
+	for name, pair := range hostilePairs(foldBuffer - 1) {
+		b.Run(strings.ReplaceAll(name, " ", "-"), func(b *testing.B) {
+			p := MustPattern(pair[0])
+			b.ReportAllocs()
+			for b.Loop() {
+				p.Match(pair[1])
+			}
+		})
+	}
+}
+
+func FuzzPattern(f *testing.F) {
+	f.Add(`LAB\svc-*`, `lab\SVC-1`)
+	f.Add(`*\?`, "LAB\\\xff")
+	f.Add(`*@*?é*`, `a@bÉ`)
+	for _, pair := range hostilePairs(100) {
+		f.Add(pair[0], pair[1])
+	}
+	f.Fuzz(func(t *testing.T, pattern, account string) {
+		p, err := ParsePattern(pattern)
+		if err != nil {
+			return
+		}
+		valid := strings.ToValidUTF8(account, "\uFFFD")
+		if len(account) == len(valid) && p.Match(account) != reference(pattern).MatchString(valid) {
+			t.Errorf("%q matches %q: %v", pattern, account, p.Match(account))
+		}
+		if !p.covers(p) {
+			t.Errorf("%q does not cover itself", pattern)
+		}
+	})
+}

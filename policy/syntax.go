@@ -1,0 +1,98 @@
+package policy
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// parseYAML returns the root of the only document in data, or nil and a problem.
+func parseYAML(c *collector, data []byte) *yaml.Node {
+	if !checkText(c, data) {
+		return nil
+	}
+	dec := yaml.NewDecoder(bytes.NewReader(data))
+	var doc, second yaml.Node
+	if err := dec.Decode(&doc); errors.Is(err, io.EOF) {
+		c.add(1, "", "an empty file", "a configuration that begins with version: 1")
+		return nil
+	} else if err != nil {
+		addSyntaxError(c, data, err)
+		return nil
+	}
+	switch err := dec.Decode(&second); {
+	case errors.Is(err, io.EOF):
+		return doc.Content[0]
+	case err != nil:
+		addSyntaxError(c, data, err)
+	default:
+		c.add(second.Line, "", "a second document", "one document in a file")
+	}
+	return nil
+}
+
+// checkText reports what the YAML library would refuse without saying where:
+// too much, no UTF-8 (PowerShell writes UTF-16), and control characters.
+func checkText(c *collector, data []byte) bool {
+	switch {
+	case len(data) > maxFile:
+		c.add(0, "", fmt.Sprintf("more than %d bytes", maxFile), "a configuration file")
+		return false
+	case bytes.HasPrefix(data, []byte("\xff\xfe")) || bytes.HasPrefix(data, []byte("\xfe\xff")):
+		c.add(1, "", "text in UTF-16", "text in UTF-8")
+		return false
+	}
+	for i := 0; i < len(data); {
+		r, n := utf8.DecodeRune(data[i:])
+		switch {
+		case r == utf8.RuneError && n == 1:
+			c.add(lineAt(data, i), "", fmt.Sprintf("the byte %#02x", data[i]), "text in UTF-8")
+			return false
+		case r < ' ' && !strings.ContainsRune("\t\n\r", r), 0x7F <= r && r < 0xA0 && r != 0x85:
+			c.add(lineAt(data, i), "", fmt.Sprintf("the control character %U", r), "text")
+			return false
+		}
+		i += n
+	}
+	return true
+}
+
+// lineAt returns the number of the line that has data[i].
+func lineAt(data []byte, i int) int { return 1 + bytes.Count(data[:i], []byte("\n")) }
+
+// What the YAML library says about a line.
+var (
+	syntaxLine    = regexp.MustCompile(`^line (\d+): `)
+	unknownAnchor = regexp.MustCompile(`^unknown anchor '(.*)' referenced$`)
+	// parserError marks errors of its parser, whose lines count from 0; those
+	// of its scanner count from 1.
+	parserError = regexp.MustCompile(`^did not find expected (['<]|key|node)|^found (undefined|duplicate|incompatible)`)
+)
+
+// addSyntaxError records text that is not YAML. The library leaves the line
+// out where it is the first.
+func addSyntaxError(c *collector, data []byte, err error) {
+	text, line := strings.TrimPrefix(err.Error(), "yaml: "), 1
+	if m := syntaxLine.FindStringSubmatch(text); m != nil {
+		text = text[len(m[0]):]
+		line, _ = strconv.Atoi(m[1])
+		if parserError.MatchString(text) {
+			line++
+		}
+	}
+	if m := unknownAnchor.FindStringSubmatch(text); m != nil {
+		line = lineAt(data, max(0, bytes.Index(data, []byte("*"+m[1]))))
+	}
+	expected := "YAML"
+	if strings.Contains(text, "anchor") || strings.Contains(text, "alphabetic or numeric character") {
+		expected = `YAML; a pattern that begins with * stands in quotes: '*\svc-*'`
+	}
+	c.add(line, "", "text that is not YAML: "+text, expected)
+}
