@@ -91,10 +91,10 @@ func (c *Conversation) begin(r *Request) (*Call, error) {
 	}
 	p := c.contextByID(r.ContextID)
 	proves := s != nil && s.state == securityClaimed && certain
-	k := &Call{ID: r.CallID, Opnum: r.Opnum, Context: p, Security: s, Level: LevelConnect, certain: certain}
-	if !c.opts.FollowAll && !proves && !k.IsBind() && !k.IsUnbind() && !k.MapsEndpoints() {
+	if !c.opts.FollowAll && !proves && !matters(p, r.Opnum) {
 		return nil, nil
 	}
+	k := &Call{ID: r.CallID, Opnum: r.Opnum, Context: p, Security: s, Level: LevelConnect, certain: certain}
 	if r.HasVerifier {
 		k.Level = normalLevel(r.Verifier.Level)
 	}
@@ -103,6 +103,18 @@ func (c *Conversation) begin(r *Request) (*Call, error) {
 	}
 	c.calls = append(c.calls, k)
 	return k, nil
+}
+
+// matters reports whether the answer of the operation changes who holds what,
+// or where clients go.
+func matters(p *PresentationContext, opnum uint16) bool {
+	switch {
+	case p.IsNSPI():
+		return opnum == nspi.OpnumBind || opnum == nspi.OpnumUnbind
+	case p.IsEndpointMapper():
+		return opnum == tower.OpnumMap || opnum == tower.OpnumLookup
+	}
+	return false
 }
 
 func (c *Conversation) requestFragment(k *Call, r *Request, out []Event) ([]Event, error) {
