@@ -34,6 +34,8 @@ type Conversation struct {
 	handshakes []handshake
 	calls      []*Call
 	last       *Call
+	use        Use
+	used       bool          // use belongs to the PDU seen last
 	fragments  [2]fragmented // in progress, by direction
 }
 
@@ -68,13 +70,17 @@ func (c *Conversation) MaxFragment(dir Direction) int { return c.limits[dir] }
 // belongs to none or to one that is not followed.
 func (c *Conversation) Call() *Call { return c.last }
 
+// Use returns which session the request seen last makes use of. It is valid
+// until the next PDU.
+func (c *Conversation) Use() (u *Use, ok bool) { return &c.use, c.used }
+
 // SecurityContexts returns how many security contexts the connection has.
 func (c *Conversation) SecurityContexts() int { return len(c.security) }
 
 // FromClient follows one whole PDU of the client, with its parsed header, and
 // appends what it meant to out. It keeps no part of pdu. Errors are *[Error].
 func (c *Conversation) FromClient(h Header, pdu []byte, out []Event) ([]Event, error) {
-	c.last = nil
+	c.last, c.used = nil, false
 	switch h.Type {
 	case PTypeRequest:
 		return c.request(pdu, out)

@@ -90,6 +90,9 @@ func (c *Conversation) begin(r *Request) (*Call, error) {
 		return nil, err
 	}
 	p := c.contextByID(r.ContextID)
+	if p.IsNSPI() && r.Opnum != nspi.OpnumBind {
+		c.use, c.used = useOf(r, s), true
+	}
 	proves := s != nil && s.state == securityClaimed && certain
 	if !c.opts.FollowAll && !proves && !matters(p, r.Opnum) {
 		return nil, nil
@@ -103,6 +106,24 @@ func (c *Conversation) begin(r *Request) (*Call, error) {
 	}
 	c.calls = append(c.calls, k)
 	return k, nil
+}
+
+// Use is an address book request that names a session by its first
+// parameter, as all but NspiBind do (MS-NSPI 3.1.4).
+type Use struct {
+	Handle   nspi.Handle
+	Sealed   bool             // the handle cannot be read
+	Security *SecurityContext // of the request
+}
+
+func useOf(r *Request, s *SecurityContext) Use {
+	u := Use{Security: s}
+	if r.HasVerifier && r.Verifier.Level >= LevelPrivacy {
+		u.Sealed = true
+	} else if len(r.Stub) >= nspi.HandleSize {
+		u.Handle = nspi.Handle(r.Stub)
+	}
+	return u
 }
 
 // matters reports whether the answer of the operation changes who holds what,

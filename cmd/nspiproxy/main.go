@@ -3,22 +3,34 @@
 package main
 
 import (
+	"context"
 	"os"
+	"runtime/debug"
 
 	"github.com/spf13/cobra"
 )
 
 func main() {
-	if err := newRootCommand().Execute(); err != nil {
+	if err := newRootCommand().ExecuteContext(context.Background()); err != nil {
 		os.Exit(1)
 	}
 }
 
 func newRootCommand() *cobra.Command {
 	root := &cobra.Command{
-		Use:   "nspiproxy",
-		Short: "Limit NSPI sessions per user in front of a domain controller",
+		Use:     "nspiproxy",
+		Short:   "Limit NSPI sessions per user in front of a domain controller",
+		Version: version(),
 	}
-	root.AddCommand(newCheckCommand())
+	root.AddCommand(newServeCommand(), newCheckCommand(), newDecodeCommand(), newDemoCommand())
 	return root
+}
+
+// version returns what the Go toolchain knows about this build.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok || info.Main.Version == "" {
+		return "unknown"
+	}
+	return info.Main.Version
 }

@@ -1,0 +1,97 @@
+package main
+
+import (
+	"context"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/coreos/go-systemd/v22/daemon"
+	"github.com/mattn/go-isatty"
+	"github.com/rs/zerolog"
+	"github.com/spf13/cobra"
+
+	"github.com/nspiproxy/nspiproxy/policy"
+	"github.com/nspiproxy/nspiproxy/proxy"
+)
+
+func newServeCommand() *cobra.Command {
+	var path string
+	cmd := &cobra.Command{
+		Use:   "serve --config FILE",
+		Short: "Stand between MAPI clients and domain controllers",
+		Long: "Stands between MAPI clients and domain controllers as the configuration says, until it is\n" +
+			"told to stop by SIGINT or SIGTERM. Then it accepts no new connection, waits for live ones as\n" +
+			"long as relay.shutdown_timeout says, and ends. A second signal ends it at once.",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cmd.SilenceUsage = true
+			config, err := policy.Load(path)
+			if err != nil {
+				return err
+			}
+			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
+			defer stop()
+			context.AfterFunc(ctx, stop) // a second signal ends the program
+			return serve(ctx, config, newLogger(cmd.ErrOrStderr(), config.Log))
+		},
+	}
+	cmd.Flags().StringVarP(&path, "config", "c", "", "configuration file")
+	_ = cmd.MarkFlagRequired("config") // the flag exists
+	return cmd
+}
+
+// serve runs the proxy until ctx ends.
+func serve(ctx context.Context, config *policy.Config, log zerolog.Logger) error {
+	for _, w := range config.Warnings {
+		log.Warn().Str("event", "config.warning").Msg(w.Error())
+	}
+	if err := raiseFileLimit(); err != nil {
+		log.Warn().Err(err).Msg("the limit of open files could not be raised")
+	}
+	server, err := proxy.New(config, log)
+	if err != nil {
+		return err
+	}
+	if err := server.Start(); err != nil {
+		return err
+	}
+	notify(log, daemon.SdNotifyReady)
+	log.Info().Str("event", "ready").Int("pid", os.Getpid()).Msg("ready")
+	context.AfterFunc(ctx, func() {
+		notify(log, daemon.SdNotifyStopping)
+		log.Info().Str("event", "stopping").Msg("told to stop: no new connections; live ones may end by themselves")
+	})
+	err = server.Run(ctx)
+	log.Info().Str("event", "stopped").Msg("stopped")
+	return err
+}
+
+// notify tells systemd, where it started the program.
+func notify(log zerolog.Logger, state string) {
+	if _, err := daemon.SdNotify(false, state); err != nil {
+		log.Warn().Err(err).Msg("systemd was not told: " + state)
+	}
+}
+
+// newLogger writes records as the configuration says: JSON, or for people on a
+// terminal. Both escape control characters.
+func newLogger(w io.Writer, config policy.Log) zerolog.Logger {
+	level, err := zerolog.ParseLevel(string(config.Level))
+	if err != nil {
+		level = zerolog.InfoLevel // cannot be: the configuration is checked
+	}
+	zerolog.TimeFieldFormat = time.RFC3339Nano
+	zerolog.DurationFieldInteger = true
+	if config.Format == policy.LogConsole || (config.Format == policy.LogAuto && isTerminal(w)) {
+		w = zerolog.ConsoleWriter{Out: w, TimeFormat: time.TimeOnly}
+	}
+	return zerolog.New(zerolog.SyncWriter(w)).Level(level).With().Timestamp().Logger()
+}
+
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && isatty.IsTerminal(f.Fd())
+}

@@ -1,0 +1,277 @@
+package proxy
+
+import (
+	"errors"
+	"net/netip"
+	"slices"
+
+	"github.com/nspiproxy/nspiproxy/proxy/relay"
+	"github.com/nspiproxy/nspiproxy/rpcparse"
+	"github.com/nspiproxy/nspiproxy/session"
+)
+
+const (
+	// maxDeferred is how many bytes of the proxy's own answers wait while the
+	// server sends a fragmented response. A client with that many refused
+	// binds in flight at once is cut off.
+	maxDeferred = 64 << 10
+	// maxKeptBind is how many bytes of a fragmented NspiBind request are kept
+	// back until it is whole: nothing of a refused bind reaches the server.
+	maxKeptBind = 16 << 10
+)
+
+// inspector decides on every PDU of one connection. All its methods are called
+// on the connection's loop.
+type inspector struct {
+	server   *Server
+	service  *service // what it was accepted for
+	conn     *relay.Conn
+	session  *session.Conn
+	conv     rpcparse.Conversation
+	endpoint *endpointRewriter // endpoint mapper connections in forward mode
+
+	hold        *held    // the client's PDU that waits
+	kept        []byte   // fragments of an NspiBind that is not whole yet
+	deferred    []byte   // answers that wait for the end of a response
+	answer      []byte   // scratch of the last verdict
+	dead        []uint32 // security contexts that a refusal left without their sequence
+	key         string   // of keySecurity
+	keySecurity *rpcparse.SecurityContext
+	mirror      bool // the server puts dummy verifiers on its responses
+	greeted     bool // the handshake time limit is over
+}
+
+// held is a client PDU that waits: for the answer to a handshake, or for the
+// reservations of users that have yet to prove who they are.
+type held struct {
+	h    rpcparse.Header
+	pdu  []byte
+	call *rpcparse.Call // nil: wait for the handshake
+}
+
+func (i *inspector) client() netip.Addr { return i.conn.Client().Addr() }
+
+// FromClient implements relay.Handler.
+func (i *inspector) FromClient(h rpcparse.Header, pdu []byte) relay.Verdict {
+	if i.conv.Handshaking() && i.conv.Undecided(h, pdu) {
+		i.hold = &held{h: h, pdu: slices.Clone(pdu)}
+		return relay.Verdict{Action: relay.Hold}
+	}
+	if len(i.dead) > 0 && h.Type == rpcparse.PTypeRequest {
+		if v, dead := i.deadContext(h, pdu); dead {
+			return v
+		}
+	}
+	var scratch [2]rpcparse.Event
+	events, err := i.conv.FromClient(h, pdu, scratch[:0])
+	if err != nil {
+		return i.violation(h, pdu, err)
+	}
+	for e := range events {
+		if v, done := i.clientEvent(&events[e], h, pdu); done {
+			return v
+		}
+	}
+	i.touch()
+	if k := i.conv.Call(); k.IsBind() && h.Type == rpcparse.PTypeRequest && !h.Last() {
+		return i.keep(pdu)
+	}
+	return relay.Verdict{}
+}
+
+// touch notes that a session is in use.
+func (i *inspector) touch() {
+	u, ok := i.conv.Use()
+	switch {
+	case !ok:
+	case u.Sealed:
+		i.session.TouchOpaque(i.keyOf(u.Security))
+	default:
+		i.session.Touch(session.Handle(u.Handle))
+	}
+}
+
+// keyOf returns what sessions of a security context are counted by. The last
+// one is remembered: it is asked for with every sealed request.
+func (i *inspector) keyOf(s *rpcparse.SecurityContext) string {
+	if i.key == "" || i.keySecurity != s {
+		id, _ := identityOf(s, i.client())
+		i.key, i.keySecurity = id.Key(), s
+	}
+	return i.key
+}
+
+// clientEvent acts on an event of the client. done says that the verdict is
+// final.
+func (i *inspector) clientEvent(e *rpcparse.Event, h rpcparse.Header, pdu []byte) (v relay.Verdict, done bool) {
+	switch e.Kind {
+	case rpcparse.EventAssociationRequested:
+		if err := i.session.MayJoin(e.Association); err != nil {
+			return i.refuseAssociation(e, err), true
+		}
+	case rpcparse.EventBindRequested:
+		return i.admit(e.Call, h, pdu), true
+	}
+	return relay.Verdict{}, false
+}
+
+// FromServer implements relay.Handler.
+func (i *inspector) FromServer(h rpcparse.Header, pdu []byte) relay.Verdict {
+	var scratch [2]rpcparse.Event
+	handshaking := i.conv.Handshaking()
+	events, err := i.conv.FromServer(h, pdu, scratch[:0])
+	if err != nil {
+		return i.violation(h, pdu, err)
+	}
+	for e := range events {
+		if err := i.serverEvent(&events[e]); err != nil {
+			return i.violation(h, pdu, err)
+		}
+	}
+	if handshaking && !i.conv.Handshaking() && i.hold != nil && i.hold.call == nil {
+		i.conn.Wake()
+	}
+	var v relay.Verdict
+	if h.Type == rpcparse.PTypeResponse {
+		v = i.serverResponse(h, pdu)
+	}
+	if len(i.deferred) > 0 && !i.conv.Responding() {
+		v.ToClient, i.deferred = append(v.ToClient, i.deferred...), nil
+	}
+	return v
+}
+
+func (i *inspector) serverResponse(h rpcparse.Header, pdu []byte) relay.Verdict {
+	k := i.conv.Call()
+	if k == nil {
+		return relay.Verdict{}
+	}
+	if !k.Protected() && h.AuthLength == dummyVerifierSize {
+		i.mirror = true
+	}
+	if i.endpoint != nil && k.MapsEndpoints() {
+		return i.endpoint.answer(k, h, pdu)
+	}
+	return relay.Verdict{}
+}
+
+// serverEvent acts on an event of the server.
+func (i *inspector) serverEvent(e *rpcparse.Event) error {
+	switch e.Kind {
+	case rpcparse.EventAssociationJoined:
+		i.agreed()
+		return i.session.Join(e.Association)
+	case rpcparse.EventBindAnswered:
+		i.bindAnswered(e)
+	case rpcparse.EventUnbindAnswered:
+		i.unbindAnswered(e)
+	}
+	return nil
+}
+
+// agreed tells the relay what the first bind_ack agreed on.
+func (i *inspector) agreed() {
+	for _, d := range [...]rpcparse.Direction{rpcparse.ClientToServer, rpcparse.ServerToClient} {
+		i.conn.SetMaxFragment(d, i.conv.MaxFragment(d))
+	}
+	i.conn.HandshakeDone()
+}
+
+// Resume implements relay.Handler: the PDU that was held is decided again.
+func (i *inspector) Resume() relay.Verdict {
+	w := i.hold
+	if w == nil {
+		return relay.Verdict{Action: relay.Hold} // a wake for what is decided already
+	}
+	i.hold = nil
+	if w.call == nil {
+		return i.FromClient(w.h, w.pdu)
+	}
+	return i.admit(w.call, w.h, w.pdu)
+}
+
+// Closed implements relay.Handler.
+func (i *inspector) Closed(reason relay.CloseReason) {
+	i.session.Close()
+	i.server.recorder.closed(i, reason)
+	i.kept, i.deferred, i.answer, i.hold = nil, nil, nil, nil
+}
+
+// keep holds a fragment of an NspiBind back.
+func (i *inspector) keep(pdu []byte) relay.Verdict {
+	if len(i.kept)+len(pdu) > maxKeptBind {
+		return relay.Verdict{Action: relay.Close, Err: rpcparse.Errorf(rpcparse.ClassLimit, "nspi_bind", 0,
+			"an NspiBind request of more than %d bytes", maxKeptBind)}
+	}
+	i.kept = append(i.kept, pdu...)
+	return relay.Verdict{Action: relay.Drop}
+}
+
+// violation ends the connection: client and server could disagree about what
+// the PDU means. The client is told by a fault where the protocol has one.
+func (i *inspector) violation(h rpcparse.Header, pdu []byte, err error) relay.Verdict {
+	i.server.metrics.failed(err)
+	i.server.recorder.violation(i, h, pdu, err)
+	v := relay.Verdict{Action: relay.Close, Err: err}
+	if h.Type == rpcparse.PTypeRequest && !i.conv.Responding() {
+		if reply, ferr := appendFault(i.answer[:0], h.CallID, 0, rpcparse.StatusProtoError, 0); ferr == nil {
+			i.answer, v.ToClient = reply, reply
+		}
+	}
+	return v
+}
+
+// refuseAssociation answers a bind that names an association in which the
+// client has no connection, as a server answers an unknown one. In forward
+// mode the domain controller sees the proxy's address only and cannot check
+// this itself (MS-RPCE 3.3.1.5.7).
+func (i *inspector) refuseAssociation(e *rpcparse.Event, why error) relay.Verdict {
+	i.conv.WithdrawBind(e.CallID)
+	i.server.metrics.associationRefused(errors.Is(why, session.ErrForeignAssociation))
+	i.server.recorder.associationRefused(i, e.Association, why)
+	reply, err := appendBindNak(i.answer[:0], e.CallID)
+	if err != nil {
+		return relay.Verdict{Action: relay.Close, Err: err}
+	}
+	i.answer = reply
+	return relay.Verdict{Action: relay.Drop, ToClient: reply}
+}
+
+// deadContext answers a request under a security context that a refusal cut
+// off from the server's sequence, as a server answers a gap in it: with
+// security package error. Nothing else uses the connection when it is the only
+// context; then it ends, as it would at a Windows server.
+func (i *inspector) deadContext(h rpcparse.Header, pdu []byte) (relay.Verdict, bool) {
+	r, err := rpcparse.ParseRequest(pdu)
+	if err != nil || !r.HasVerifier || !slices.Contains(i.dead, r.Verifier.ContextID) {
+		return relay.Verdict{}, false
+	}
+	if !r.Last() {
+		return relay.Verdict{Action: relay.Drop}, true
+	}
+	reply, err := appendFault(i.answer[:0], r.CallID, r.ContextID, rpcparse.StatusSecPkgError, rpcparse.FlagDidNotExecute)
+	if err != nil {
+		return relay.Verdict{Action: relay.Close, Err: err}, true
+	}
+	i.answer = reply
+	if i.conv.SecurityContexts() <= len(i.dead) {
+		return relay.Verdict{Action: relay.Close, ToClient: reply, Err: errDeadContext}, true
+	}
+	return i.reply(reply), true
+}
+
+var errDeadContext = errors.New("a request on a signed or sealed security context after a refused bind")
+
+// reply answers the client in place of the server, now or after the response
+// that the server is sending.
+func (i *inspector) reply(b []byte) relay.Verdict {
+	if !i.conv.Responding() {
+		return relay.Verdict{Action: relay.Drop, ToClient: b}
+	}
+	if len(i.deferred)+len(b) > maxDeferred {
+		return relay.Verdict{Action: relay.Close, Err: rpcparse.Errorf(rpcparse.ClassLimit, "deferred_answers", 0,
+			"more than %d bytes of answers wait for the end of a response", maxDeferred)}
+	}
+	i.deferred = append(i.deferred, b...)
+	return relay.Verdict{Action: relay.Drop}
+}

@@ -1,0 +1,42 @@
+package proxy
+
+// maxNotes is how many different findings are remembered as written.
+const maxNotes = 1024
+
+// noteRecord is a finding that is written once, whatever how often it recurs.
+type noteRecord struct {
+	key, backend, text string
+}
+
+// onceNotes remembers what was written.
+type onceNotes struct {
+	seen map[string]struct{}
+}
+
+// note reports a finding that administrators need to read once.
+func (r *recorder) note(key, backend, text string) {
+	r.put(noteRecord{key: key, backend: backend, text: text})
+}
+
+func (n noteRecord) write(r *recorder) {
+	id := n.key + "\x00" + n.backend
+	if _, seen := r.once.seen[id]; seen || len(r.once.seen) >= maxNotes {
+		return
+	}
+	r.once.seen[id] = struct{}{}
+	r.log.Warn().Str("event", n.key).Str("backend", n.backend).Msg(n.text)
+}
+
+// endpointNoted reports what could not be done with an answer of the endpoint
+// mapper.
+func (r *recorder) endpointNoted(n endpointNote, backend string) {
+	switch n {
+	case noteProtected:
+		r.note("endpoint.protected", backend, "an answer of the endpoint mapper is signed and passed unchanged: "+
+			"that client goes to ports on which the proxy may not listen; fix the port of NSPI on the domain controller and set nspi_port")
+	case noteMalformed:
+		r.note("endpoint.malformed", backend, "an answer of the endpoint mapper could not be read and passed unchanged")
+	case notePort:
+		r.note("endpoint.port", backend, "no port could be opened for an endpoint of the domain controller; its tower passed unchanged")
+	}
+}

@@ -1,0 +1,92 @@
+package proxy
+
+import (
+	"github.com/nspiproxy/nspiproxy/rpcparse"
+	"github.com/nspiproxy/nspiproxy/rpcparse/nspi"
+)
+
+// dummyVerifierSize is the size of the verifier without a signature that
+// Windows 2000 and 2003 put on PDUs at level connect: 01 00 00 00 and zeros.
+const dummyVerifierSize = 16
+
+var dummyVerifier = [dummyVerifierSize]byte{1}
+
+// The forms of a refusal, as logs name them.
+const (
+	answerLogonFailed = "logon_failed"
+	answerFault       = "fault"
+)
+
+// refusal is how a server's administrator wants binds over the limit answered.
+type refusal struct {
+	form   nspi.FailureForm
+	status uint32 // of the fault on signed and sealed connections
+}
+
+// appendLogonFailed appends the response to NspiBind that says
+// MAPI_E_LOGON_FAILED (MS-NSPI 3.1.4.1), for calls without protection. With
+// mirror it carries the dummy verifier that the server puts on its own
+// responses to this client.
+func (f refusal) appendLogonFailed(dst []byte, k *rpcparse.Call, mirror bool) ([]byte, error) {
+	syntax, ok := k.Context.NSPISyntax()
+	if !ok {
+		return f.appendFault(dst, k)
+	}
+	stub := nspi.AppendBindFailure(nil, syntax, f.form, k.Bind)
+	r := rpcparse.Response{
+		Header:    answerHeader(rpcparse.PTypeResponse, k.ID, 0),
+		AllocHint: uint32(len(stub)),
+		ContextID: k.Context.ID & 0xff, // as servers do: the field was one byte once
+		Stub:      stub,
+	}
+	if mirror && k.Security != nil {
+		r.HasVerifier = true
+		r.Verifier = rpcparse.Verifier{
+			Type: k.Security.Type, Level: k.Security.Level, ContextID: k.Security.ID,
+			PadLength: rpcparse.PadTo(len(stub), 16), Token: dummyVerifier[:],
+		}
+	}
+	return rpcparse.AppendResponse(dst, r)
+}
+
+// appendFault appends the unsigned fault that refuses a call on a signed or
+// sealed connection whose keys are not known. Faults carry no verifier at any
+// level (MS-RPCE 2.2.2.12).
+func (f refusal) appendFault(dst []byte, k *rpcparse.Call) ([]byte, error) {
+	var context uint16
+	if k.Context != nil {
+		context = k.Context.ID
+	}
+	return appendFault(dst, k.ID, context, f.status, rpcparse.FlagDidNotExecute)
+}
+
+func appendFault(dst []byte, callID uint32, context uint16, status uint32, flags rpcparse.Flags) ([]byte, error) {
+	return rpcparse.AppendFault(dst, rpcparse.Fault{
+		Header:    answerHeader(rpcparse.PTypeFault, callID, flags),
+		AllocHint: faultSize,
+		ContextID: context & 0xff,
+		Status:    status,
+	})
+}
+
+// faultSize is what modern Windows servers put into the alloc_hint of a fault.
+const faultSize = 32
+
+// appendBindNak appends the answer to a bind that names an association which
+// the client has no part in: what a server says to an unknown id.
+func appendBindNak(dst []byte, callID uint32) ([]byte, error) {
+	return rpcparse.AppendBindNak(dst, rpcparse.BindNak{
+		Header:   answerHeader(rpcparse.PTypeBindNak, callID, 0),
+		Reason:   rpcparse.NakNotSpecified,
+		Versions: []byte{5, 0},
+	})
+}
+
+// answerHeader is the header of a PDU that the proxy makes: always
+// little-endian, always whole.
+func answerHeader(t rpcparse.PType, callID uint32, flags rpcparse.Flags) rpcparse.Header {
+	return rpcparse.Header{
+		Type: t, Flags: rpcparse.FlagFirstFrag | rpcparse.FlagLastFrag | flags,
+		Version: 5, Drep: rpcparse.DrepLittleEndian, CallID: callID,
+	}
+}

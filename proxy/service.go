@@ -1,0 +1,94 @@
+package proxy
+
+import (
+	"fmt"
+
+	"github.com/nspiproxy/nspiproxy/policy"
+	"github.com/nspiproxy/nspiproxy/proxy/relay"
+	"github.com/nspiproxy/nspiproxy/rpcparse"
+)
+
+// service is a listener of the configuration at work: an address of the
+// proxy's own in front of one domain controller, with a port for the endpoint
+// mapper and one for each endpoint that clients were told of.
+type service struct {
+	server   *Server
+	listener *policy.Listener
+	backend  *policy.Backend
+	ports    *portMap
+}
+
+func newService(s *Server, l *policy.Listener) *service {
+	v := &service{server: s, listener: l, backend: s.config.Backend(l.Backend)}
+	v.ports = newPortMap(v.open)
+	return v
+}
+
+// start opens the ports that must be there before the first client.
+func (v *service) start() error {
+	if port := v.server.config.MapperPort(v.listener); port != 0 {
+		if err := v.listen(port, v.backend.EPMPort); err != nil {
+			return err
+		}
+	}
+	if port := v.backend.NSPIPort; port != 0 {
+		return v.listen(port, port)
+	}
+	return nil
+}
+
+func (v *service) listen(port, target uint16) error {
+	got, err := v.open(port, target)
+	if err != nil {
+		return fmt.Errorf("listener %q: %w", v.listener.Name, err)
+	}
+	v.ports.set(target, got)
+	return nil
+}
+
+// open listens on port for connections to the domain controller's port target.
+func (v *service) open(port, target uint16) (uint16, error) {
+	to := addrPort(v.backend.Address, target)
+	l, err := v.server.group.Listen(addrPort(v.listener.Address, port), to, v.accept)
+	if err != nil {
+		return 0, err
+	}
+	v.server.log.Info().Str("event", "listening").Str("listener", v.listener.Name).Str("backend", v.backend.Name).
+		Str("address", l.Addr().String()).Str("target", to.String()).Msg("listening")
+	return l.Addr().Port(), nil
+}
+
+// accept makes the inspector of a new connection.
+func (v *service) accept(c *relay.Conn) relay.Handler {
+	i := &inspector{
+		server:  v.server,
+		service: v,
+		conn:    c,
+		session: v.server.table.Open(c.Client(), v.backend.Name, c.Server().String()),
+	}
+	if c.Server().Port() == v.backend.EPMPort {
+		i.endpoint = &endpointRewriter{ports: v.ports, note: v.noteEndpoint}
+	}
+	return i
+}
+
+func (v *service) noteEndpoint(n endpointNote) {
+	v.server.metrics.endpointNoted(n)
+	v.server.recorder.endpointNoted(n, v.backend.Name)
+}
+
+// NotRPC implements relay.StreamHandler: the configuration lets other traffic
+// pass unseen.
+func (i *inspector) NotRPC(from rpcparse.Direction) {
+	i.server.recorder.note("traffic.not_rpc", i.service.backend.Name,
+		"a connection does not speak DCE/RPC and is passed unseen, as configured")
+}
+
+// Malformed implements relay.StreamHandler: the stream cannot be cut into PDUs.
+func (i *inspector) Malformed(from rpcparse.Direction, err error) []byte {
+	i.server.metrics.failed(err)
+	i.server.recorder.violation(i, rpcparse.Header{}, nil, err)
+	return nil
+}
+
+var _ relay.StreamHandler = (*inspector)(nil)
