@@ -79,6 +79,7 @@ func appendBindNak(dst []byte, callID uint32) ([]byte, error) {
 		Header:   answerHeader(rpcparse.PTypeBindNak, callID, 0),
 		Reason:   rpcparse.NakNotSpecified,
 		Versions: []byte{5, 0},
+		Rest:     make([]byte, 3), // to a multiple of four
 	})
 }
 
