@@ -28,6 +28,7 @@ type Server struct {
 	metrics  *metrics
 	recorder *recorder
 	services []*service
+	http     *metricsServer
 }
 
 // New prepares a server for a valid configuration. Nothing listens before
@@ -72,18 +73,24 @@ func relayOptions(c *policy.Relay) relay.Options {
 	return o
 }
 
-// Start opens the listeners of the configuration. When one cannot be opened,
-// the others are closed again and the error says which.
-func (s *Server) Start() error {
+// Start opens the listeners of the configuration and the HTTP server for
+// metrics. When one cannot be opened, the others are closed again and the error
+// says which.
+func (s *Server) Start() (err error) {
+	defer func() {
+		if err != nil {
+			_ = s.group.Shutdown(expired())
+		}
+	}()
 	for n := range s.config.Listeners {
 		v := newService(s, &s.config.Listeners[n])
 		if err := v.start(); err != nil {
-			_ = s.group.Shutdown(expired())
 			return err
 		}
 		s.services = append(s.services, v)
 	}
-	return nil
+	s.http, err = s.serveMetrics()
+	return err
 }
 
 // expired returns a context that is over: a shutdown that waits for nobody.
@@ -93,7 +100,7 @@ func expired() context.Context {
 	return ctx
 }
 
-// Run serves until ctx ends, then stops accepting, waits for connections to
+// Run, after Start, serves until ctx ends, then stops accepting, waits for connections to
 // end as long as the configuration says, closes the rest, and returns.
 func (s *Server) Run(ctx context.Context) error {
 	stopWriter, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -104,17 +111,12 @@ func (s *Server) Run(ctx context.Context) error {
 
 	go s.expireClaims(stopWriter)
 
-	http, err := s.serveMetrics()
-	if err != nil {
-		_ = s.group.Shutdown(expired())
-		return err
-	}
-	defer http.stop()
+	defer s.http.stop()
 
 	<-ctx.Done()
 	deadline, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.config.Relay.ShutdownTimeout)
 	defer cancel()
-	err = s.group.Shutdown(deadline)
+	err := s.group.Shutdown(deadline)
 	if errors.Is(err, context.DeadlineExceeded) {
 		s.log.Warn().Str("event", "shutdown.deadline").Dur("after", s.config.Relay.ShutdownTimeout).
 			Msg("connections were still open and have been closed")

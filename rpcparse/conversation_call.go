@@ -97,9 +97,12 @@ func (c *Conversation) begin(r *Request) (*Call, error) {
 	if !c.opts.FollowAll && !proves && !matters(p, r.Opnum) {
 		return nil, nil
 	}
-	k := &Call{ID: r.CallID, Opnum: r.Opnum, Context: p, Security: s, Level: LevelConnect, certain: certain}
-	if r.HasVerifier {
+	k := &Call{ID: r.CallID, Opnum: r.Opnum, Context: p, Security: s, Level: LevelNone, certain: certain}
+	switch {
+	case r.HasVerifier:
 		k.Level = normalLevel(r.Verifier.Level)
+	case s != nil:
+		k.Level = LevelConnect
 	}
 	if len(c.calls) >= MaxCalls {
 		return nil, Errorf(ClassLimit, "calls", 12, "more than %d calls wait for their answers", MaxCalls)

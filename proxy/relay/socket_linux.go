@@ -47,59 +47,57 @@ func streamOptions(keepAlive time.Duration) []option {
 // process of the same user share the port: a second instance started by mistake,
 // or a port found by chance, would silently get half of the clients.
 func listenSockets(addr netip.AddrPort, n int, options []option) (fds []int32, bound netip.AddrPort, err error) {
-	defer func() {
+	bound = addr
+	for range n {
+		fd, err := listenSocket(&bound, len(fds) > 0, options)
 		if err != nil {
 			for _, fd := range fds {
 				closeSocket(fd)
 			}
-			fds = nil
+			return nil, bound, fmt.Errorf("relay: listen on %v: %w", addr, err)
 		}
-	}()
-	bound = addr
-	for range n {
-		fd, at, err := listenSocket(bound, len(fds) > 0, options)
-		if err != nil {
-			return fds, bound, fmt.Errorf("relay: listen on %v: %w", addr, err)
-		}
-		fds, bound = append(fds, fd), at
+		fds = append(fds, fd)
 	}
 	return fds, bound, nil
 }
 
-// listenSocket makes one of them; shared: another one is bound already.
-func listenSocket(addr netip.AddrPort, shared bool, options []option) (fd int32, bound netip.AddrPort, err error) {
-	sa, err := newSockaddr(addr)
+// listenSocket makes one of them, and updates addr to the address it has; shared:
+// another one is bound already.
+func listenSocket(addr *netip.AddrPort, shared bool, options []option) (int32, error) {
+	sa, err := newSockaddr(*addr)
 	if err != nil {
-		return -1, bound, err
+		return -1, err
 	}
 	fd, errno := newSocket(sa.family())
 	if errno != 0 {
-		return -1, bound, os.NewSyscallError("socket", errno)
+		return -1, os.NewSyscallError("socket", errno)
 	}
-	defer func() {
-		if err != nil {
-			closeSocket(fd)
-		}
-	}()
+	if err := startListening(fd, &sa, shared, options); err != nil {
+		closeSocket(fd)
+		return -1, err
+	}
+	*addr = sa.addrPort()
+	return fd, nil
+}
+
+// startListening updates sa to the address that fd has.
+func startListening(fd int32, sa *sockaddr, shared bool, options []option) error {
 	// An IPv6 address serves IPv6 only, so that [::] and 0.0.0.0 can be two listeners.
 	if sa.family() == unix.AF_INET6 {
 		options = append([]option{{unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, 1}}, options...)
 	}
 	// Connections of an earlier run that are still in TIME_WAIT do not matter.
 	options = append([]option{{unix.SOL_SOCKET, unix.SO_REUSEADDR, 1}}, options...)
-	if err = setOptions(fd, options); err != nil {
-		return -1, bound, err
+	if err := setOptions(fd, options); err != nil {
+		return err
 	}
-	if err = bindShared(fd, &sa, shared); err != nil {
-		return -1, bound, err
+	if err := bindShared(fd, sa, shared); err != nil {
+		return err
 	}
-	if err = unix.Listen(int(fd), backlog); err != nil {
-		return -1, bound, os.NewSyscallError("listen", err)
+	if err := unix.Listen(int(fd), backlog); err != nil {
+		return os.NewSyscallError("listen", err)
 	}
-	if errno = localAddr(fd, &sa); errno != 0 {
-		return -1, bound, os.NewSyscallError("getsockname", errno)
-	}
-	return fd, sa.addrPort(), nil
+	return errnoError("getsockname", localAddr(fd, sa))
 }
 
 // bindShared binds fd and lets further sockets of this process be bound there.
