@@ -14,19 +14,26 @@ type Auth3 struct {
 }
 
 // ParseAuth3 reads exactly one auth3. It does not allocate.
-func ParseAuth3(pdu []byte) (Auth3, error) {
-	h, err := openPDU(pdu, PTypeAuth3)
-	if err != nil {
+func ParseAuth3(pdu []byte) (x Auth3, err error) {
+	if err := x.parse(pdu); err != nil {
 		return Auth3{}, err
 	}
-	if h.AuthLength == 0 {
-		return Auth3{}, auth3WithoutToken()
+	return x, nil
+}
+
+func (x *Auth3) parse(pdu []byte) error {
+	if err := x.open(pdu, PTypeAuth3); err != nil {
+		return err
 	}
-	v, _, err := splitVerifier(pdu, h, auth3FixedSize)
-	if err != nil {
-		return Auth3{}, err
+	if x.AuthLength == 0 {
+		return auth3WithoutToken()
 	}
-	return Auth3{Header: h, Pad: [4]byte(pdu[16:20]), Verifier: v, HasVerifier: true}, nil
+	if _, err := x.Verifier.split(pdu, x.AuthLength, orderOf(pdu[4]), auth3FixedSize); err != nil {
+		return err
+	}
+	x.HasVerifier = true
+	x.Pad = [4]byte(pdu[16:20])
+	return nil
 }
 
 // Len returns the number of bytes that AppendAuth3 writes.

@@ -9,16 +9,17 @@ type bare struct {
 	HasVerifier bool
 }
 
-func parseBare(pdu []byte, t PType) (bare, error) {
-	h, err := openPDU(pdu, t)
-	if err != nil {
-		return bare{}, err
+func (x *bare) parse(pdu []byte, t PType) error {
+	if err := x.open(pdu, t); err != nil {
+		return err
 	}
-	v, end, err := splitVerifier(pdu, h, HeaderSize)
+	end, err := x.Verifier.split(pdu, x.AuthLength, orderOf(pdu[4]), HeaderSize)
 	if err != nil {
-		return bare{}, err
+		return err
 	}
-	return bare{Header: h, Rest: pdu[HeaderSize:end:end], Verifier: v, HasVerifier: h.AuthLength > 0}, nil
+	x.HasVerifier = x.AuthLength > 0
+	x.Rest = pdu[HeaderSize:end:end]
+	return nil
 }
 
 func (x bare) size() int { return HeaderSize + len(x.Rest) + sizeOf(x.Verifier, x.HasVerifier) }

@@ -20,32 +20,32 @@ type Bind struct {
 // ParseBind reads exactly one bind or alter_context and checks its whole
 // context list. It does not allocate. A list of no contexts is read as such:
 // what to answer is the server's affair.
-func ParseBind(pdu []byte) (Bind, error) {
-	h, err := openEither(pdu, PTypeBind, PTypeAlterContext)
-	if err != nil {
+func ParseBind(pdu []byte) (x Bind, err error) {
+	if err := x.parse(pdu); err != nil {
 		return Bind{}, err
 	}
-	o := h.Order()
-	n := int(pdu[24])
+	return x, nil
+}
+
+func (x *Bind) parse(pdu []byte) error {
+	if err := x.openEither(pdu, PTypeBind, PTypeAlterContext); err != nil {
+		return err
+	}
+	o := orderOf(pdu[4])
 	// Three reserved bytes follow the count; a PDU that ends in between has no contexts.
-	bodyEnd := len(pdu) - trailerSize(h)
-	contexts, end, err := parseContextList(pdu[:bodyEnd], min(bindFixedSize, bodyEnd), n, o)
+	bodyEnd := len(pdu) - trailerSize(x.AuthLength)
+	end, err := x.Contexts.parse(pdu[:bodyEnd], min(bindFixedSize, bodyEnd), int(pdu[24]), o)
 	if err != nil {
-		return Bind{}, err
+		return err
 	}
-	v, _, err := splitVerifier(pdu, h, end)
-	if err != nil {
-		return Bind{}, err
+	if _, err := x.Verifier.split(pdu, x.AuthLength, o, end); err != nil {
+		return err
 	}
-	return Bind{
-		Header:       h,
-		MaxXmitFrag:  o.Uint16(pdu[16:]),
-		MaxRecvFrag:  o.Uint16(pdu[18:]),
-		AssocGroupID: o.Uint32(pdu[20:]),
-		Contexts:     contexts,
-		Verifier:     v,
-		HasVerifier:  h.AuthLength > 0,
-	}, nil
+	x.HasVerifier = x.AuthLength > 0
+	x.MaxXmitFrag = o.Uint16(pdu[16:])
+	x.MaxRecvFrag = o.Uint16(pdu[18:])
+	x.AssocGroupID = o.Uint32(pdu[20:])
+	return nil
 }
 
 // Len returns the number of bytes that AppendBind writes.

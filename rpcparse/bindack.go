@@ -23,37 +23,39 @@ type BindAck struct {
 // ParseBindAck reads exactly one bind_ack or alter_context_resp. It does not
 // allocate. The results are found by the length of the secondary address,
 // never by its content, and the bytes that pad it may be anything.
-func ParseBindAck(pdu []byte) (BindAck, error) {
-	h, err := openEither(pdu, PTypeBindAck, PTypeAlterContextResp)
-	if err != nil {
+func ParseBindAck(pdu []byte) (x BindAck, err error) {
+	if err := x.parse(pdu); err != nil {
 		return BindAck{}, err
 	}
-	o := h.Order()
-	bodyEnd := len(pdu) - trailerSize(h)
+	return x, nil
+}
+
+func (x *BindAck) parse(pdu []byte) error {
+	if err := x.openEither(pdu, PTypeBindAck, PTypeAlterContextResp); err != nil {
+		return err
+	}
+	o := orderOf(pdu[4])
+	bodyEnd := len(pdu) - trailerSize(x.AuthLength)
 	addrEnd := bindAckFixedSize + int(o.Uint16(pdu[24:]))
 	results := align4(addrEnd) + 4
 	if results > bodyEnd {
-		return BindAck{}, Errorf(ClassInvalid, "sec_addr_len", 24, "%d leaves no room for results in %d bytes", addrEnd-bindAckFixedSize, bodyEnd)
+		return Errorf(ClassInvalid, "sec_addr_len", 24, "%d leaves no room for results in %d bytes", addrEnd-bindAckFixedSize, bodyEnd)
 	}
 	n := int(pdu[results-4])
 	end := results + n*resultSize
 	if end > bodyEnd {
-		return BindAck{}, Errorf(ClassInvalid, "n_results", results-4, "%d need %d bytes, %d left", n, n*resultSize, bodyEnd-results)
+		return Errorf(ClassInvalid, "n_results", results-4, "%d need %d bytes, %d left", n, n*resultSize, bodyEnd-results)
 	}
-	v, _, err := splitVerifier(pdu, h, end)
-	if err != nil {
-		return BindAck{}, err
+	if _, err := x.Verifier.split(pdu, x.AuthLength, o, end); err != nil {
+		return err
 	}
-	return BindAck{
-		Header:           h,
-		MaxXmitFrag:      o.Uint16(pdu[16:]),
-		MaxRecvFrag:      o.Uint16(pdu[18:]),
-		AssocGroupID:     o.Uint32(pdu[20:]),
-		SecondaryAddress: pdu[bindAckFixedSize:addrEnd:addrEnd],
-		Results:          ResultList{raw: pdu[results:end:end], order: o},
-		Verifier:         v,
-		HasVerifier:      h.AuthLength > 0,
-	}, nil
+	x.HasVerifier = x.AuthLength > 0
+	x.MaxXmitFrag = o.Uint16(pdu[16:])
+	x.MaxRecvFrag = o.Uint16(pdu[18:])
+	x.AssocGroupID = o.Uint32(pdu[20:])
+	x.SecondaryAddress = pdu[bindAckFixedSize:addrEnd:addrEnd]
+	x.Results = ResultList{raw: pdu[results:end:end], order: o}
+	return nil
 }
 
 // Len returns the number of bytes that AppendBindAck writes.

@@ -43,9 +43,9 @@ func NewContextList(elems ...ContextElement) ContextList {
 	return l
 }
 
-// parseContextList checks n elements at pdu[off:] and returns them with the
-// offset behind them. Every element takes at least 24 bytes, so the walk ends.
-func parseContextList(pdu []byte, off, n int, o Order) (l ContextList, end int, err error) {
+// parse checks n elements at pdu[off:], makes them l and returns the offset
+// behind them. Every element takes at least 24 bytes, so the walk ends.
+func (l *ContextList) parse(pdu []byte, off, n int, o Order) (end int, err error) {
 	end = off
 	for i := range n {
 		size := contextElementSize
@@ -56,13 +56,10 @@ func parseContextList(pdu []byte, off, n int, o Order) (l ContextList, end int, 
 				continue
 			}
 		}
-		return ContextList{}, 0, Errorf(ClassInvalid, "p_cont_elem", end, "element %d of %d needs %d bytes, %d left", i+1, n, size, len(pdu)-end)
+		return 0, Errorf(ClassInvalid, "p_cont_elem", end, "element %d of %d needs %d bytes, %d left", i+1, n, size, len(pdu)-end)
 	}
-	if n > 0 {
-		l.raw = pdu[off:end:end]
-	}
-	l.n, l.order = n, o
-	return l, end, nil
+	l.raw, l.n, l.order = pdu[off:end:end], n, o
+	return end, nil
 }
 
 // Len returns the number of contexts.
@@ -72,20 +69,25 @@ func (l ContextList) Len() int { return l.n }
 // into the same bytes as the list.
 func (l ContextList) All() iter.Seq2[int, ContextElement] {
 	return func(yield func(int, ContextElement) bool) {
+		var e ContextElement
 		raw := l.raw
 		for i := range l.n {
-			end := contextElementSize + int(raw[2])*wire.SyntaxIDSize
-			e := ContextElement{
-				ID:        l.order.Uint16(raw),
-				Abstract:  wire.ReadSyntaxID(raw[4:], l.order),
-				Transfers: SyntaxList{raw: raw[contextElementSize:end:end], order: l.order},
-			}
+			raw = raw[e.read(raw, l.order):]
 			if !yield(i, e) {
 				return
 			}
-			raw = raw[end:]
 		}
 	}
+}
+
+// read reads the element at the start of b, which has been checked, and returns
+// its size.
+func (e *ContextElement) read(b []byte, o Order) int {
+	size := contextElementSize + int(b[2])*wire.SyntaxIDSize
+	e.ID = o.Uint16(b)
+	e.Abstract.Read(b[4:], o)
+	e.Transfers.raw, e.Transfers.order = b[contextElementSize:size:size], o
+	return size
 }
 
 // append appends the elements in byte order o.

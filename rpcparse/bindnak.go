@@ -46,27 +46,32 @@ type BindNak struct {
 }
 
 // ParseBindNak reads exactly one bind_nak. It does not allocate.
-func ParseBindNak(pdu []byte) (BindNak, error) {
-	h, err := openPDU(pdu, PTypeBindNak)
-	if err != nil {
+func ParseBindNak(pdu []byte) (x BindNak, err error) {
+	if err := x.parse(pdu); err != nil {
 		return BindNak{}, err
 	}
-	versionsEnd := bindNakFixedSize + 2*int(pdu[18])
-	if bodyEnd := len(pdu) - trailerSize(h); versionsEnd > bodyEnd {
-		return BindNak{}, Errorf(ClassInvalid, "n_protocols", 18, "%d need %d bytes, %d left", pdu[18], 2*int(pdu[18]), bodyEnd-bindNakFixedSize)
+	return x, nil
+}
+
+func (x *BindNak) parse(pdu []byte) error {
+	if err := x.open(pdu, PTypeBindNak); err != nil {
+		return err
 	}
-	v, end, err := splitVerifier(pdu, h, versionsEnd)
+	n := 2 * int(pdu[18])
+	versionsEnd := bindNakFixedSize + n
+	if bodyEnd := len(pdu) - trailerSize(x.AuthLength); versionsEnd > bodyEnd {
+		return Errorf(ClassInvalid, "n_protocols", 18, "%d need %d bytes, %d left", n/2, n, bodyEnd-bindNakFixedSize)
+	}
+	o := orderOf(pdu[4])
+	end, err := x.Verifier.split(pdu, x.AuthLength, o, versionsEnd)
 	if err != nil {
-		return BindNak{}, err
+		return err
 	}
-	return BindNak{
-		Header:      h,
-		Reason:      h.Order().Uint16(pdu[16:]),
-		Versions:    pdu[bindNakFixedSize:versionsEnd:versionsEnd],
-		Rest:        pdu[versionsEnd:end:end],
-		Verifier:    v,
-		HasVerifier: h.AuthLength > 0,
-	}, nil
+	x.HasVerifier = x.AuthLength > 0
+	x.Reason = o.Uint16(pdu[16:])
+	x.Versions = pdu[bindNakFixedSize:versionsEnd:versionsEnd]
+	x.Rest = pdu[versionsEnd:end:end]
+	return nil
 }
 
 // Len returns the number of bytes that AppendBindNak writes.

@@ -11,8 +11,11 @@ type CoCancel struct {
 
 // ParseCoCancel reads exactly one co_cancel. It does not allocate.
 func ParseCoCancel(pdu []byte) (CoCancel, error) {
-	x, err := parseBare(pdu, PTypeCoCancel)
-	return CoCancel(x), err
+	var x bare
+	if err := x.parse(pdu, PTypeCoCancel); err != nil {
+		return CoCancel{}, err
+	}
+	return CoCancel(x), nil
 }
 
 // Len returns the number of bytes that AppendCoCancel writes.

@@ -17,7 +17,11 @@ var (
 )
 
 // Order returns the byte order of the PDU's integers.
-func (d Drep) Order() Order { return d[0]&0xf0 == 0 }
+func (d Drep) Order() Order { return orderOf(d[0]) }
+
+// orderOf returns the byte order that the first byte of a representation
+// names. The decoders give it byte 4 of the PDU.
+func orderOf(drep0 byte) Order { return drep0&0xf0 == 0 }
 
 // DrepOf returns the representation with byte order o, ASCII and IEEE.
 func DrepOf(o Order) Drep {

@@ -19,28 +19,29 @@ type Fault struct {
 }
 
 // ParseFault reads exactly one fault. It does not allocate.
-func ParseFault(pdu []byte) (Fault, error) {
-	h, err := openPDU(pdu, PTypeFault)
-	if err != nil {
+func ParseFault(pdu []byte) (x Fault, err error) {
+	if err := x.parse(pdu); err != nil {
 		return Fault{}, err
 	}
-	start := h.bodyStart()
-	v, end, err := splitVerifier(pdu, h, start)
-	if err != nil {
-		return Fault{}, err
+	return x, nil
+}
+
+func (x *Fault) parse(pdu []byte) error {
+	if err := x.open(pdu, PTypeFault); err != nil {
+		return err
 	}
-	o := h.Order()
-	return Fault{
-		Header:      h,
-		AllocHint:   o.Uint32(pdu[16:]),
-		ContextID:   o.Uint16(pdu[20:]),
-		CancelCount: pdu[22],
-		FaultFlags:  pdu[23],
-		Status:      o.Uint32(pdu[24:]),
-		Extended:    pdu[start:end:end],
-		Verifier:    v,
-		HasVerifier: h.AuthLength > 0,
-	}, nil
+	o, start := orderOf(pdu[4]), bodyStart(PTypeFault, x.Flags)
+	end, err := x.Verifier.split(pdu, x.AuthLength, o, start)
+	if err != nil {
+		return err
+	}
+	x.HasVerifier = x.AuthLength > 0
+	x.AllocHint = o.Uint32(pdu[16:])
+	x.ContextID = o.Uint16(pdu[20:])
+	x.CancelCount, x.FaultFlags = pdu[22], pdu[23]
+	x.Status = o.Uint32(pdu[24:])
+	x.Extended = pdu[start:end:end]
+	return nil
 }
 
 // Len returns the number of bytes that AppendFault writes.

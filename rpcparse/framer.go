@@ -40,8 +40,8 @@ func (f *Framer) Next(b []byte) (pdu []byte, h Header, err error) {
 		f.err = f.checkPrefix(b)
 		return nil, Header{}, f.err
 	}
-	if h, err = ParseHeader(b); err == nil {
-		err = f.check(h)
+	if err = h.parse(b); err == nil {
+		err = f.check(&h)
 	}
 	if err != nil {
 		f.err = err
@@ -66,8 +66,8 @@ func (f *Framer) Need(b []byte) int {
 		}
 		return HeaderSize - len(b)
 	}
-	h, err := ParseHeader(b)
-	if err != nil || f.check(h) != nil {
+	var h Header
+	if h.parse(b) != nil || f.check(&h) != nil {
 		return 0
 	}
 	return max(0, int(h.FragLength)-len(b))
@@ -75,8 +75,8 @@ func (f *Framer) Need(b []byte) int {
 
 // SetMaxFragment tells the fragment size that bind_ack agreed on for this
 // direction, in bytes. It raises the limit of requests, responses and faults
-// above DefaultFragment, up to Limits.MaxFragment. It does not lower it below:
-// servers take larger fragments than they negotiate.
+// above DefaultFragment, up to Limits.MaxFragment. It never lowers it below:
+// what exceeds a smaller agreement is the other side's to judge.
 func (f *Framer) SetMaxFragment(n int) { f.negotiated = uint16(min(max(n, 0), MaxPDU)) }
 
 // MaxFragment returns the limit now in force for requests, responses and
@@ -97,7 +97,7 @@ func (f *Framer) checkPrefix(b []byte) error {
 }
 
 // check judges a good header: is this the direction and the size for it?
-func (f *Framer) check(h Header) error {
+func (f *Framer) check(h *Header) error {
 	if !f.allows(h.Type) {
 		return f.typeError(h.Type)
 	}

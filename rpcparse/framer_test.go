@@ -117,7 +117,7 @@ func TestFramerErrorIsFinal(t *testing.T) {
 			t.Fatalf("%s: no error", name)
 		}
 		pdu, _, again := f.Next(good)
-		if pdu != nil || again != err || f.Need(good) != 0 {
+		if pdu != nil || !errors.Is(again, err) || f.Need(good) != 0 {
 			t.Errorf("%s: %x, %v after %v", name, pdu, again, err)
 		}
 	}

@@ -1,6 +1,11 @@
 package rpcparse
 
-import "github.com/nspiproxy/nspiproxy/rpcparse/internal/wire"
+import (
+	"encoding/binary"
+	"math/bits"
+
+	"github.com/nspiproxy/nspiproxy/rpcparse/internal/wire"
+)
 
 // HeaderSize is the size of the common header, in bytes.
 const HeaderSize = 16
@@ -29,7 +34,7 @@ type Header struct {
 // minLength is the size of each type's fixed part, which a trailer cannot
 // overlap, in bytes. A bind's ends with the context count, because a bind
 // without contexts may end there.
-var minLength = [numPTypes]uint16{
+var minLength = [ptypeMask + 1]uint8{
 	PTypeRequest:          24,
 	PTypeResponse:         24,
 	PTypeFault:            32,
@@ -52,32 +57,43 @@ var minLength = [numPTypes]uint16{
 //
 // Fewer than 16 bytes are ClassShort, unless those that are there are already
 // wrong.
-func ParseHeader(b []byte) (Header, error) {
-	if len(b) < HeaderSize {
-		if err := checkPrefix(b); err != nil {
-			return Header{}, err
-		}
-		return Header{}, wire.Short("header", len(b), len(b), HeaderSize)
-	}
-	b = b[:HeaderSize]
-	o := Order(b[4]&0xf0 == 0)
-	h := Header{
-		Version:      b[0],
-		MinorVersion: b[1],
-		Type:         PType(b[2]),
-		Flags:        Flags(b[3]),
-		Drep:         Drep(b[4:8]),
-		FragLength:   o.Uint16(b[8:]),
-		AuthLength:   o.Uint16(b[10:]),
-		CallID:       o.Uint32(b[12:]),
-	}
-	if b[0] != rpcVersion || b[1] > rpcMaxMinorVersion || !h.Type.Known() || !integersKnown(b[4]) {
-		return Header{}, checkPrefix(b)
-	}
-	if int(h.FragLength) < HeaderSize || h.AuthLength != 0 && !h.authFits() {
-		return Header{}, h.lengthError()
+func ParseHeader(b []byte) (h Header, err error) {
+	if err := h.parse(b); err != nil {
+		return Header{}, err
 	}
 	return h, nil
+}
+
+// parse is ParseHeader in place: copying a header that was just written field
+// by field costs more than reading it.
+func (h *Header) parse(b []byte) error {
+	if len(b) < HeaderSize {
+		return shortHeader(b)
+	}
+	h.Version, h.MinorVersion, h.Type, h.Flags = b[0], b[1], PType(b[2]), Flags(b[3])
+	h.Drep = Drep(b[4:8])
+	fragLength, authLength := binary.LittleEndian.Uint16(b[8:]), binary.LittleEndian.Uint16(b[10:])
+	callID := binary.LittleEndian.Uint32(b[12:])
+	if orderOf(b[4]) == BigEndian {
+		fragLength, authLength = bits.ReverseBytes16(fragLength), bits.ReverseBytes16(authLength)
+		callID = bits.ReverseBytes32(callID)
+	}
+	h.FragLength, h.AuthLength, h.CallID = fragLength, authLength, callID
+	if b[0] != rpcVersion || b[1] > rpcMaxMinorVersion || !PType(b[2]).Known() || !integersKnown(b[4]) {
+		return checkPrefix(b)
+	}
+	if fragLength < HeaderSize || authLength != 0 && !authFits(b, fragLength, authLength) {
+		return h.lengthError()
+	}
+	return nil
+}
+
+// shortHeader judges less than a header.
+func shortHeader(b []byte) error {
+	if err := checkPrefix(b); err != nil {
+		return err
+	}
+	return wire.Short("header", len(b), len(b), HeaderSize)
 }
 
 // checkPrefix judges the first bytes of a PDU, as many as there are, so that
@@ -99,23 +115,23 @@ func checkPrefix(b []byte) error {
 }
 
 // authFits reports whether the trailer and the token leave the fixed part of
-// the PDU alone. Sums are of ints, so none wraps.
-func (h Header) authFits() bool {
-	return int(h.FragLength) >= h.bodyStart()+VerifierSize+int(h.AuthLength)
+// the PDU that starts with b alone. Sums are of ints, so none wraps.
+func authFits(b []byte, fragLength, authLength uint16) bool {
+	return int(fragLength) >= bodyStart(PType(b[2]), Flags(b[3]))+VerifierSize+int(authLength)
 }
 
-func (h Header) lengthError() error {
+func (h *Header) lengthError() error {
 	if int(h.FragLength) < HeaderSize {
 		return Errorf(ClassInvalid, "frag_length", 8, "%d, at least %d", h.FragLength, HeaderSize)
 	}
 	return Errorf(ClassInvalid, "auth_length", 10, "%d does not fit a %s of %d bytes", h.AuthLength, h.Type, h.FragLength)
 }
 
-// bodyStart returns the size of the fixed part of a PDU with this header. In
+// bodyStart returns the size of the fixed part of a PDU of a known type. In
 // requests and responses the stub starts there.
-func (h Header) bodyStart() int {
-	n := int(minLength[h.Type])
-	if h.Type == PTypeRequest && h.Flags.Has(FlagObjectUUID) {
+func bodyStart(t PType, f Flags) int {
+	n := int(minLength[t&ptypeMask])
+	if t == PTypeRequest && f.Has(FlagObjectUUID) {
 		n += wire.UUIDSize
 	}
 	return n

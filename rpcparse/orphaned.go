@@ -11,8 +11,11 @@ type Orphaned struct {
 
 // ParseOrphaned reads exactly one orphaned. It does not allocate.
 func ParseOrphaned(pdu []byte) (Orphaned, error) {
-	x, err := parseBare(pdu, PTypeOrphaned)
-	return Orphaned(x), err
+	var x bare
+	if err := x.parse(pdu, PTypeOrphaned); err != nil {
+		return Orphaned{}, err
+	}
+	return Orphaned(x), nil
 }
 
 // Len returns the number of bytes that AppendOrphaned writes.

@@ -5,36 +5,35 @@ import "math"
 // MaxPDU is the largest PDU that frag_length can name, in bytes.
 const MaxPDU = math.MaxUint16
 
-// openPDU checks what every ParseX starts with: a good header, exactly one
-// PDU, the expected type, and room for the type's fixed part. So every ParseX
-// may read up to Header.bodyStart without looking.
-func openPDU(pdu []byte, want PType) (Header, error) {
-	h, err := ParseHeader(pdu)
-	if err != nil {
-		return Header{}, err
+// open reads the header into h and checks what every ParseX starts with: a
+// good header, exactly one PDU, the expected type, and room for the type's
+// fixed part. So every ParseX may read up to bodyStart without looking.
+func (h *Header) open(pdu []byte, want PType) error {
+	if err := h.parse(pdu); err != nil {
+		return err
 	}
-	if h.Type != want {
-		return Header{}, Errorf(ClassInvalid, "ptype", 2, "%s, expected %s", h.Type, want)
+	if h.Type != want || len(pdu) != int(h.FragLength) || len(pdu) < bodyStart(h.Type, h.Flags) {
+		return h.openError(len(pdu), want)
 	}
-	if len(pdu) != int(h.FragLength) || len(pdu) < h.bodyStart() {
-		return Header{}, wholeError(h, len(pdu))
-	}
-	return h, nil
+	return nil
 }
 
-// openEither is openPDU for the two pairs of types that share a layout.
-func openEither(pdu []byte, a, b PType) (Header, error) {
+// openEither is open for the pairs of types that share a layout.
+func (h *Header) openEither(pdu []byte, a, b PType) error {
 	if len(pdu) > 2 && PType(pdu[2]) == b {
-		return openPDU(pdu, b)
+		return h.open(pdu, b)
 	}
-	return openPDU(pdu, a)
+	return h.open(pdu, a)
 }
 
-func wholeError(h Header, have int) error {
+func (h *Header) openError(have int, want PType) error {
+	if h.Type != want {
+		return Errorf(ClassInvalid, "ptype", 2, "%s, expected %s", h.Type, want)
+	}
 	if have != int(h.FragLength) {
 		return Errorf(ClassInvalid, "frag_length", 8, "%d, but given %d bytes", h.FragLength, have)
 	}
-	return Errorf(ClassInvalid, "frag_length", 8, "%d, a %s has at least %d", have, h.Type, h.bodyStart())
+	return Errorf(ClassInvalid, "frag_length", 8, "%d, a %s has at least %d", have, h.Type, bodyStart(h.Type, h.Flags))
 }
 
 // beginPDU appends the header of a PDU of type t that will be size bytes long,

@@ -23,8 +23,12 @@ const (
 	PTypeRTS              PType = 20 // both, RPC over HTTP only (MS-RPCH 2.2.3.6)
 )
 
-// numPTypes is one more than the highest type known.
-const numPTypes = int(PTypeRTS) + 1
+const (
+	// numPTypes is one more than the highest type known.
+	numPTypes = int(PTypeRTS) + 1
+	// ptypeMask is the highest type that a set of types has room for.
+	ptypeMask = 31
+)
 
 var ptypeNames = [numPTypes]string{
 	PTypeRequest:          "request",
@@ -44,7 +48,7 @@ var ptypeNames = [numPTypes]string{
 
 // Known reports whether t is a connection-oriented type.
 func (t PType) Known() bool {
-	return int(t) < numPTypes && ptypeNames[t] != ""
+	return t <= ptypeMask && (clientPTypes|serverPTypes)>>t&1 != 0
 }
 
 // String returns the type's name as C706 writes it, e.g. "alter_context".
@@ -69,7 +73,7 @@ func (t PType) SentBy(d Direction) bool {
 	if d == ServerToClient {
 		allowed = serverPTypes
 	}
-	return t < 32 && allowed>>t&1 != 0
+	return t <= ptypeMask && allowed>>t&1 != 0
 }
 
 // Handshake reports whether PDUs of type t carry legs of an authentication

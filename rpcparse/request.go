@@ -19,32 +19,31 @@ type Request struct {
 }
 
 // ParseRequest reads exactly one request. It does not allocate.
-func ParseRequest(pdu []byte) (Request, error) {
-	h, err := openPDU(pdu, PTypeRequest)
-	if err != nil {
+func ParseRequest(pdu []byte) (x Request, err error) {
+	if err := x.parse(pdu); err != nil {
 		return Request{}, err
-	}
-	start := h.bodyStart()
-	v, end, err := splitVerifier(pdu, h, start)
-	if err != nil {
-		return Request{}, err
-	}
-	o := h.Order()
-	x := Request{
-		Header:      h,
-		AllocHint:   o.Uint32(pdu[16:]),
-		ContextID:   o.Uint16(pdu[20:]),
-		Opnum:       o.Uint16(pdu[22:]),
-		HasObject:   h.Flags.Has(FlagObjectUUID),
-		Stub:        pdu[start:end:end],
-		StubOffset:  start,
-		Verifier:    v,
-		HasVerifier: h.AuthLength > 0,
-	}
-	if x.HasObject {
-		x.Object = wire.ReadUUID(pdu[24:], o)
 	}
 	return x, nil
+}
+
+func (x *Request) parse(pdu []byte) error {
+	if err := x.open(pdu, PTypeRequest); err != nil {
+		return err
+	}
+	o, start := orderOf(pdu[4]), bodyStart(PTypeRequest, x.Flags)
+	end, err := x.Verifier.split(pdu, x.AuthLength, o, start)
+	if err != nil {
+		return err
+	}
+	x.HasVerifier = x.AuthLength > 0
+	x.AllocHint = o.Uint32(pdu[16:])
+	x.ContextID = o.Uint16(pdu[20:])
+	x.Opnum = o.Uint16(pdu[22:])
+	if x.Flags.Has(FlagObjectUUID) {
+		x.HasObject, x.Object = true, wire.ReadUUID(pdu[24:], o)
+	}
+	x.Stub, x.StubOffset = pdu[start:end:end], start
+	return nil
 }
 
 // Len returns the number of bytes that AppendRequest writes.

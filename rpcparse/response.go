@@ -15,28 +15,28 @@ type Response struct {
 }
 
 // ParseResponse reads exactly one response. It does not allocate.
-func ParseResponse(pdu []byte) (Response, error) {
-	h, err := openPDU(pdu, PTypeResponse)
-	if err != nil {
+func ParseResponse(pdu []byte) (x Response, err error) {
+	if err := x.parse(pdu); err != nil {
 		return Response{}, err
 	}
-	start := h.bodyStart()
-	v, end, err := splitVerifier(pdu, h, start)
-	if err != nil {
-		return Response{}, err
+	return x, nil
+}
+
+func (x *Response) parse(pdu []byte) error {
+	if err := x.open(pdu, PTypeResponse); err != nil {
+		return err
 	}
-	o := h.Order()
-	return Response{
-		Header:      h,
-		AllocHint:   o.Uint32(pdu[16:]),
-		ContextID:   o.Uint16(pdu[20:]),
-		CancelCount: pdu[22],
-		Reserved:    pdu[23],
-		Stub:        pdu[start:end:end],
-		StubOffset:  start,
-		Verifier:    v,
-		HasVerifier: h.AuthLength > 0,
-	}, nil
+	o, start := orderOf(pdu[4]), bodyStart(PTypeResponse, x.Flags)
+	end, err := x.Verifier.split(pdu, x.AuthLength, o, start)
+	if err != nil {
+		return err
+	}
+	x.HasVerifier = x.AuthLength > 0
+	x.AllocHint = o.Uint32(pdu[16:])
+	x.ContextID = o.Uint16(pdu[20:])
+	x.CancelCount, x.Reserved = pdu[22], pdu[23]
+	x.Stub, x.StubOffset = pdu[start:end:end], start
+	return nil
 }
 
 // Len returns the number of bytes that AppendResponse writes.

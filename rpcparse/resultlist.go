@@ -55,24 +55,27 @@ func NewResultList(results ...ContextResult) ResultList {
 func (l ResultList) Len() int { return len(l.raw) / resultSize }
 
 // At returns result i. It panics unless 0 <= i < Len.
-func (l ResultList) At(i int) ContextResult {
-	b := l.raw[i*resultSize:]
-	return ContextResult{
-		Result:   l.order.Uint16(b),
-		Reason:   l.order.Uint16(b[2:]),
-		Transfer: wire.ReadSyntaxID(b[4:], l.order),
-	}
+func (l ResultList) At(i int) (r ContextResult) {
+	r.read(l.raw[i*resultSize:], l.order)
+	return r
 }
 
 // All walks the results in order.
 func (l ResultList) All() iter.Seq2[int, ContextResult] {
 	return func(yield func(int, ContextResult) bool) {
+		var r ContextResult
 		for i := range l.Len() {
-			if !yield(i, l.At(i)) {
+			r.read(l.raw[i*resultSize:], l.order)
+			if !yield(i, r) {
 				return
 			}
 		}
 	}
+}
+
+func (r *ContextResult) read(b []byte, o Order) {
+	r.Result, r.Reason = o.Uint16(b), o.Uint16(b[2:])
+	r.Transfer.Read(b[4:], o)
 }
 
 // append appends the results in byte order o.

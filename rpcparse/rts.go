@@ -13,20 +13,24 @@ type RTS struct {
 }
 
 // ParseRTS reads exactly one RTS PDU. It does not allocate.
-func ParseRTS(pdu []byte) (RTS, error) {
-	h, err := openPDU(pdu, PTypeRTS)
-	if err != nil {
+func ParseRTS(pdu []byte) (x RTS, err error) {
+	if err := x.parse(pdu); err != nil {
 		return RTS{}, err
 	}
-	if err := checkRTS(h); err != nil {
-		return RTS{}, err
+	return x, nil
+}
+
+func (x *RTS) parse(pdu []byte) error {
+	if err := x.open(pdu, PTypeRTS); err != nil {
+		return err
 	}
-	return RTS{
-		Header:   h,
-		RTSFlags: LittleEndian.Uint16(pdu[16:]),
-		Commands: LittleEndian.Uint16(pdu[18:]),
-		Body:     pdu[rtsFixedSize:],
-	}, nil
+	if err := checkRTS(x.Header); err != nil {
+		return err
+	}
+	x.RTSFlags = LittleEndian.Uint16(pdu[16:])
+	x.Commands = LittleEndian.Uint16(pdu[18:])
+	x.Body = pdu[rtsFixedSize:len(pdu):len(pdu)]
+	return nil
 }
 
 func checkRTS(h Header) error {

@@ -11,8 +11,11 @@ type Shutdown struct {
 
 // ParseShutdown reads exactly one shutdown. It does not allocate.
 func ParseShutdown(pdu []byte) (Shutdown, error) {
-	x, err := parseBare(pdu, PTypeShutdown)
-	return Shutdown(x), err
+	var x bare
+	if err := x.parse(pdu, PTypeShutdown); err != nil {
+		return Shutdown{}, err
+	}
+	return Shutdown(x), nil
 }
 
 // Len returns the number of bytes that AppendShutdown writes.

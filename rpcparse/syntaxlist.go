@@ -27,15 +27,18 @@ func NewSyntaxList(syntaxes ...SyntaxID) SyntaxList {
 func (l SyntaxList) Len() int { return len(l.raw) / wire.SyntaxIDSize }
 
 // At returns syntax i. It panics unless 0 <= i < Len.
-func (l SyntaxList) At(i int) SyntaxID {
-	return wire.ReadSyntaxID(l.raw[i*wire.SyntaxIDSize:], l.order)
+func (l SyntaxList) At(i int) (s SyntaxID) {
+	s.Read(l.raw[i*wire.SyntaxIDSize:], l.order)
+	return s
 }
 
 // All walks the syntaxes in order.
 func (l SyntaxList) All() iter.Seq2[int, SyntaxID] {
 	return func(yield func(int, SyntaxID) bool) {
+		var s SyntaxID
 		for i := range l.Len() {
-			if !yield(i, l.At(i)) {
+			s.Read(l.raw[i*wire.SyntaxIDSize:], l.order)
+			if !yield(i, s) {
 				return
 			}
 		}

@@ -37,40 +37,35 @@ func sizeOf(v Verifier, has bool) int {
 	return v.size()
 }
 
-// trailerSize returns the bytes of trailer and token that h promises.
-func trailerSize(h Header) int {
-	if h.AuthLength == 0 {
+// trailerSize returns the bytes of trailer and token that auth_length promises.
+func trailerSize(authLength uint16) int {
+	if authLength == 0 {
 		return 0
 	}
-	return VerifierSize + int(h.AuthLength)
+	return VerifierSize + int(authLength)
 }
 
-// splitVerifier returns where the body of the PDU that starts at bodyStart
-// ends, and what follows it. The header must have been checked and pdu be
-// exactly one PDU.
-func splitVerifier(pdu []byte, h Header, bodyStart int) (v Verifier, bodyEnd int, err error) {
-	if h.AuthLength == 0 {
-		return Verifier{}, len(pdu), nil
+// split reads the end of the PDU whose body starts at bodyStart into v, if it
+// has one, and returns where the body ends. The header must have been checked
+// and pdu be exactly one PDU.
+func (v *Verifier) split(pdu []byte, authLength uint16, o Order, bodyStart int) (bodyEnd int, err error) {
+	if authLength == 0 {
+		return len(pdu), nil
 	}
-	e := len(pdu) - int(h.AuthLength) - VerifierSize
+	e := len(pdu) - int(authLength) - VerifierSize
 	if e < bodyStart {
-		return Verifier{}, 0, Errorf(ClassInvalid, "auth_length", 10, "trailer at %d overlaps the body that starts at %d", e, bodyStart)
+		return 0, Errorf(ClassInvalid, "auth_length", 10, "trailer at %d overlaps the body that starts at %d", e, bodyStart)
 	}
 	t := pdu[e:]
-	v = Verifier{
-		Type:      AuthType(t[0]),
-		Level:     AuthLevel(t[1]),
-		PadLength: t[2],
-		Reserved:  t[3],
-		ContextID: h.Order().Uint32(t[4:]),
-		Token:     t[VerifierSize:],
-		Offset:    e,
-	}
-	bodyEnd = e - int(v.PadLength)
+	bodyEnd = e - int(t[2])
 	if bodyEnd < bodyStart {
-		return Verifier{}, 0, Errorf(ClassInvalid, "auth_pad_length", e+2, "%d, but the body has %d bytes", v.PadLength, e-bodyStart)
+		return 0, Errorf(ClassInvalid, "auth_pad_length", e+2, "%d, but the body has %d bytes", t[2], e-bodyStart)
 	}
-	return v, bodyEnd, nil
+	v.Type, v.Level, v.PadLength, v.Reserved = AuthType(t[0]), AuthLevel(t[1]), t[2], t[3]
+	v.ContextID = o.Uint32(t[4:])
+	v.Token = t[VerifierSize:len(t):len(t)]
+	v.Offset = e
+	return bodyEnd, nil
 }
 
 // appendVerifier appends zero padding, trailer and token.
