@@ -54,7 +54,7 @@ func (l *Listener) setDefaults() { l.Mode = ModeForward }
 // Mode is how a listener finds its backend.
 type Mode string
 
-// ModeForward: the listener has an address of its own in front of one backend.
+// ModeForward gives the listener an address of its own in front of one backend.
 const ModeForward Mode = "forward"
 
 // Backend is one domain controller. Sessions are counted per user and backend.

@@ -17,7 +17,7 @@ func (c *Config) Describe(w io.Writer) error {
 	return tw.Flush()
 }
 
-func (c *Config) describeListeners(w io.Writer) {
+func (c *Config) describeListeners(w *tabwriter.Writer) {
 	fmt.Fprintln(w, "Listeners")
 	for _, l := range c.Listeners {
 		fmt.Fprintf(w, "  %s\t%s\t%v\t%s\t-> %s\n", l.Name, l.Mode, l.Address, c.describePorts(&l), c.describeBackend(l.Backend))
@@ -42,7 +42,7 @@ func (c *Config) describeBackend(name string) string {
 	return fmt.Sprintf("%s at %v, NSPI where its endpoint mapper on %d says", name, b.Address, b.EPMPort)
 }
 
-func (c *Config) describePolicy(w io.Writer) {
+func (c *Config) describePolicy(w *tabwriter.Writer) {
 	fmt.Fprintln(w, "Policy: sessions per user and backend, first match wins")
 	for i, rule := range New(c.Policy).Rules() {
 		number, who := fmt.Sprint(i+1), "everybody else"
@@ -91,7 +91,7 @@ func (m Match) String() string {
 	return strings.Join(conditions, ", ")
 }
 
-func (c *Config) describeProgram(w io.Writer) {
+func (c *Config) describeProgram(w *tabwriter.Writer) {
 	p, r := c.Policy.Refusal, c.Relay
 	loops := "one for each core"
 	if r.Loops > 0 {

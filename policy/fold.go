@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"strings"
 	"unicode"
 	"unicode/utf8"
 )
@@ -10,6 +11,16 @@ import (
 // user name of the schema's longest 511; four times the usual DNS form is
 // ample. Longer names (the NTLM decoder allows some 3 KiB) cost one allocation.
 const foldBuffer = 512
+
+// appendAccount appends an account in the form in which patterns see it:
+// folded, and a name without a domain as `\user`. Some clients leave the domain
+// empty and mean the server's own (handbook 9.2). No account stays none.
+func appendAccount(dst []byte, account string) []byte {
+	if account != "" && !strings.ContainsAny(account, `\@`) {
+		dst = append(dst, '\\')
+	}
+	return appendFold(dst, account)
+}
 
 // appendFold appends s to dst in the form in which names are compared: Unicode
 // simple folding (handbook 9.2: not ASCII only), each rune replaced by the

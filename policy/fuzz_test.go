@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"errors"
 	"io"
 	"net/netip"
 	"os"
@@ -33,8 +34,8 @@ func FuzzParse(f *testing.F) {
 			checkAccepted(t, cfg)
 			return
 		}
-		problems, ok := err.(Problems)
-		if !ok || cfg != nil || len(problems) == 0 {
+		var problems Problems
+		if !errors.As(err, &problems) || cfg != nil || len(problems) == 0 {
 			t.Fatalf("error %#v, config %v", err, cfg)
 		}
 		checkProblems(t, problems, data)

@@ -146,6 +146,24 @@ func TestProblemsCanBeRead(t *testing.T) {
 	}
 }
 
+func TestValuesThatNoFileOfErrorsHas(t *testing.T) {
+	for text, want := range map[string]string{
+		"relay: {keepalive: 1500ms}":                     "relay.keepalive: found 1.5s, expected whole seconds",
+		"relay: {keepalive: 3h}":                         "relay.keepalive: found 3h0m0s, expected 1s to 2h0m0s",
+		"relay: {max_fragment: 65536}":                   "relay.max_fragment: found the number 65536, expected 5840 to 65535",
+		"relay: {max_connections: 1000001}":              "relay.max_connections: found the number 1000001, expected 1 to 1000000",
+		"metrics: {address: 127.0.0.1:0}":                "metrics.address: found 127.0.0.1:0, expected a port from 1 to 65535",
+		"metrics: {address: 127.0.0.1}":                  `metrics.address: found "127.0.0.1", expected IP:port, such as 127.0.0.1:9135`,
+		"policy: {refusal: {fault_status: 0}}":           "policy.refusal.fault_status: found the number 0, expected a status that a fault may have: 0x00000000 is forbidden by MS-RPCE 3.3.3.5.1",
+		"log: {level: " + strings.Repeat("x", 200) + "}": `log.level: found "` + strings.Repeat("x", maxQuoted) + `"…, expected debug, info, warn or error`,
+	} {
+		_, err := Parse("t.yaml", []byte(head+text+"\n"))
+		if err == nil || err.Error() != "t.yaml:4: "+want {
+			t.Errorf("%s: %v, want %s", text, err, want)
+		}
+	}
+}
+
 func TestFileThatCannotBeReadIsNoProblemOfItsText(t *testing.T) {
 	_, err := Load(filepath.Join(t.TempDir(), "absent.yaml"))
 	var problems Problems

@@ -9,7 +9,8 @@ import (
 
 // Pattern matches account names: `*` stands for any number of characters, `?`
 // for exactly one, everything else for itself in any case. It matches the whole
-// of `DOMAIN\user`. There is no escape, because Windows allows neither character
+// of `DOMAIN\user` or `user@domain`; a name without a domain is `\user`, so that
+// `*\user` matches it too. There is no escape, because Windows allows neither character
 // in an account name. The zero Pattern matches nothing.
 type Pattern struct {
 	text   string // as written
@@ -29,8 +30,8 @@ const (
 )
 
 // ParsePattern parses an account pattern. It must have a domain part
-// (`LAB\svc-*`, `*\svc-*`), or be a user principal name (`svc-*@lab.example`),
-// or be `*` alone: a bare name would silently match nobody.
+// (`LAB\svc-*`, `*\svc-*`, `svc-*@lab.example`) or begin with a star that can
+// stand for one: a bare name would silently match nobody.
 func ParsePattern(s string) (Pattern, error) {
 	switch {
 	case s == "":
@@ -39,7 +40,7 @@ func ParsePattern(s string) (Pattern, error) {
 		return Pattern{}, expectedf("a pattern of at most %d bytes", MaxPattern)
 	case !utf8.ValidString(s) || strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }):
 		return Pattern{}, expectation("a pattern of printable characters")
-	case s != "*" && !strings.ContainsAny(s, `\@`):
+	case s[0] != '*' && !strings.ContainsAny(s, `\@`):
 		return Pattern{}, expectedf(`DOMAIN\user, such as '*\%s' for that name in any domain`, s)
 	}
 	return Pattern{text: s, folded: compilePattern(s)}, nil
@@ -79,11 +80,11 @@ func (p Pattern) String() string { return p.text }
 // Match reports whether p matches the whole of account, in any case.
 func (p Pattern) Match(account string) bool {
 	var buf [foldBuffer]byte
-	return !p.IsZero() && p.matchFolded(appendFold(buf[:0], account))
+	return !p.IsZero() && p.matchFolded(appendAccount(buf[:0], account))
 }
 
 // matchFolded reports whether p matches the whole of account, which is in the
-// form of appendFold.
+// form of appendAccount.
 //
 // On a mismatch only the last star grows by a character; what earlier stars
 // took never has to change, because the leftmost place for what stands between

@@ -22,7 +22,14 @@ func TestPatternMatchesTheWholeAccountInAnyCase(t *testing.T) {
 		{`LAB\svc-*`, `LAB\svc-mig`, true},
 		{`LAB\svc-*`, `LAB\svc`, false},
 		{`*\svc-*`, `ANY\svc-mig`, true},
-		{`*\svc-*`, `svc-mig`, false},
+		{`*\svc-*`, `svc-mig`, true}, // some clients leave the domain empty
+		{`\svc-*`, `svc-mig`, true},
+		{`\svc-*`, `LAB\svc-mig`, false},
+		{`LAB\svc-*`, `svc-mig`, false},
+		{`*\svc-*`, `svc-mig@lab.example`, false},
+		{`*svc-mig*`, `svc-mig@lab.example`, true},
+		{`*svc-mig*`, `svc-mig`, true},
+		{`*svc-mig*`, `LAB\svc-mig`, true},
 		{`LAB\*-mig`, `LAB\svc-mig-mig`, true},
 		{`LAB\*-mig`, `LAB\svc-mig-`, false},
 		{`LAB\?`, `LAB\`, false},
@@ -57,7 +64,7 @@ func TestPatternThatWouldMatchNobodyIsRefused(t *testing.T) {
 	for pattern, want := range map[string]string{
 		``:                                     `expected a pattern that is not empty`,
 		`svc-*`:                                `expected DOMAIN\user, such as '*\svc-*' for that name in any domain`,
-		`**`:                                   `expected DOMAIN\user, such as '*\**' for that name in any domain`,
+		`?x`:                                   `expected DOMAIN\user, such as '*\?x' for that name in any domain`,
 		"A\\\n":                                `expected a pattern of printable characters`,
 		"A\\\x1b":                              `expected a pattern of printable characters`,
 		"A\\\u202E":                            `expected a pattern of printable characters`, // turns the direction of what follows
@@ -190,6 +197,9 @@ func FuzzPattern(f *testing.F) {
 		p, err := ParsePattern(pattern)
 		if err != nil {
 			return
+		}
+		if account != "" && !strings.ContainsAny(account, `\@`) {
+			account = `\` + account
 		}
 		valid := strings.ToValidUTF8(account, "\uFFFD")
 		if len(account) == len(valid) && p.Match(account) != reference(pattern).MatchString(valid) {

@@ -10,7 +10,7 @@ const DefaultRule = "default"
 // look at. Empty fields are unknown, and match no condition on them.
 type Subject struct {
 	SID     string     // "S-1-5-…" in decimal, as [SID] prints it
-	Account string     // `DOMAIN\user` in any case
+	Account string     // `DOMAIN\user`, `user@domain` or `user`, in any case
 	Client  netip.Addr // IPv4-mapped addresses count as IPv4, zones are ignored
 	Backend string     // name of the backend
 }
@@ -62,7 +62,7 @@ func New(rules Ruleset) *Policy {
 // is linear in the number of rules and in the length of the account.
 func (p *Policy) Match(s Subject) Rule {
 	var buf [foldBuffer]byte
-	account := appendFold(buf[:0], s.Account)
+	account := appendAccount(buf[:0], s.Account)
 	client := s.Client.Unmap().WithZone("")
 	for i := range p.rules {
 		if p.rules[i].matches(&s, account, client) {
@@ -72,8 +72,9 @@ func (p *Policy) Match(s Subject) Rule {
 	return p.fallback
 }
 
-// matches reports whether every condition of r holds. account is s.Account
-// folded, client is s.Client unmapped: both are the same for all rules.
+// matches reports whether every condition of r holds. account is s.Account in
+// the form of appendAccount, client is s.Client unmapped: both are the same for
+// all rules.
 func (r *compiledRule) matches(s *Subject, account []byte, client netip.Addr) bool {
 	if r.backend != "" && r.backend != s.Backend {
 		return false

@@ -55,8 +55,8 @@ func text[T any](expected string, parse func(string) (T, error)) scalarType {
 		if err == nil {
 			return value, nil
 		}
-		if _, ok := err.(expectation); ok {
-			return nil, err
+		if e := expectation(""); errors.As(err, &e) {
+			return nil, e
 		}
 		return nil, expectation(expected)
 	}}
@@ -86,10 +86,8 @@ func oneOf[T ~string](values ...T) scalarType {
 const maxName = 64
 
 func parseName(s string) (string, error) {
-	bad := func(r rune) bool {
-		return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune("._-", r))
-	}
-	if s == "" || len(s) > maxName || strings.ContainsFunc(s, bad) || strings.Trim(s, "._-") != s {
+	const allowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
+	if s == "" || len(s) > maxName || strings.Trim(s, allowed) != "" || strings.Trim(s, "._-") != s {
 		return "", errors.New("not a name")
 	}
 	return s, nil

@@ -34,7 +34,8 @@ func (v *validator) run() {
 	v.listeners()
 	v.rules()
 	v.refusal()
-	v.ranges()
+	v.numbers()
+	v.durations()
 	v.metrics()
 }
 
@@ -154,8 +155,8 @@ func (v *validator) refusal() {
 	}
 }
 
-// ranges checks the numbers and durations.
-func (v *validator) ranges() {
+// numbers checks the ranges of numbers.
+func (v *validator) numbers() {
 	r := &v.cfg.Relay
 	for _, n := range []struct {
 		path            string
@@ -169,17 +170,25 @@ func (v *validator) ranges() {
 			v.problem(n.path, fmt.Sprintf("the number %d", n.value), fmt.Sprintf("%d to %d", n.min, n.max))
 		}
 	}
+}
+
+// durations checks the ranges and units of durations.
+func (v *validator) durations() {
+	r := &v.cfg.Relay
 	for _, d := range []struct {
-		path            string
-		value, min, max time.Duration
+		path                  string
+		value, min, max, unit time.Duration
 	}{
-		{"relay.connect_timeout", r.ConnectTimeout, 100 * time.Millisecond, 2 * time.Minute}, // Linux gives up on a SYN after 127 s
-		{"relay.handshake_timeout", r.HandshakeTimeout, time.Second, 10 * time.Minute},       // below the 15 min of Windows clients
-		{"relay.keepalive", r.Keepalive, time.Second, 2 * time.Hour},                         // TCP_KEEPIDLE counts seconds; 2 h is the system's default
-		{"relay.shutdown_timeout", r.ShutdownTimeout, 0, time.Hour},
+		{"relay.connect_timeout", r.ConnectTimeout, 100 * time.Millisecond, 2 * time.Minute, 1}, // Linux gives up on a SYN after 127 s
+		{"relay.handshake_timeout", r.HandshakeTimeout, time.Second, 10 * time.Minute, 1},       // below the 15 min of Windows clients
+		{"relay.keepalive", r.Keepalive, time.Second, 2 * time.Hour, time.Second},               // TCP_KEEPIDLE; 2 h is the system's default
+		{"relay.shutdown_timeout", r.ShutdownTimeout, 0, time.Hour, 1},
 	} {
-		if d.value < d.min || d.value > d.max {
+		switch {
+		case d.value < d.min || d.value > d.max:
 			v.problem(d.path, d.value.String(), fmt.Sprintf("%v to %v", d.min, d.max))
+		case d.value%d.unit != 0:
+			v.problem(d.path, d.value.String(), "whole seconds")
 		}
 	}
 }

@@ -1,0 +1,152 @@
+package policy
+
+import (
+	"fmt"
+	"os"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+)
+
+// leaf is one key of the configuration that has a value of its own.
+type leaf struct {
+	path     string
+	required bool
+	value    any // the default
+}
+
+// leaves walks the yaml tags of v, which holds defaults. A mapping that must be
+// given is a leaf too.
+func leaves(prefix string, v reflect.Value) []leaf {
+	var found []leaf
+	for i := range v.NumField() {
+		field := v.Type().Field(i)
+		key := field.Tag.Get("yaml")
+		if key == "-" {
+			continue
+		}
+		path, required := join(prefix, key), strings.Contains(field.Tag.Get("need"), "required")
+		switch {
+		case isScalar(field.Type), field.Type.Kind() == reflect.Slice && isScalar(field.Type.Elem()):
+			found = append(found, leaf{path, required, v.Field(i).Interface()})
+		case field.Type.Kind() == reflect.Slice:
+			element := reflect.New(field.Type.Elem())
+			if e, ok := element.Interface().(interface{ setDefaults() }); ok {
+				e.setDefaults()
+			}
+			found = append(found, leaves(path+"[]", element.Elem())...)
+		default:
+			if required {
+				found = append(found, leaf{path, true, nil})
+			}
+			found = append(found, leaves(path, v.Field(i))...)
+		}
+	}
+	return found
+}
+
+func allLeaves() []leaf {
+	defaults := Defaults()
+	return leaves("", reflect.ValueOf(&defaults).Elem())
+}
+
+// TestDocumentationHasEveryKey demands a row with key, default, values, meaning
+// and effect on live sessions for each key, and no row for what is no key.
+func TestDocumentationHasEveryKey(t *testing.T) {
+	rows := documentedKeys(t)
+	for _, l := range allLeaves() {
+		cells, ok := rows[l.path]
+		if !ok {
+			t.Errorf("docs/configuration.md has no row for `%s`", l.path)
+			continue
+		}
+		delete(rows, l.path)
+		if len(cells) != 5 {
+			t.Errorf("%s: %d cells, want 5", l.path, len(cells))
+			continue
+		}
+		for i, cell := range cells {
+			if cell == "" {
+				t.Errorf("%s: cell %d is empty", l.path, i+1)
+			}
+		}
+		if want := documentedDefault(l); !strings.HasPrefix(cells[1], want) {
+			t.Errorf("%s: default %q, want %q", l.path, cells[1], want)
+		}
+	}
+	for path := range rows {
+		t.Errorf("docs/configuration.md has a row for `%s`, which is no key", path)
+	}
+}
+
+// documentedKeys returns the cells of each table row whose first cell is a key.
+func documentedKeys(t *testing.T) map[string][]string {
+	t.Helper()
+	text, err := os.ReadFile("../docs/configuration.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := map[string][]string{}
+	for line := range strings.Lines(string(text)) {
+		cells := strings.Split(strings.Trim(strings.TrimSpace(line), "|"), " | ")
+		for i := range cells {
+			cells[i] = strings.TrimSpace(cells[i])
+		}
+		if key, ok := strings.CutPrefix(cells[0], "`"); ok && !strings.HasPrefix(key, "'") && strings.HasPrefix(line, "|") {
+			rows[strings.TrimSuffix(key, "`")] = cells
+		}
+	}
+	return rows
+}
+
+// documentedDefault returns how the document begins its cell for the default.
+func documentedDefault(l leaf) string {
+	special := map[string]string{"listeners[].epm_port": "`135`", "backends[].nspi_port": "none", "metrics.address": "none"}
+	if text, ok := special[l.path]; ok {
+		return text
+	}
+	switch value := l.value.(type) {
+	case nil:
+		return "required"
+	case time.Duration:
+		return fmt.Sprintf("`%gs`", value.Seconds())
+	default:
+		switch {
+		case l.required:
+			return "required"
+		case strings.Contains(l.path, ".match."):
+			return "any "
+		}
+		return fmt.Sprintf("`%v`", value)
+	}
+}
+
+// TestFullExampleHasEveryKey keeps testdata/config/full.yaml complete.
+func TestFullExampleHasEveryKey(t *testing.T) {
+	data, err := os.ReadFile(configs + "/full.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, l := range allLeaves() {
+		key := l.path[strings.LastIndexAny(l.path, ".")+1:]
+		if !strings.Contains(string(data), key+":") {
+			t.Errorf("full.yaml does not have %s", l.path)
+		}
+	}
+}
+
+// TestDocumentedExampleIsTheTestedOne keeps the document and the file alike.
+func TestDocumentedExampleIsTheTestedOne(t *testing.T) {
+	text, err := os.ReadFile("../docs/configuration.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	example, err := os.ReadFile(configs + "/example.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(text), "```yaml\n"+string(example)+"```\n") {
+		t.Error("the example of docs/configuration.md is not testdata/config/example.yaml")
+	}
+}
