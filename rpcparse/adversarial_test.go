@@ -44,6 +44,23 @@ func TestPaddingBeyondTheBodyIsInvalid(t *testing.T) {
 	}
 }
 
+// Row 2: in a handshake the padding is bounded as servers bound it. Samba's
+// test-suite sends these and expects the first to be accepted.
+func TestHandshakePaddingIsBoundedAsServersDo(t *testing.T) {
+	bind := Bind{Header: Header{Type: PTypeBind, Drep: DrepLittleEndian}, HasVerifier: true, Verifier: Verifier{Token: make([]byte, 40)},
+		Contexts: NewContextList(ContextElement{Abstract: sampleInterface, Transfers: NewSyntaxList(SyntaxNDR)})}
+	pdu, err := AppendBind(nil, bind)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for pad, want := range map[byte]Class{48: 0, 49: ClassInvalid} {
+		pdu[74] = pad
+		if _, err := ParseBind(pdu); ClassOf(err) != want {
+			t.Errorf("%d: %v", pad, err)
+		}
+	}
+}
+
 // Row 2: a PDU above the limit, from client or server.
 func TestOversizedPDUIsOverTheLimitAtItsHeader(t *testing.T) {
 	for _, tc := range []struct {

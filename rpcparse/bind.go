@@ -34,11 +34,10 @@ func (x *Bind) parse(pdu []byte) error {
 	o := orderOf(pdu[4])
 	// Three reserved bytes follow the count; a PDU that ends in between has no contexts.
 	bodyEnd := len(pdu) - trailerSize(x.AuthLength)
-	end, err := x.Contexts.parse(pdu[:bodyEnd], min(bindFixedSize, bodyEnd), int(pdu[24]), o)
-	if err != nil {
+	if err := x.Contexts.parse(pdu[:bodyEnd], min(bindFixedSize, bodyEnd), int(pdu[24]), o); err != nil {
 		return err
 	}
-	if _, err := x.Verifier.split(pdu, x.AuthLength, o, end); err != nil {
+	if _, err := x.Verifier.split(pdu, x.AuthLength, o, handshakeBody); err != nil {
 		return err
 	}
 	x.HasVerifier = x.AuthLength > 0

@@ -46,7 +46,7 @@ func (x *BindAck) parse(pdu []byte) error {
 	if end > bodyEnd {
 		return Errorf(ClassInvalid, "n_results", results-4, "%d need %d bytes, %d left", n, n*resultSize, bodyEnd-results)
 	}
-	if _, err := x.Verifier.split(pdu, x.AuthLength, o, end); err != nil {
+	if _, err := x.Verifier.split(pdu, x.AuthLength, o, handshakeBody); err != nil {
 		return err
 	}
 	x.HasVerifier = x.AuthLength > 0

@@ -43,10 +43,10 @@ func NewContextList(elems ...ContextElement) ContextList {
 	return l
 }
 
-// parse checks n elements at pdu[off:], makes them l and returns the offset
-// behind them. Every element takes at least 24 bytes, so the walk ends.
-func (l *ContextList) parse(pdu []byte, off, n int, o Order) (end int, err error) {
-	end = off
+// parse checks n elements at pdu[off:] and makes them l. Every element takes at
+// least 24 bytes, so the walk ends.
+func (l *ContextList) parse(pdu []byte, off, n int, o Order) error {
+	end := off
 	for i := range n {
 		size := contextElementSize
 		if have := len(pdu) - end; have >= size {
@@ -56,10 +56,10 @@ func (l *ContextList) parse(pdu []byte, off, n int, o Order) (end int, err error
 				continue
 			}
 		}
-		return 0, Errorf(ClassInvalid, "p_cont_elem", end, "element %d of %d needs %d bytes, %d left", i+1, n, size, len(pdu)-end)
+		return Errorf(ClassInvalid, "p_cont_elem", end, "element %d of %d needs %d bytes, %d left", i+1, n, size, len(pdu)-end)
 	}
 	l.raw, l.n, l.order = pdu[off:end:end], n, o
-	return end, nil
+	return nil
 }
 
 // Len returns the number of contexts.

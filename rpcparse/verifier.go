@@ -16,6 +16,12 @@ type Verifier struct {
 	Offset    int       // of the trailer from the start of the PDU; ignored when appending
 }
 
+// handshakeBody is where the body of a handshake PDU starts as far as its
+// auth_pad_length is bounded. Handshake PDUs are not padded and servers find
+// the trailer without it, but they do refuse one that reaches further back
+// (Samba, tested there against Windows).
+const handshakeBody = 24
+
 // PadTo returns how many bytes of padding make n bytes a multiple of align.
 // Windows and Samba pad requests and responses to 16, Impacket to 4;
 // handshake PDUs need none.
