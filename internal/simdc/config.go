@@ -1,0 +1,147 @@
+package simdc
+
+import (
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/nspiproxy/nspiproxy/rpcparse"
+	"github.com/nspiproxy/nspiproxy/rpcparse/nspi"
+	"github.com/nspiproxy/nspiproxy/rpcparse/secctx/ntlm"
+)
+
+// DefaultLimit is the number of sessions that a domain controller allows each
+// user (KB 949469).
+const DefaultLimit = 50
+
+// Anonymous is the name under which sessions of unauthenticated connections
+// are counted.
+const Anonymous = `NT AUTHORITY\ANONYMOUS LOGON`
+
+// Config says what to simulate. The zero value is a domain controller on
+// 127.0.0.1, on ports that the kernel chooses, that knows no users.
+type Config struct {
+	Address   string // IP address to listen on; default 127.0.0.1
+	EPMPort   int    // of the endpoint mapper; 0: any, negative: none
+	NSPIPort  int    // 0: any
+	MorePorts int    // further, dynamic ports for the same interfaces, as multi-homed servers have
+
+	Domain    string // NetBIOS name; default LAB
+	DNSDomain string // default lab.test
+	Computer  string // NetBIOS name; default DC1
+	Users     []User
+
+	Limit         int              // sessions per user; 0: DefaultLimit, negative: no limit
+	AnonymousBind bool             // grant NspiBind without authentication instead of LogonFailed
+	FailureForm   nspi.FailureForm // of a refused NspiBind
+
+	MaxFragment    uint16 // largest PDU to negotiate, in bytes; 0: 5840
+	NoNDR64        bool   // refuse NDR64, as Samba does
+	NoMultiplexing bool   // do not agree to several outstanding calls
+	DummyVerifiers bool   // put verifiers on answers at level CONNECT, as some servers do
+
+	// Delay tells how long a call waits before it runs, so that answers overtake
+	// each other. nil: no call waits.
+	Delay func(iface rpcparse.SyntaxID, opnum uint16) time.Duration
+
+	AddressBook []Person // default: twelve people
+}
+
+// User is an account.
+type User struct {
+	Domain   string // default: the server's
+	Name     string
+	Password string
+	SID      string // optional; two accounts with one SID are one user
+}
+
+// Person is a row of the address book.
+type Person struct {
+	Name    string // display name
+	Account string
+	Address string // SMTP
+}
+
+// withDefaults returns c with every default filled in.
+func (c Config) withDefaults() Config {
+	setDefault(&c.Address, "127.0.0.1")
+	setDefault(&c.Domain, "LAB")
+	setDefault(&c.DNSDomain, "lab.test")
+	setDefault(&c.Computer, "DC1")
+	if c.Limit == 0 {
+		c.Limit = DefaultLimit
+	}
+	if c.AddressBook == nil {
+		c.AddressBook = somePeople()
+	}
+	users := make([]User, len(c.Users))
+	for i, u := range c.Users {
+		setDefault(&u.Domain, c.Domain)
+		users[i] = u
+	}
+	c.Users = users
+	return c
+}
+
+func setDefault(s *string, v string) {
+	if *s == "" {
+		*s = v
+	}
+}
+
+// key is what the sessions of u are counted by.
+func (u *User) key() string {
+	switch {
+	case u == nil:
+		return Anonymous
+	case u.SID != "":
+		return u.SID
+	}
+	return strings.ToLower(u.Domain + `\` + u.Name)
+}
+
+// Account returns DOMAIN\name.
+func (u *User) Account() string {
+	if u == nil {
+		return Anonymous
+	}
+	return u.Domain + `\` + u.Name
+}
+
+// find returns the account that a client calls itself by: DOMAIN\user with the
+// NetBIOS or DNS name of the domain or none, or user@dns.domain.
+func (c *Config) find(domain, name string) *User {
+	if i := strings.LastIndexByte(name, '@'); i >= 0 && domain == "" {
+		name, domain = name[:i], name[i+1:]
+	}
+	for i := range c.Users {
+		u := &c.Users[i]
+		own := domain == "" && strings.EqualFold(u.Domain, c.Domain) ||
+			strings.EqualFold(domain, u.Domain) ||
+			strings.EqualFold(domain, c.DNSDomain) && strings.EqualFold(u.Domain, c.Domain)
+		if own && strings.EqualFold(name, u.Name) {
+			return u
+		}
+	}
+	return nil
+}
+
+// hash is the account lookup of the security package.
+func (c *Config) hash(domain, name string) (ntlm.Hash, bool) {
+	u := c.find(domain, name)
+	if u == nil {
+		return ntlm.Hash{}, false
+	}
+	return ntlm.NTHash(u.Password), true
+}
+
+// delay returns how long a call waits.
+func (c *Config) delay(iface rpcparse.SyntaxID, opnum uint16) time.Duration {
+	if c.Delay == nil {
+		return 0
+	}
+	return c.Delay(iface, opnum)
+}
+
+// address returns where to listen.
+func (c *Config) address() (netip.Addr, error) { return netip.ParseAddr(c.Address) }
