@@ -1,0 +1,82 @@
+package relay
+
+import (
+	"io"
+	"net"
+	"testing"
+	"time"
+)
+
+// echo answers each request of size bytes on c with answer.
+func echo(c net.Conn, size int, answer []byte) {
+	buf := make([]byte, size)
+	for {
+		if _, err := io.ReadFull(c, buf); err != nil {
+			return
+		}
+		if _, err := c.Write(answer); err != nil {
+			return
+		}
+	}
+}
+
+// roundTrip asks and reads the answer.
+func roundTrip(t testing.TB, c net.Conn, ask, answer []byte) {
+	if _, err := c.Write(ask); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadFull(c, answer); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestForwardingDoesNotAllocate(t *testing.T) {
+	r := newRig(t, Options{Loops: 1}, nil)
+	client, server, _ := r.connect()
+	ask, answer := request(1, 224), response(1, 1048)
+	go echo(server, len(ask), answer)
+	got := make([]byte, len(answer))
+	roundTrip(t, client, ask, got)
+	if n := testing.AllocsPerRun(500, func() { roundTrip(t, client, ask, got) }); n != 0 {
+		t.Errorf("a request and its response took %v allocations", n)
+	}
+	half := len(ask) / 2
+	if n := testing.AllocsPerRun(500, func() { // nor when they come in pieces
+		if _, err := client.Write(ask[:half]); err != nil {
+			t.Fatal(err)
+		}
+		for r.group.loops[0].counters.client.bytes.Load()%uint64(len(ask)) != uint64(half) {
+			time.Sleep(time.Microsecond)
+		}
+		roundTrip(t, client, ask[half:], got)
+	}); n != 0 {
+		t.Errorf("a split request took %v allocations", n)
+	}
+}
+
+// BenchmarkRoundTrip compares a request and its response over a direct
+// connection with the same through a relay.
+func BenchmarkRoundTrip(b *testing.B) {
+	ask, answer := request(1, 224), response(1, 1048)
+	run := func(b *testing.B, client, server net.Conn) {
+		go echo(server, len(ask), answer)
+		got := make([]byte, len(answer))
+		b.ReportAllocs()
+		b.SetBytes(int64(len(ask) + len(answer)))
+		for b.Loop() {
+			roundTrip(b, client, ask, got)
+		}
+	}
+	b.Run("direct", func(b *testing.B) {
+		r := newRig(b, Options{}, nil)
+		client, err := net.Dial("tcp", r.server.Addr().String())
+		r.must(err)
+		defer func() { _ = client.Close() }()
+		run(b, client, r.accept())
+	})
+	b.Run("relay", func(b *testing.B) {
+		r := newRig(b, Options{}, nil)
+		client, server, _ := r.connect()
+		run(b, client, server)
+	})
+}

@@ -1,0 +1,148 @@
+package relay
+
+import (
+	"errors"
+	"net"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nspiproxy/nspiproxy/rpcparse"
+	"golang.org/x/sys/unix"
+)
+
+func TestListenerCanBeAddedFromInsideAHandler(t *testing.T) {
+	r := newRig(t, Options{Loops: 1}, nil)
+	target := r.ln.Target()
+	added := make(chan *Listener, 1)
+	r.configure(func(p *probe) {
+		p.fromServer = func(h rpcparse.Header, _ []byte) Verdict {
+			if h.CallID == 99 {
+				ln, err := r.group.Listen(netip.MustParseAddrPort("127.0.0.1:0"), target, r.newHandler)
+				if err != nil {
+					t.Error(err)
+				}
+				added <- ln
+			}
+			return Verdict{}
+		}
+	})
+	client, server, _ := r.connect()
+	r.write(server, response(99, 100))
+	r.expect(client, response(99, 100)) // by now the port is ready
+	r.ln = <-added
+	client, server, _ = r.connect()
+	r.write(client, request(1, 100))
+	r.expect(server, request(1, 100))
+}
+
+func TestListenerIsReadyWhenListenReturns(t *testing.T) {
+	r := newRig(t, Options{}, nil)
+	for range 50 {
+		ln, err := r.group.Listen(netip.MustParseAddrPort("127.0.0.1:0"), r.ln.Target(), r.newHandler)
+		r.must(err)
+		c, err := net.Dial("tcp", ln.Addr().String())
+		r.must(err)
+		_ = c.Close()
+		ln.Close()
+	}
+}
+
+func TestClosedListenerFreesItsAddressAndLeavesConnectionsAlone(t *testing.T) {
+	r := newRig(t, Options{}, nil)
+	client, server, _ := r.connect()
+	for range 20 {
+		r.ln.Close()
+		r.ln.Close()
+		if _, err := net.Dial("tcp", r.ln.Addr().String()); !errors.Is(err, unix.ECONNREFUSED) {
+			t.Fatalf("dialling a closed listener: %v", err)
+		}
+		ln, err := r.group.Listen(r.ln.Addr(), r.ln.Target(), r.newHandler)
+		r.must(err)
+		r.ln = ln
+	}
+	r.write(client, request(1, 100))
+	r.expect(server, request(1, 100))
+	client, server, _ = r.connect()
+	r.write(client, request(1, 100))
+	r.expect(server, request(1, 100))
+}
+
+func TestAddressInUseIsNotShared(t *testing.T) {
+	r := newRig(t, Options{}, nil)
+	other, err := NewGroup(Options{Loops: 2})
+	r.must(err)
+	defer func() { r.must(other.Shutdown(t.Context())) }()
+	if ln, err := other.Listen(r.ln.Addr(), r.ln.Target(), r.newHandler); !errors.Is(err, unix.EADDRINUSE) {
+		t.Errorf("a second group listens on %v: %v", ln.Addr(), err)
+	} else if !strings.Contains(err.Error(), r.ln.Addr().String()) {
+		t.Errorf("the error does not name the address: %v", err)
+	}
+}
+
+func TestBadAddressesAreRefused(t *testing.T) {
+	r := newRig(t, Options{}, nil)
+	good := r.ln.Target()
+	for _, bad := range []netip.AddrPort{{}, netip.MustParseAddrPort("[fe80::1%lo]:135"), netip.MustParseAddrPort("203.0.113.1:135")} {
+		if _, err := r.group.Listen(bad, good, r.newHandler); err == nil {
+			t.Errorf("listening on %v", bad)
+		}
+	}
+	if _, err := r.group.Listen(netip.MustParseAddrPort("127.0.0.1:0"), netip.AddrPort{}, r.newHandler); err == nil {
+		t.Error("a target without an address")
+	}
+}
+
+func TestLoopsShareTheClients(t *testing.T) {
+	r := newRig(t, Options{Loops: 4}, nil)
+	for range 64 {
+		_, _, _ = r.connect()
+	}
+	for i, l := range r.group.loops {
+		if l.counters.accepted.Load() == 0 {
+			t.Errorf("loop %d got none of 64 clients", i)
+		}
+	}
+}
+
+func TestBothSocketsHaveTheStreamOptions(t *testing.T) {
+	r := newRig(t, Options{KeepAlive: 77 * time.Second}, func(p *probe) {
+		p.fromClient = func(rpcparse.Header, []byte) Verdict {
+			for _, s := range p.conn.sides() {
+				for _, o := range streamOptions(77 * time.Second) {
+					v, err := unix.GetsockoptInt(int(s.fd), o.level, o.name)
+					if err != nil || v != int(o.value) {
+						t.Errorf("descriptor %d, option %d/%d is %d, want %d (%v)", s.fd, o.level, o.name, v, o.value, err)
+					}
+				}
+			}
+			return Verdict{}
+		}
+	})
+	client, server, _ := r.connect()
+	r.write(client, request(1, 100))
+	r.expect(server, request(1, 100))
+}
+
+func TestIPv6(t *testing.T) {
+	server, err := net.Listen("tcp", "[::1]:0")
+	if err != nil {
+		t.Log("no IPv6 here: ", err)
+		return
+	}
+	defer func() { _ = server.Close() }()
+	r := newRig(t, Options{}, nil)
+	r.ln, err = r.group.Listen(netip.MustParseAddrPort("[::1]:0"), server.Addr().(*net.TCPAddr).AddrPort(), r.newHandler)
+	r.must(err)
+	client := r.client()
+	c, err := server.Accept()
+	r.must(err)
+	defer func() { _ = c.Close() }()
+	r.write(client, request(1, 100))
+	r.expect(c, request(1, 100))
+	p := r.handler()
+	if p.conn.Client() != client.LocalAddr().(*net.TCPAddr).AddrPort() || p.conn.Server().String() != server.Addr().String() {
+		t.Errorf("addresses %v and %v", p.conn.Client(), p.conn.Server())
+	}
+}
