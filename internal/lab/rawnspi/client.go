@@ -58,8 +58,10 @@ func (c *Client) Reset() {
 func (c *Client) Release() { c.in, c.out = reader{framer: c.in.framer}, nil }
 
 // Bind offers the NSPI interface in a new association, or in one that exists.
-func (c *Client) Bind(group uint32) error {
-	pdu, err := rpcparse.AppendBind(c.out[:0], BindPDU(c.nextCall(), group))
+func (c *Client) Bind(group uint32) error { return c.bind(nspi.Interface, group) }
+
+func (c *Client) bind(iface rpcparse.SyntaxID, group uint32) error {
+	pdu, err := rpcparse.AppendBind(c.out[:0], bindPDU(iface, c.nextCall(), group))
 	if err != nil {
 		return err
 	}
@@ -82,13 +84,13 @@ func (c *Client) Bind(group uint32) error {
 	return nil
 }
 
-// BindPDU is what Bind sends: the NSPI interface with NDR as context 0.
-func BindPDU(call, group uint32) rpcparse.Bind {
+// bindPDU offers iface with NDR as context 0.
+func bindPDU(iface rpcparse.SyntaxID, call, group uint32) rpcparse.Bind {
 	return rpcparse.Bind{
 		Header:      header(rpcparse.PTypeBind, call),
 		MaxXmitFrag: MaxFragment, MaxRecvFrag: MaxFragment, AssocGroupID: group,
 		Contexts: rpcparse.NewContextList(rpcparse.ContextElement{
-			Abstract: nspi.Interface, Transfers: rpcparse.NewSyntaxList(rpcparse.SyntaxNDR),
+			Abstract: iface, Transfers: rpcparse.NewSyntaxList(rpcparse.SyntaxNDR),
 		}),
 	}
 }

@@ -1,0 +1,182 @@
+//go:build lab
+
+package lab
+
+import (
+	"os"
+	"testing"
+
+	"github.com/nspiproxy/nspiproxy/rpcparse"
+	"github.com/nspiproxy/nspiproxy/rpcparse/nspi"
+)
+
+func TestMain(m *testing.M) { os.Exit(Main(m)) }
+
+// way is one manner in which a client can bind.
+type way struct {
+	name  string
+	login Login
+	// sealed: requests are signed or sealed with keys that the proxy does not have. A refusal is a fault then, and
+	// the request that it swallowed leaves a gap in the sequence numbers: that security context is over, and the
+	// client goes on with a new one on the same connection.
+	sealed bool
+}
+
+var ways = []way{
+	{"cleartext", Login{}, false},
+	{"cleartext in NDR64", Login{Syntax: "ndr64"}, false},
+	{"NTLM connect", Login{Auth: "ntlm", Level: "connect"}, false},
+	{"NTLM integrity", Login{Auth: "ntlm", Level: "integrity"}, true},
+	{"NTLM privacy", Login{Auth: "ntlm", Level: "privacy"}, true},
+	{"SPNEGO connect", Login{Auth: "spnego-ntlm", Level: "connect"}, false},
+	{"SPNEGO integrity", Login{Auth: "spnego-ntlm", Level: "integrity"}, true},
+	{"SPNEGO privacy", Login{Auth: "spnego-ntlm", Level: "privacy"}, true},
+	{"SPNEGO privacy in NDR64", Login{Auth: "spnego-ntlm", Level: "privacy", Syntax: "ndr64"}, true},
+}
+
+// at completes a way's login: to this address, as alice if it authenticates at all.
+func (w way) at(address string) Login {
+	l := w.login
+	l.Address = address
+	if l.Auth != "" {
+		l.Domain, l.User, l.Password = Domain, Alice.Name, Alice.Password
+	}
+	return l
+}
+
+// refused checks that a is what this client must see of a bind above the limit.
+func (w way) refused(t *testing.T, a Answer) {
+	t.Helper()
+	want := Answer{Kind: KindStatus, Status: uint32(nspi.LogonFailed)}
+	if w.sealed {
+		want = Answer{Kind: KindFault, Status: rpcparse.StatusAccessDenied}
+	}
+	if a.OK || a.Kind != want.Kind || a.Status != want.Status {
+		t.Fatalf("bind above the limit: %+v, want %s 0x%X", a, want.Kind, want.Status)
+	}
+}
+
+func TestImpacketIsGrantedUpToTheLimitAndAgainAfterAnUnbind(t *testing.T) {
+	for _, w := range ways {
+		t.Run(w.name, func(t *testing.T) { testLimit(t, w) })
+	}
+}
+
+func testLimit(t *testing.T, w way) {
+	const limit = 3
+	dc := StartDC(t, DCOptions{Address: "127.0.10.21", Anonymous: true})
+	proxy := StartProxy(t, ProxyOptions{Front: "127.0.20.21", DC: dc, Limit: limit})
+	client := StartImpacket(t)
+	expect(t, "connect", client.Connect("a", w.at(proxy.Front)))
+
+	var handles []string
+	for range limit {
+		handles = append(handles, expect(t, "bind", client.Bind("a")).Handle)
+	}
+	if rows := expect(t, "query", client.Query("a", handles[0])).Rows; rows == 0 {
+		t.Error("the table is empty")
+	}
+	before := dc.Count(t)
+	w.refused(t, client.Bind("a"))
+	if after := dc.Count(t); after.Binds != before.Binds {
+		t.Errorf("the refused bind reached the domain controller: %d binds, then %d", before.Binds, after.Binds)
+	}
+	if w.sealed {
+		expect(t, "alter_context", client.AlterContext("a"))
+	}
+	expect(t, "query after the refusal", client.Query("a", handles[0]))
+	if a := expect(t, "unbind", client.Unbind("a", handles[0])); a.Status != uint32(nspi.UnbindSuccess) {
+		t.Errorf("unbind: %+v", a)
+	}
+	expect(t, "bind after an unbind", client.Bind("a"))
+	w.refused(t, client.Bind("a"))
+
+	checkHeld(t, proxy, dc, limit)
+	checkRefusalLogged(t, proxy, w, limit)
+	expect(t, "close", client.Close("a", false))
+	checkHeld(t, proxy, dc, 0)
+}
+
+func checkRefusalLogged(t *testing.T, proxy *Proxy, w way, limit int) {
+	t.Helper()
+	refusals := proxy.Refusals()
+	if len(refusals) != 1 {
+		t.Fatalf("%d records of event 2820, want 1: the second refusal is summed", len(refusals))
+	}
+	want := map[string]any{"assurance": "claimed", "user": Domain + `\` + Alice.Name}
+	if w.login.Auth == "" {
+		want = map[string]any{"assurance": "address", "user": nil}
+	}
+	want["current"], want["backend"] = float64(limit), "dc"
+	for key, value := range want {
+		if refusals[0][key] != value {
+			t.Errorf("event 2820 has %s %v, want %v", key, refusals[0][key], value)
+		}
+	}
+	if n := proxy.Metrics(t).Sum("nspiproxy_refusals_total"); n != 2 {
+		t.Errorf("nspiproxy_refusals_total is %v, want 2", n)
+	}
+}
+
+func TestUsersDoNotShareALimit(t *testing.T) {
+	dc := StartDC(t, DCOptions{Address: "127.0.10.22"})
+	proxy := StartProxy(t, ProxyOptions{Front: "127.0.20.22", DC: dc, Limit: 1})
+	client := StartImpacket(t)
+	for _, u := range []User{Alice, Bob} {
+		expect(t, "connect", client.Connect(u.Name, Login{
+			Address: proxy.Front, Auth: "ntlm", Level: "connect", Domain: Domain, User: u.Name, Password: u.Password,
+		}))
+		expect(t, u.Name+"'s first bind", client.Bind(u.Name))
+	}
+	for _, u := range []User{Alice, Bob} {
+		ways[2].refused(t, client.Bind(u.Name))
+	}
+	checkHeld(t, proxy, dc, 2)
+}
+
+// TestWrongPasswordCountsForNobody: a claimed name is only a claim until the domain controller has accepted it.
+func TestWrongPasswordCountsForNobody(t *testing.T) {
+	dc := StartDC(t, DCOptions{Address: "127.0.10.23"})
+	proxy := StartProxy(t, ProxyOptions{Front: "127.0.20.23", DC: dc, Limit: 1})
+	thief, client := StartImpacket(t), StartImpacket(t)
+	login := Login{Address: proxy.Front, Auth: "ntlm", Level: "connect", Domain: Domain, User: Alice.Name}
+	for range 3 {
+		login.Password = "wrong"
+		thief.Connect("thief", login)
+		if a := thief.Bind("thief"); a.OK {
+			t.Fatalf("granted with a wrong password: %+v", a)
+		}
+	}
+	login.Password = Alice.Password
+	expect(t, "connect", client.Connect("a", login))
+	expect(t, "bind", client.Bind("a"))
+	checkHeld(t, proxy, dc, 1)
+	if n := len(proxy.Refusals()); n != 0 {
+		t.Errorf("%d refusals were logged", n)
+	}
+}
+
+// TestOutlooksFirstStepIsNoRefusal: Outlook binds without authentication first, is told MAPI_E_LOGON_FAILED by the domain
+// controller, and then authenticates on a second connection of the same association.
+func TestOutlooksFirstStepIsNoRefusal(t *testing.T) {
+	dc := StartDC(t, DCOptions{Address: "127.0.10.24"})
+	proxy := StartProxy(t, ProxyOptions{Front: "127.0.20.24", DC: dc, Limit: 1})
+	client := StartImpacket(t)
+	first := expect(t, "connect", client.Connect("first", Login{Address: proxy.Front}))
+	ways[0].refused(t, client.Bind("first"))
+
+	login := ways[2].at(proxy.Front)
+	login.Group = first.Group
+	if second := expect(t, "connect again", client.Connect("second", login)); second.Group != first.Group {
+		t.Errorf("association %d instead of %d", second.Group, first.Group)
+	}
+	expect(t, "bind", client.Bind("second"))
+	checkHeld(t, proxy, dc, 1)
+	m := proxy.Metrics(t)
+	if n := m.Sum("nspiproxy_nspi_binds_total", `result="anonymous"`); n != 1 {
+		t.Errorf("%v anonymous binds are counted, want 1", n)
+	}
+	if n := m.Sum("nspiproxy_nspi_binds_total", `result="refused"`); n != 0 || len(proxy.Refusals()) != 0 {
+		t.Errorf("%v binds count as refused, %d are logged", n, len(proxy.Refusals()))
+	}
+}

@@ -1,0 +1,73 @@
+package lab
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"testing"
+)
+
+// roleVariable makes a copy of the test binary play another part than running tests.
+const roleVariable = "NSPIPROXY_LAB_ROLE"
+
+// Main runs the tests of m, or what the environment asks for when the test binary has started itself as another
+// program. TestMain calls it and exits with what it returns.
+func Main(m *testing.M) int {
+	raiseFileLimit()
+	if os.Getenv(roleVariable) == roleDC {
+		return serveDC()
+	}
+	code := m.Run()
+	if built.folder != "" {
+		_ = os.RemoveAll(built.folder)
+	}
+	return code
+}
+
+// raiseFileLimit lets this process and its children have as many files as the machine allows.
+func raiseFileLimit() {
+	var r syscall.Rlimit
+	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &r) == nil {
+		r.Cur = r.Max
+		_ = syscall.Setrlimit(syscall.RLIMIT_NOFILE, &r)
+	}
+}
+
+// root is the module's folder.
+func root(t testing.TB) string {
+	t.Helper()
+	here, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return filepath.Join(here, "..", "..")
+}
+
+var built struct {
+	once   sync.Once
+	folder string
+	err    error
+}
+
+// program builds nspiproxy, once in a test run, and returns its path. It has the race detector in it: a race that a
+// real client brings about is found like any other.
+func program(t testing.TB) string {
+	t.Helper()
+	built.once.Do(func() {
+		if built.folder, built.err = os.MkdirTemp("", "nspiproxy-lab-"); built.err != nil {
+			return
+		}
+		build := exec.Command("go", "build", "-race", "-o", built.folder, "./cmd/nspiproxy")
+		build.Dir = root(t)
+		if out, err := build.CombinedOutput(); err != nil {
+			built.err = fmt.Errorf("%w\n%s", err, out)
+		}
+	})
+	if built.err != nil {
+		t.Fatalf("building nspiproxy: %v", built.err)
+	}
+	return filepath.Join(built.folder, "nspiproxy")
+}

@@ -1,0 +1,86 @@
+package lab
+
+import (
+	"bytes"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// Capture is tshark's dumpcap on the loopback interface.
+type Capture struct {
+	*Process
+	File string
+}
+
+// markPort is the UDP port that nobody listens on, discard by its number, to which the capture's marks are sent.
+const markPort = "9"
+
+// StartCapture captures what passes the loopback interface and matches filter (pcap-filter syntax). It returns once
+// packets are seen.
+func StartCapture(t testing.TB, filter string) *Capture {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "lab.pcapng")
+	cmd := exec.Command("dumpcap", "-q", "-i", "lo", "-f", "("+filter+") or udp port "+markPort, "-w", file)
+	c := &Capture{File: file, Process: start(t, "dumpcap", cmd)}
+	c.sync(t, "capture begins "+t.Name())
+	return c
+}
+
+// Stop ends the capture; everything sent before is in File.
+func (c *Capture) Stop(t testing.TB) {
+	t.Helper()
+	c.sync(t, "capture ends "+t.Name())
+	c.Process.Stop(t, 10*time.Second)
+}
+
+// sync sends a datagram until it is found in the file: packets before it are there, too.
+func (c *Capture) sync(t testing.TB, text string) {
+	t.Helper()
+	conn, err := net.Dial("udp", "127.0.0.1:"+markPort)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	Eventually(t, 20*time.Second, "dumpcap writes: "+text, func() bool {
+		_, _ = conn.Write([]byte(text)) // the port is closed: every second write reports that
+		time.Sleep(50 * time.Millisecond)
+		data, err := os.ReadFile(c.File)
+		return err == nil && bytes.Contains(data, []byte(text))
+	})
+}
+
+// Dissect returns fields of every packet of file that matches filter (display filter syntax), one row a packet, one
+// text a field; several values of one field are separated by commas.
+func Dissect(t testing.TB, file, filter string, fields ...string) [][]string {
+	t.Helper()
+	args := []string{"-r", file, "-Y", filter, "-T", "fields"}
+	for _, f := range fields {
+		args = append(args, "-e", f)
+	}
+	var stderr bytes.Buffer
+	cmd := exec.Command("tshark", args...)
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("tshark: %v\n%s", err, stderr.Bytes())
+	}
+	var rows [][]string
+	for line := range strings.Lines(string(out)) {
+		rows = append(rows, strings.Split(strings.TrimSuffix(line, "\n"), "\t"))
+	}
+	return rows
+}
+
+// Complaints returns what tshark finds wrong with the PDUs in file: malformed packets and notes from warning upward.
+// What it has to say about TCP itself (group Sequence: resets, retransmissions) is not about us.
+func Complaints(t testing.TB, file string) [][]string {
+	t.Helper()
+	const warning = "0x00600000"
+	return Dissect(t, file, `_ws.malformed || (_ws.expert.severity >= `+warning+` && !(_ws.expert.group == "Sequence"))`,
+		"frame.number", "tcp.srcport", "dcerpc.pkt_type", "_ws.expert.message")
+}
