@@ -162,10 +162,15 @@ func (s *Slot) session(now time.Duration) Session {
 		Client:   s.client.addr,
 		Handle:   s.handle,
 		Opaque:   s.opaque,
-		Age:      now - s.since,
-		Idle:     max(0, now-time.Duration(s.used.Load())),
+		Age:      s.age(now),
+		Idle:     s.idle(now),
 	}
 }
+
+// age is how long s is held, idle how long it was not used. A clock that goes
+// back makes neither negative.
+func (s *Slot) age(now time.Duration) time.Duration  { return max(0, now-s.since) }
+func (s *Slot) idle(now time.Duration) time.Duration { return max(0, now-time.Duration(s.used.Load())) }
 
 // granted counts a new session.
 func (y *tally[L]) granted(now time.Duration) {
@@ -178,9 +183,9 @@ func (y *tally[L]) entry(t *Table) Entry {
 	now := t.clock()
 	e := Entry{Binds: y.binds, Unbinds: y.unbinds, Usage: Usage{Held: y.held.n}}
 	if s := y.held.head; s != nil {
-		e.Age, e.Idle = now-s.since, max(0, now-time.Duration(s.used.Load()))
+		e.Age, e.Idle = s.age(now), s.idle(now)
 	} else if y.binds > 0 {
-		e.Idle = now - y.active
+		e.Idle = max(0, now-y.active)
 	}
 	return e
 }

@@ -58,8 +58,8 @@ type Usage struct {
 //
 // A connection waits for one request at a time, as a relay does that stops
 // reading from its client: Reserve withdraws an earlier request that waits.
-// After Wake the same request must be made again (or the connection closed), for
-// a place is kept for it.
+// After Wake the same request must be made again, or withdrawn ([Conn.Withdraw],
+// Close), for a place may be kept for it.
 func (c *Conn) Reserve(r ReserveRequest) (*Slot, Usage, Outcome) {
 	t, key := c.table, userKey{c.backend, r.User.Key()}
 	t.mu.Lock()

@@ -116,6 +116,15 @@ func (c *Conn) takePlace(key userKey) bool {
 	return true
 }
 
+// Withdraw tells that the request which was answered with Wait will not be made
+// again: the caller has answered it in another way. It does nothing if there is
+// none.
+func (c *Conn) Withdraw() {
+	c.table.mu.Lock()
+	defer c.table.unlock()
+	c.stopWaiting()
+}
+
 // stopWaiting withdraws c's waiting request, if any, and gives up the place
 // that was kept for it.
 func (c *Conn) stopWaiting() {
