@@ -70,11 +70,11 @@ func (r *reader) interfaceID() wire.SyntaxID {
 func AppendLookupRequest(dst []byte, l LookupRequest, s Syntax, o wire.Order) ([]byte, error) {
 	w := newWriter(dst, s, o)
 	w.u32(l.Inquiry)
-	w.pointer(l.HasObject, 1)
+	w.pointer(l.HasObject)
 	if l.HasObject {
 		w.uuid(l.Object)
 	}
-	w.pointer(l.HasInterface, 2)
+	w.pointer(l.HasInterface)
 	if l.HasInterface {
 		w.uuid(l.Interface.UUID)
 		w.u16(l.Interface.Major())

@@ -99,8 +99,9 @@ func AppendLookupResponse(dst []byte, a LookupAnswer, s Syntax, o wire.Order) ([
 	w.handle(a.Handle)
 	w.u32(uint32(len(a.Entries)))
 	w.array(a.Max, len(a.Entries))
-	for i, e := range a.Entries {
-		w.entry(e, firstReferent+i)
+	w.last = firstAnswerReferent - 1
+	for _, e := range a.Entries {
+		w.entry(e)
 	}
 	for _, e := range a.Entries {
 		if e.Tower != nil {
@@ -111,11 +112,11 @@ func AppendLookupResponse(dst []byte, a LookupAnswer, s Syntax, o wire.Order) ([
 	return w.done()
 }
 
-func (w *writer) entry(e AnswerEntry, referent int) {
+func (w *writer) entry(e AnswerEntry) {
 	w.limit("annotation_length", len(e.Annotation)+1, MaxAnnotation)
 	w.align(w.syntax.wordSize())
 	w.uuid(e.Object)
-	w.pointer(e.Tower != nil, referent)
+	w.pointer(e.Tower != nil)
 	w.word(0)
 	w.word(uint64(len(e.Annotation) + 1))
 	w.dst = append(append(w.dst, e.Annotation...), 0)

@@ -46,11 +46,11 @@ func ParseMapRequest(stub []byte, s Syntax, o wire.Order) (MapRequest, error) {
 // if the tower is over MaxOctets.
 func AppendMapRequest(dst []byte, m MapRequest, s Syntax, o wire.Order) ([]byte, error) {
 	w := newWriter(dst, s, o)
-	w.pointer(m.HasObject, 1)
+	w.pointer(m.HasObject)
 	if m.HasObject {
 		w.uuid(m.Object)
 	}
-	w.pointer(m.Tower != nil, 2)
+	w.pointer(m.Tower != nil)
 	if m.Tower != nil {
 		w.tower(m.Tower)
 	}

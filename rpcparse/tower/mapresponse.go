@@ -58,8 +58,9 @@ func AppendMapResponse(dst []byte, a MapAnswer, s Syntax, o wire.Order) ([]byte,
 	w.handle(a.Handle)
 	w.u32(uint32(len(a.Towers)))
 	w.array(a.Max, len(a.Towers))
-	for i := range a.Towers {
-		w.pointer(true, firstReferent+i)
+	w.last = firstAnswerReferent - 1
+	for range a.Towers {
+		w.pointer(true)
 	}
 	for _, octets := range a.Towers {
 		w.tower(octets)

@@ -2,9 +2,9 @@ package tower
 
 import "github.com/nspiproxy/nspiproxy/rpcparse/internal/wire"
 
-// firstReferent is the first referent id written. Windows gives 1 and 2 to the
-// pointers of a request and goes on counting in the answer.
-const firstReferent = 3
+// firstAnswerReferent is the first referent id in an answer. Windows counts from
+// 1 in a request, which has two pointers, and goes on counting in the answer.
+const firstAnswerReferent = 3
 
 // writer appends a stub. Alignment counts from the start of the stub, not of the
 // buffer that it is appended to. The first failure sticks.
@@ -13,6 +13,7 @@ type writer struct {
 	base   int // len(dst) where the stub starts
 	syntax Syntax
 	order  wire.Order
+	last   uint64 // referent id given out last
 	err    error
 }
 
@@ -59,12 +60,14 @@ func (w *writer) word(v uint64) {
 	w.dst = w.order.AppendUint32(w.dst, uint32(v))
 }
 
-// pointer writes a referent id, or NULL.
-func (w *writer) pointer(present bool, referent int) {
+// pointer writes the next referent id, or NULL.
+func (w *writer) pointer(present bool) {
 	if !present {
-		referent = 0
+		w.word(0)
+		return
 	}
-	w.word(uint64(referent))
+	w.last++
+	w.word(w.last)
 }
 
 func (w *writer) uuid(u wire.UUID) {

@@ -1,0 +1,138 @@
+package tower
+
+import (
+	"bytes"
+	"errors"
+	"reflect"
+	"testing"
+
+	"github.com/nspiproxy/nspiproxy/rpcparse/internal/wire"
+)
+
+func TestPatchingChangesTwoBytesPerTowerAndNothingElse(t *testing.T) {
+	for _, tc := range realMaps {
+		t.Run(tc.name, func(t *testing.T) {
+			stub := unhex(t, tc.stub)
+			before := bytes.Clone(stub)
+			walked, err := WalkMapResponse(stub, tc.syntax, wire.LittleEndian)
+			if err != nil {
+				t.Fatal(err)
+			}
+			port := uint16(0xabcd)
+			for e := range Endpoints(stub, walked.Towers) {
+				if err := PatchPort(stub, e.Tower, port); err != nil {
+					t.Fatal(err)
+				}
+				before[e.PortOffset], before[e.PortOffset+1] = byte(port>>8), byte(port)
+				port++
+			}
+			if !bytes.Equal(stub, before) {
+				t.Errorf("got %x, want %x", stub, before)
+			}
+			again, err := WalkMapResponse(stub, tc.syntax, wire.LittleEndian)
+			if err != nil || !reflect.DeepEqual(again, walked) {
+				t.Errorf("walks as %+v, %v", again, err)
+			}
+			port = 0xabcd
+			for e := range Endpoints(stub, again.Towers) {
+				if e.Port != port {
+					t.Errorf("port %d, want %d", e.Port, port)
+				}
+				port++
+			}
+		})
+	}
+}
+
+func TestOnlyTowersOfPortsAreOffered(t *testing.T) {
+	http := AppendHTTP(nil, drsInterface, ndrSyntax, 6004, host)
+	udp := bytes.Clone(nspiTower(135))
+	udp[61] = ProtocolUDP
+	broken := bytes.Clone(nspiTower(1))
+	broken[0] = 7
+	a := MapAnswer{Max: 6, Towers: [][]byte{nspiTower(1000), pipeTower("x"), http, udp, broken, nil}}
+	for _, e := range encodings {
+		t.Run(e.name, func(t *testing.T) {
+			stub := mapAnswers.must(t, a, e.syntax, e.order)
+			walked, err := WalkMapResponse(stub, e.syntax, e.order)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []Endpoint
+			for e := range Endpoints(stub, walked.Towers) {
+				got = append(got, e)
+			}
+			want := []Endpoint{
+				{walked.Towers[0], nspiInterface, ndrSyntax, ProtocolTCP, 1000, walked.Towers[0].Offset + 64},
+				{walked.Towers[2], drsInterface, ndrSyntax, ProtocolHTTP, 6004, walked.Towers[2].Offset + 64},
+			}
+			if !reflect.DeepEqual(got, want) {
+				t.Errorf("got %+v, want %+v", got, want)
+			}
+			for range Endpoints(stub, walked.Towers) {
+				break // a loop may end early
+			}
+		})
+	}
+}
+
+func TestPatchingOutsideTheStubIsRefused(t *testing.T) {
+	stub := nspiTower(1)
+	const maxInt = int(^uint(0) >> 1)
+	for _, ref := range []TowerRef{{-1, 75}, {0, -1}, {0, 76}, {1, 75}, {76, 0}, {maxInt, 75}, {75, maxInt}, {maxInt, maxInt}} {
+		if err := PatchPort(stub, ref, 2); !errors.Is(err, &wire.Error{Class: wire.ClassInvalid, Name: "tower_ref"}) {
+			t.Errorf("%+v: %v", ref, err)
+		}
+	}
+	if !bytes.Equal(stub, nspiTower(1)) {
+		t.Error("the stub was changed")
+	}
+}
+
+// However an answer is cut into fragments, every port is written once or, if the
+// cut goes through it, reported; never written by half.
+func TestPortsAreWrittenAcrossFragments(t *testing.T) {
+	for _, e := range encodings {
+		t.Run(e.name, func(t *testing.T) {
+			stub := mapAnswers.must(t, MapAnswer{Max: 2, Towers: [][]byte{nspiTower(1000), nspiTower(2000)}}, e.syntax, e.order)
+			walked, err := WalkMapResponse(stub, e.syntax, e.order)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for size := 1; size <= len(stub); size++ {
+				checkFragments(t, bytes.Clone(stub), walked.Towers, size)
+			}
+		})
+	}
+}
+
+func checkFragments(t *testing.T, stub []byte, towers []TowerRef, size int) {
+	t.Helper()
+	for e := range Endpoints(stub, towers) {
+		patch := Patch{Offset: e.PortOffset, Port: 0xabcd}
+		written, straddles := 0, 0
+		for start := 0; start < len(stub); start += size {
+			ok, err := patch.Apply(stub[start:min(start+size, len(stub))], start)
+			if ok {
+				written++
+			}
+			if errors.Is(err, &wire.Error{Class: wire.ClassInvalid, Name: "port_straddles"}) {
+				straddles++
+			} else if err != nil {
+				t.Fatal(err)
+			}
+		}
+		wantStraddles := 0
+		if (e.PortOffset+1)%size == 0 {
+			wantStraddles = 2 // both sides of the cut
+		}
+		now, _ := e.Tower.Parse(stub)
+		port, _ := now.Port()
+		if straddles != wantStraddles || written != 1-wantStraddles/2 {
+			t.Errorf("fragments of %d: written %d times, %d straddle, want %d", size, written, straddles, wantStraddles)
+		}
+		if written == 1 && port != 0xabcd || written == 0 && port != e.Port {
+			t.Errorf("fragments of %d: port is %d after %d writes", size, port, written)
+		}
+	}
+}
