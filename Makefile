@@ -2,6 +2,8 @@
 
 GO        ?= go
 FUZZTIME  ?= 3s
+# Packages with tests that carry the build tag lab.
+LAB       = $(shell grep -rlE --include='*_test.go' '^//go:build .*\blab\b' . | xargs -n 1 dirname | sort -u)
 LINT      := $(GO) tool -modfile=.ci/lint.mod golangci-lint
 
 .DEFAULT_GOAL := help
@@ -19,7 +21,7 @@ check: vet lint race fuzz ## the part of it that needs neither root nor packages
 
 vet:
 	$(GO) vet ./...
-	$(GO) vet -tags lab ./internal/lab/...
+	$(GO) vet -tags lab $(LAB)
 
 lint: ## the first run builds the pinned linter (1.5 minutes on 2 cores), later ones have it in the build cache
 	$(LINT) run ./...
@@ -34,7 +36,7 @@ lab-install: ## the lab's Debian packages
 	testdata/lab/install.sh
 
 lab: lab-install ## real clients, broken connections, dissected by tshark
-	$(GO) test -tags lab -count=1 -timeout 15m ./internal/lab/...
+	$(GO) test -tags lab -count=1 -p 1 -timeout 15m $(LAB)
 
 demo: ## the demonstration, until interrupted
 	$(GO) run ./cmd/nspiproxy demo
