@@ -41,13 +41,13 @@ func (i *inspector) forwardBind(pdu []byte) relay.Verdict {
 		return relay.Verdict{}
 	}
 	whole := append(i.kept, pdu...)
-	i.kept = nil
+	i.kept, i.keptFor = nil, nil
 	return relay.Verdict{Action: relay.Drop, ToServer: whole}
 }
 
 // refuse answers an NspiBind in place of the server.
 func (i *inspector) refuse(k *rpcparse.Call, id session.Identity, d policy.Decision) relay.Verdict {
-	i.kept = nil
+	i.kept, i.keptFor = nil, nil
 	i.conv.Withdraw(k)
 	var reply []byte
 	var err error

@@ -30,15 +30,15 @@ type inspector struct {
 	conv     rpcparse.Conversation
 	endpoint *endpointRewriter // endpoint mapper connections in forward mode
 
-	hold        *held    // the client's PDU that waits
-	kept        []byte   // fragments of an NspiBind that is not whole yet
-	deferred    []byte   // answers that wait for the end of a response
-	answer      []byte   // scratch of the last verdict
-	dead        []uint32 // security contexts that a refusal left without their sequence
-	key         string   // of keySecurity
+	hold        *held          // the client's PDU that waits
+	kept        []byte         // fragments of an NspiBind that is not whole yet
+	keptFor     *rpcparse.Call // the call they belong to
+	deferred    []byte         // answers that wait for the end of a response
+	answer      []byte         // scratch of the last verdict
+	dead        []uint32       // security contexts that a refusal left without their sequence
+	key         string         // of keySecurity
 	keySecurity *rpcparse.SecurityContext
 	mirror      bool // the server puts dummy verifiers on its responses
-	greeted     bool // the handshake time limit is over
 }
 
 // held is a client PDU that waits: for the answer to a handshake, or for the
@@ -65,7 +65,10 @@ func (i *inspector) FromClient(h rpcparse.Header, pdu []byte) relay.Verdict {
 	var scratch [2]rpcparse.Event
 	events, err := i.conv.FromClient(h, pdu, scratch[:0])
 	if err != nil {
-		return i.violation(h, pdu, err)
+		return i.irregular(h, pdu, err)
+	}
+	if len(i.kept) > 0 && i.conv.Call() != i.keptFor {
+		return i.violation(h, pdu, errInterleaved)
 	}
 	for e := range events {
 		if v, done := i.clientEvent(&events[e], h, pdu); done {
@@ -194,8 +197,12 @@ func (i *inspector) Resume() relay.Verdict {
 func (i *inspector) Closed(reason relay.CloseReason) {
 	i.session.Close()
 	i.server.recorder.closed(i, reason)
-	i.kept, i.deferred, i.answer, i.hold = nil, nil, nil, nil
+	i.kept, i.keptFor, i.deferred, i.answer, i.hold = nil, nil, nil, nil, nil
 }
+
+// errInterleaved: fragments of an NspiBind are kept back until it is whole, and
+// nothing may overtake them, for PDUs are numbered by their signatures.
+var errInterleaved = rpcparse.Errorf(rpcparse.ClassState, "nspi_bind_interleaved", 12, "another PDU between the fragments of an NspiBind")
 
 // keep holds a fragment of an NspiBind back.
 func (i *inspector) keep(pdu []byte) relay.Verdict {
@@ -203,8 +210,19 @@ func (i *inspector) keep(pdu []byte) relay.Verdict {
 		return relay.Verdict{Action: relay.Close, Err: rpcparse.Errorf(rpcparse.ClassLimit, "nspi_bind", 0,
 			"an NspiBind request of more than %d bytes", maxKeptBind)}
 	}
-	i.kept = append(i.kept, pdu...)
+	i.kept, i.keptFor = append(i.kept, pdu...), i.conv.Call()
 	return relay.Verdict{Action: relay.Drop}
+}
+
+// irregular decides on a client's PDU that breaks a rule. The domain controller
+// is the judge of it, and the client gets its answer, except where a session
+// could be opened unseen or a limit is exceeded.
+func (i *inspector) irregular(h rpcparse.Header, pdu []byte, err error) relay.Verdict {
+	if rpcparse.ClassOf(err) == rpcparse.ClassLimit || len(i.kept) > 0 || (h.Type == rpcparse.PTypeRequest && i.conv.Hides(pdu)) {
+		return i.violation(h, pdu, err)
+	}
+	i.server.metrics.left(err)
+	return relay.Verdict{}
 }
 
 // violation ends the connection: client and server could disagree about what

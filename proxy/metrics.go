@@ -18,6 +18,7 @@ type metrics struct {
 	unbinds      *prometheus.CounterVec
 	refusals     *prometheus.CounterVec
 	errors       *prometheus.CounterVec
+	irregular    *prometheus.CounterVec
 	associations *prometheus.CounterVec
 	endpoints    *prometheus.CounterVec
 	lost         prometheus.Counter
@@ -45,11 +46,12 @@ func newMetrics() *metrics {
 		unbinds:      vec("nspi_unbinds_total", "NspiUnbind calls by what became of them.", "backend", "result"),
 		refusals:     vec("refusals_total", "NspiBind calls at or over the limit, by rule; with dry_run they were forwarded.", "backend", "rule", "dry_run"),
 		errors:       vec("protocol_errors_total", "Connections closed because a PDU broke the rules of the protocol.", "class"),
+		irregular:    vec("irregular_pdus_total", "PDUs of clients that break a rule and were left to the domain controller's judgement.", "class"),
 		associations: vec("association_refusals_total", "Binds that named an association in which the client has no part.", "reason"),
 		endpoints:    vec("endpoint_answers_unchanged_total", "Endpoint mapper answers or towers that could not be rewritten.", "reason"),
 		lost:         single("log_records_lost_total", "Log records dropped because the log did not take them in time."),
 	}
-	m.registry.MustRegister(m.binds, m.unbinds, m.refusals, m.errors, m.associations, m.endpoints, m.lost,
+	m.registry.MustRegister(m.binds, m.unbinds, m.refusals, m.errors, m.irregular, m.associations, m.endpoints, m.lost,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -95,6 +97,8 @@ func (m *metrics) overLimit(backend string, d policy.Decision) {
 }
 
 func (m *metrics) failed(err error) { m.errors.WithLabelValues(classOf(err)).Inc() }
+
+func (m *metrics) left(err error) { m.irregular.WithLabelValues(classOf(err)).Inc() }
 
 // classOf returns the class of a wire error as a label.
 func classOf(err error) string {

@@ -85,10 +85,10 @@ func (i *inspector) NotRPC(from rpcparse.Direction) {
 }
 
 // Malformed implements relay.StreamHandler: the stream cannot be cut into PDUs.
-func (i *inspector) Malformed(from rpcparse.Direction, err error) []byte {
-	i.server.metrics.failed(err)
-	i.server.recorder.violation(i, rpcparse.Header{}, nil, err)
-	return nil
+func (i *inspector) Malformed(from rpcparse.Direction, head []byte, err error) []byte {
+	h, _ := rpcparse.ParseHeader(head) // zero, and so no request, when even that is wrong
+	v := i.violation(h, head, err)
+	return v.ToClient
 }
 
 var _ relay.StreamHandler = (*inspector)(nil)

@@ -20,8 +20,12 @@ type ConversationOptions struct {
 // go in, events come out. It is not safe for concurrent use. The zero value is
 // ready for a connection that is followed from its first byte.
 //
-// After an error the connection must be given up: client and server may
-// disagree about what the PDU meant.
+// After an error client and server may disagree about what the PDU meant. An
+// error about a server's PDU, or of [ClassLimit], must end the connection. So
+// must one about a request that [Conversation.Hides] something. Any other PDU of
+// a client may go on to the server, which is the judge of it: the conversation
+// stays safe to use, and returns an error when the server accepts what it
+// could not follow.
 type Conversation struct {
 	opts       ConversationOptions
 	bound      bool // a bind was answered with bind_ack
@@ -35,8 +39,11 @@ type Conversation struct {
 	calls      []*Call
 	last       *Call
 	use        Use
-	used       bool          // use belongs to the PDU seen last
-	fragments  [2]fragmented // in progress, by direction
+	used       bool         // use belongs to the PDU seen last
+	requests   []fragmented // between their first and last fragment
+
+	responseInProgress fragmented
+	responding         bool // responseInProgress has begun and not ended
 }
 
 // handshake is a bind or alter_context that waits for its answer.
@@ -46,6 +53,7 @@ type handshake struct {
 	headerSign bool
 	proposals  []proposal
 	security   *SecurityContext
+	doubt      error // what was wrong with it
 }
 
 // NewConversation returns a conversation that follows what opts says.
@@ -85,7 +93,7 @@ func (c *Conversation) FromClient(h Header, pdu []byte, out []Event) ([]Event, e
 	case PTypeRequest:
 		return c.request(pdu, out)
 	case PTypeBind, PTypeAlterContext:
-		return c.bind(pdu, out)
+		return c.bind(h, pdu, out)
 	case PTypeAuth3:
 		return c.auth3(pdu, out)
 	case PTypeCoCancel, PTypeOrphaned:

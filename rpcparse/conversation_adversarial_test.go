@@ -81,22 +81,105 @@ func TestResponseBeforeTheLastFragmentOfItsRequestIsRefused(t *testing.T) {
 	s.wantError(ClassState, "early_response")
 }
 
-func TestSecondFragmentedCallMayNotBeginInsideTheFirst(t *testing.T) {
+func TestFragmentedCallMayNotBeginTwice(t *testing.T) {
 	s := bound(t)
-	s.client(s.request(fragment{callID: 2, ctx: ctxOther, flags: FlagFirstFrag}), s.request(fragment{callID: 3, ctx: ctxOther, flags: FlagFirstFrag}))
-	s.wantError(ClassState, "fragments_interleaved")
+	s.client(s.request(fragment{callID: 2, ctx: ctxOther, flags: FlagFirstFrag}), s.request(fragment{callID: 2, ctx: ctxOther, flags: FlagFirstFrag}))
+	s.wantError(ClassState, "fragment_first_twice")
+}
+
+func TestFragmentsOfSeveralCallsMayBeInterleaved(t *testing.T) {
+	s := bound(t)
+	stub := bindStub(nspi.NDR)
+	s.client(s.request(fragment{callID: 2, ctx: ctxOther, flags: FlagFirstFrag}), s.request(fragment{callID: 3, flags: FlagFirstFrag, stub: stub[:20]}),
+		s.request(fragment{callID: 2, ctx: ctxOther, flags: FlagLastFrag}), s.request(fragment{callID: 3, flags: FlagLastFrag, stub: stub[20:]}))
+	if e := s.last(); e.Kind != EventBindRequested || !e.Call.Readable {
+		t.Errorf("got %v", e)
+	}
+	if s.c.requests != nil {
+		t.Errorf("%d requests are still in progress", len(s.c.requests))
+	}
+}
+
+func TestRequestsInProgressAreCapped(t *testing.T) {
+	s := bound(t)
+	for n := range MaxFragmented + 1 {
+		s.client(s.request(fragment{callID: uint32(n + 2), ctx: ctxOther, flags: FlagFirstFrag}))
+	}
+	s.wantError(ClassLimit, "fragmented_calls")
+}
+
+// redefinition offers context ctxNSPI as another interface.
+func redefinition(t testing.TB, callID uint32) []byte {
+	return must(t)(AppendBind(nil, Bind{Header: whole(PTypeAlterContext, callID), Contexts: NewContextList(
+		ContextElement{ID: ctxNSPI, Abstract: otherInterface, Transfers: NewSyntaxList(SyntaxNDR)})}))
 }
 
 func TestAcceptedContextMayBeOfferedAgainButNotRedefined(t *testing.T) {
-	offer := func(callID uint32, abstract SyntaxID) Bind {
-		return Bind{Header: whole(PTypeAlterContext, callID), Contexts: NewContextList(
-			ContextElement{ID: ctxNSPI, Abstract: abstract, Transfers: NewSyntaxList(SyntaxNDR)})}
-	}
+	again := must(t)(AppendBind(nil, Bind{Header: whole(PTypeAlterContext, 2), Contexts: NewContextList(
+		ContextElement{ID: ctxNSPI, Abstract: nspi.Interface, Transfers: NewSyntaxList(SyntaxNDR)})}))
 	s := bound(t)
-	s.client(must(t)(AppendBind(nil, offer(2, nspi.Interface)))).server(s.ackPDU(PTypeAlterContextResp, 2, nil, acceptNDR))
+	s.client(again).server(s.ackPDU(PTypeAlterContextResp, 2, nil, acceptNDR))
+	s.client(redefinition(t, 3)).server(s.ackPDU(PTypeAlterContextResp, 3, nil, reject))
 	s.wantNoError()
-	s.client(must(t)(AppendBind(nil, offer(3, otherInterface))))
+	s.client(redefinition(t, 4)).server(s.ackPDU(PTypeAlterContextResp, 4, nil, acceptNDR))
 	s.wantError(ClassState, "context_redefined")
+}
+
+func TestHandshakeInDoubtMayFailButNotSucceed(t *testing.T) {
+	doubtful := func(t *testing.T) *script {
+		s := bound(t)
+		s.client(s.bindPDU(nil))
+		s.wantError(ClassState, "bind_twice")
+		s.err = nil
+		return s
+	}
+	s := doubtful(t)
+	s.server(s.faultPDU(1, StatusProtoError))
+	s.client(s.request(fragment{callID: 2, stub: bindStub(nspi.NDR)}))
+	if e := s.last(); e.Kind != EventBindRequested {
+		t.Errorf("after the server's no: %v", e)
+	}
+	s = doubtful(t)
+	s.server(s.ackPDU(PTypeBindAck, 1, nil, acceptNDR))
+	s.wantError(ClassState, "accepted_in_doubt")
+}
+
+func TestBindUnderAContestedUserIsRefused(t *testing.T) {
+	s := authenticated(t, LevelConnect)
+	s.client(s.auth3(7, LevelConnect, authenticateToken("LAB", "bob")))
+	s.wantError(ClassState, "authenticated_twice")
+	s.err = nil
+	other := s.request(fragment{callID: 2, ctx: ctxOther, stub: make([]byte, 8)})
+	s.client(other)
+	s.wantNoError()
+	bind := s.request(fragment{callID: 3, stub: bindStub(nspi.NDR)})
+	s.client(bind)
+	s.wantError(ClassAuth, "user_contested")
+	if !s.c.Hides(bind) || s.c.Hides(other) {
+		t.Errorf("hides: bind %t, other call %t", s.c.Hides(bind), s.c.Hides(other))
+	}
+}
+
+func TestWhatMayBeABindInAnyReadingIsHidden(t *testing.T) {
+	s := bound(t)
+	outstanding := s.request(fragment{callID: 2, stub: bindStub(nspi.NDR)})
+	s.client(outstanding)
+	for name, tc := range map[string]struct {
+		pdu  []byte
+		want bool
+	}{
+		"NspiBind":                       {s.request(fragment{callID: 5}), true},
+		"later fragment says NspiBind":   {s.request(fragment{callID: 5, flags: FlagLastFrag}), true},
+		"call id of a bind in flight":    {s.request(fragment{callID: 2, ctx: ctxOther, opnum: 9}), true},
+		"another method":                 {s.request(fragment{callID: 5, opnum: 3}), false},
+		"another interface":              {s.request(fragment{callID: 5, ctx: ctxOther}), false},
+		"big-endian NspiBind":            {s.request(fragment{callID: 5, big: true}), true},
+		"too short to have an operation": {s.request(fragment{callID: 5})[:20], true},
+	} {
+		if got := s.c.Hides(tc.pdu); got != tc.want {
+			t.Errorf("%s: %t, want %t", name, got, tc.want)
+		}
+	}
 }
 
 func TestSecurityContextKeepsItsTypeAndLevel(t *testing.T) {

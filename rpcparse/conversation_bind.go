@@ -1,7 +1,17 @@
 package rpcparse
 
 // bind follows a bind or an alter_context.
-func (c *Conversation) bind(pdu []byte, out []Event) ([]Event, error) {
+func (c *Conversation) bind(h Header, pdu []byte, out []Event) ([]Event, error) {
+	if len(c.handshakes) >= maxHandshakes {
+		return out, Errorf(ClassLimit, "handshakes", 2, "more than %d handshakes without an answer", maxHandshakes)
+	}
+	hs := handshake{callID: h.CallID, ptype: h.Type, headerSign: h.Flags&FlagSupportHeaderSign != 0}
+	out, hs.doubt = c.readBind(&hs, pdu, out)
+	c.handshakes = append(c.handshakes, hs)
+	return out, hs.doubt
+}
+
+func (c *Conversation) readBind(hs *handshake, pdu []byte, out []Event) ([]Event, error) {
 	b, err := ParseBind(pdu)
 	if err != nil {
 		return out, err
@@ -9,7 +19,6 @@ func (c *Conversation) bind(pdu []byte, out []Event) ([]Event, error) {
 	if err := c.mayBind(&b); err != nil {
 		return out, err
 	}
-	hs := handshake{callID: b.CallID, ptype: b.Type, headerSign: b.Flags&FlagSupportHeaderSign != 0}
 	if hs.proposals, err = c.proposals(&b); err != nil {
 		return out, err
 	}
@@ -17,19 +26,13 @@ func (c *Conversation) bind(pdu []byte, out []Event) ([]Event, error) {
 		out = append(out, Event{Kind: EventAssociationRequested, CallID: b.CallID, Association: b.AssocGroupID})
 	}
 	if b.HasVerifier {
-		if hs.security, out, err = c.clientLeg(&b.Verifier, out); err != nil {
-			return out, err
-		}
+		hs.security, out, err = c.clientLeg(&b.Verifier, out)
 	}
-	c.handshakes = append(c.handshakes, hs)
-	return out, nil
+	return out, err
 }
 
 // mayBind checks the order: one bind, first of all, then alter_contexts.
 func (c *Conversation) mayBind(b *Bind) error {
-	if len(c.handshakes) >= maxHandshakes {
-		return Errorf(ClassLimit, "handshakes", 2, "more than %d handshakes without an answer", maxHandshakes)
-	}
 	if c.opts.MidStream {
 		return nil
 	}
@@ -92,7 +95,12 @@ func (c *Conversation) bindAck(pdu []byte, out []Event) ([]Event, error) {
 		}
 		return out, Errorf(ClassState, "unexpected_answer", 12, "%v for call %d, but no %v waits for it", a.Type, a.CallID, asked)
 	}
-	c.accept(hs.proposals, a.Results)
+	if hs.doubt != nil && !c.opts.FollowAll {
+		return out, Errorf(ClassState, "accepted_in_doubt", 2, "the server accepted a handshake that was not understood: %v", hs.doubt)
+	}
+	if err := c.accept(hs.proposals, a.Results); err != nil {
+		return out, err
+	}
 	if hs.headerSign && a.Flags&FlagSupportHeaderSign != 0 {
 		c.headerSign = true
 	}
@@ -119,10 +127,13 @@ func (c *Conversation) bindNak(pdu []byte, out []Event) ([]Event, error) {
 	return append(out, Event{Kind: EventAssociationRefused, CallID: n.CallID, Fault: uint32(n.Reason)}), nil
 }
 
-// auth3 follows the last leg of an authentication. It has no answer.
+// auth3 follows the last leg of an authentication. It has no answer, so a
+// context whose auth3 is not understood stays contested: if the server did
+// understand it, nobody here knows whom it accepted.
 func (c *Conversation) auth3(pdu []byte, out []Event) ([]Event, error) {
 	a, err := ParseAuth3(pdu)
 	if err != nil {
+		c.contest(func(s *SecurityContext) bool { return s.state == securityNegotiating })
 		return out, err
 	}
 	if !c.bound && !c.Handshaking() {
@@ -135,6 +146,8 @@ func (c *Conversation) auth3(pdu []byte, out []Event) ([]Event, error) {
 		return out, Errorf(ClassState, "auth3_without_context", a.Verifier.Offset,
 			"auth3 for security context %d, which no bind began", a.Verifier.ContextID)
 	}
-	_, out, err = c.clientLeg(&a.Verifier, out)
+	if _, out, err = c.clientLeg(&a.Verifier, out); err != nil {
+		c.contest(func(s *SecurityContext) bool { return s.ID == a.Verifier.ContextID })
+	}
 	return out, err
 }

@@ -64,12 +64,13 @@ func (c *Conversation) request(pdu []byte, out []Event) ([]Event, error) {
 	if !c.bound && !c.Handshaking() {
 		return out, Errorf(ClassState, "request_before_bind", 2, "a request on a connection without a bind")
 	}
-	if err := c.fragments[ClientToServer].request(&r); err != nil {
+	if err := c.fragment(&r); err != nil {
 		return out, err
 	}
 	k := c.findCall(r.CallID)
 	if r.First() {
 		if k != nil {
+			c.ambiguous(k)
 			return out, Errorf(ClassState, "call_id", 12, "call %d is made again before its answer", r.CallID)
 		}
 		if k, err = c.begin(&r); err != nil {
@@ -93,7 +94,10 @@ func (c *Conversation) begin(r *Request) (*Call, error) {
 	if p.IsNSPI() && r.Opnum != nspi.OpnumBind {
 		c.use, c.used = useOf(r, s), true
 	}
-	proves := s != nil && s.state == securityClaimed && certain
+	if s != nil && s.contested && p.IsNSPI() && r.Opnum == nspi.OpnumBind {
+		return nil, Errorf(ClassAuth, "user_contested", 12, "NspiBind under security context %d, of which a handshake PDU was not understood", s.ID)
+	}
+	proves := s != nil && !s.contested && s.state == securityClaimed && certain
 	if !c.opts.FollowAll && !proves && !matters(p, r.Opnum) {
 		return nil, nil
 	}
@@ -200,7 +204,7 @@ func (c *Conversation) response(pdu []byte, out []Event) ([]Event, error) {
 	if err != nil {
 		return out, err
 	}
-	if err := c.fragments[ServerToClient].response(&r); err != nil {
+	if err := c.responseFragment(&r); err != nil {
 		return out, err
 	}
 	k := c.findCall(r.CallID)
@@ -277,8 +281,7 @@ func (c *Conversation) fault(pdu []byte, out []Event) ([]Event, error) {
 	if err != nil {
 		return out, err
 	}
-	c.fragments[ClientToServer].faulted(f.CallID)
-	c.fragments[ServerToClient].faulted(f.CallID)
+	c.overtaken(f.CallID)
 	k := c.findCall(f.CallID)
 	c.last = k
 	if k == nil {
@@ -301,7 +304,7 @@ func (c *Conversation) fault(pdu []byte, out []Event) ([]Event, error) {
 // abandoned follows a cancel or an orphaned PDU.
 func (c *Conversation) abandoned(h Header, out []Event) ([]Event, error) {
 	if h.Type == PTypeOrphaned {
-		c.fragments[ClientToServer].faulted(h.CallID)
+		c.overtaken(h.CallID)
 	}
 	k := c.findCall(h.CallID)
 	c.last = k
@@ -337,9 +340,47 @@ func (c *Conversation) forget(k *Call) {
 // Withdraw forgets a call whose request is not forwarded to the server.
 func (c *Conversation) Withdraw(k *Call) { c.forget(k) }
 
-// Responding reports whether the server is between two fragments of a
-// response, so that another PDU to the client must wait.
-func (c *Conversation) Responding() bool {
-	f := &c.fragments[ServerToClient]
-	return f.active && !f.ended
+// ambiguous forgets a call that proves or maps something, when another one is
+// made under its id: an answer could be either's. A bind or unbind is kept, and
+// [Conversation.Hides] does not let the other call pass.
+func (c *Conversation) ambiguous(k *Call) {
+	if !k.IsBind() && !k.IsUnbind() {
+		c.forget(k)
+	}
+}
+
+// Hides reports whether a request that FromClient refused may be an NspiBind in
+// anybody's reading, or shares its call id with an NspiBind or NspiUnbind. Such a
+// request must not reach the server.
+func (c *Conversation) Hides(pdu []byte) bool {
+	h, err := ParseHeader(pdu)
+	if err != nil || len(pdu) < requestFixed {
+		return true
+	}
+	if k := c.findCall(h.CallID); k.IsBind() || k.IsUnbind() {
+		return true
+	}
+	contextID, opnum := h.Order().Uint16(pdu[20:]), h.Order().Uint16(pdu[22:])
+	return opnum == nspi.OpnumBind && c.mayBeNSPI(contextID)
+}
+
+// requestFixed is the size of a request up to its opnum.
+const requestFixed = 24
+
+// mayBeNSPI reports whether the context is, or is about to be, an address book one.
+func (c *Conversation) mayBeNSPI(contextID uint16) bool {
+	if c.contextByID(contextID).IsNSPI() {
+		return true
+	}
+	for _, hs := range c.handshakes {
+		if hs.doubt != nil {
+			return true
+		}
+		for _, p := range hs.proposals {
+			if p.id == contextID && p.abstract.UUID == nspi.Interface.UUID {
+				return true
+			}
+		}
+	}
+	return false
 }

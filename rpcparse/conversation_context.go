@@ -45,10 +45,10 @@ func (p *PresentationContext) NSPISyntax() (s nspi.Syntax, ok bool) {
 
 // proposal is a context element that waits for the answer of its handshake.
 type proposal struct {
-	position int // in the bind's list: results correspond by position
-	id       uint16
-	abstract SyntaxID
-	transfer TransferSyntax // what was offered first, assumed by nobody before the answer
+	position  int  // in the bind's list: results correspond by position
+	redefines bool // the id is another interface's already
+	id        uint16
+	abstract  SyntaxID
 }
 
 func (c *Conversation) follows(abstract SyntaxID) bool {
@@ -56,37 +56,26 @@ func (c *Conversation) follows(abstract SyntaxID) bool {
 }
 
 // proposals picks the elements that are followed out of a bind or
-// alter_context. An accepted context may be offered again, but not redefined.
+// alter_context, and those that would redefine a followed one.
 func (c *Conversation) proposals(b *Bind) ([]proposal, error) {
 	var out []proposal
 	for i, e := range b.Contexts.All() {
 		known := c.contextByID(e.ID)
-		followed := c.follows(e.Abstract)
-		if known != nil && known.Abstract != e.Abstract && !c.opts.FollowAll {
-			return nil, Errorf(ClassState, "context_redefined", contextListOffset,
-				"context %d is %v and was offered again as %v", e.ID, known.Abstract, e.Abstract)
-		}
-		if !followed {
+		redefines := known != nil && known.Abstract != e.Abstract
+		if !c.follows(e.Abstract) && !redefines {
 			continue
 		}
 		if len(out)+len(c.contexts) >= MaxPresentationContexts && !c.opts.FollowAll {
 			return nil, Errorf(ClassLimit, "presentation_contexts", contextListOffset,
 				"more than %d contexts of followed interfaces on one connection", MaxPresentationContexts)
 		}
-		out = append(out, proposal{position: i, id: e.ID, abstract: e.Abstract, transfer: firstTransfer(e)})
+		out = append(out, proposal{position: i, redefines: redefines, id: e.ID, abstract: e.Abstract})
 	}
 	return out, nil
 }
 
 // contextListOffset is where the context elements of a bind begin.
 const contextListOffset = 28
-
-func firstTransfer(e ContextElement) TransferSyntax {
-	if e.Transfers.Len() == 0 {
-		return TransferNone
-	}
-	return TransferOf(e.Transfers.At(0))
-}
 
 func (c *Conversation) contextByID(id uint16) *PresentationContext {
 	for _, p := range c.contexts {
@@ -98,8 +87,10 @@ func (c *Conversation) contextByID(id uint16) *PresentationContext {
 }
 
 // accept records the proposals that the server accepted. A missing result is a
-// rejection, surplus results are nobody's.
-func (c *Conversation) accept(proposals []proposal, results ResultList) {
+// rejection, surplus results are nobody's. An accepted context may be offered
+// again; a server that lets it be redefined cannot be followed, for it may
+// take the old meaning or the new one.
+func (c *Conversation) accept(proposals []proposal, results ResultList) error {
 	for _, p := range proposals {
 		if p.position >= results.Len() {
 			continue
@@ -108,8 +99,13 @@ func (c *Conversation) accept(proposals []proposal, results ResultList) {
 		if r.Result != ResultAcceptance {
 			continue
 		}
+		if p.redefines && !c.opts.FollowAll {
+			return Errorf(ClassState, "context_redefined", contextListOffset,
+				"the server accepted context %d as %v, which was another interface", p.id, p.abstract)
+		}
 		c.setContext(&PresentationContext{ID: p.id, Abstract: p.abstract, Transfer: TransferOf(r.Transfer)})
 	}
+	return nil
 }
 
 func (c *Conversation) setContext(p *PresentationContext) {

@@ -1,10 +1,15 @@
 package rpcparse
 
+// MaxFragmented is how many requests of one connection may be between their
+// first and last fragment. A client should finish one before it begins the
+// next (MS-RPCE 3.3.1.5.8), but servers take several with concurrent
+// multiplexing.
+const MaxFragmented = 64
+
 // fragmented is what the later fragments of a request or response must repeat
 // of the first (MS-RPCE 2.2.2.11, 3.3.1.5.8). Servers disagree about which
 // fragment counts when they differ, so a difference is an error.
 type fragmented struct {
-	active    bool
 	ended     bool // answered by a fault or orphaned: the client may stop in the middle
 	object    bool
 	hasAuth   bool
@@ -17,49 +22,15 @@ type fragmented struct {
 	opnum     uint16
 }
 
-func (f *fragmented) begin(h *Header, contextID, opnum uint16, v *Verifier, hasAuth bool) {
-	*f = fragmented{
-		active: !h.Last(), object: h.Flags&FlagObjectUUID != 0, hasAuth: hasAuth, drep: h.Drep,
+func firstFragment(h *Header, contextID, opnum uint16, v *Verifier, hasAuth bool) fragmented {
+	return fragmented{
+		object: h.Flags&FlagObjectUUID != 0, hasAuth: hasAuth, drep: h.Drep,
 		authType: v.Type, authLevel: v.Level, authID: v.ContextID,
 		callID: h.CallID, contextID: contextID, opnum: opnum,
 	}
 }
 
-// request checks one fragment of a request. A client finishes one request
-// before it begins the next.
-func (f *fragmented) request(r *Request) error {
-	if r.First() {
-		if f.active && !f.ended {
-			return Errorf(ClassState, "fragments_interleaved", 3, "call %d begins before call %d ended", r.CallID, f.callID)
-		}
-		f.begin(&r.Header, r.ContextID, r.Opnum, &r.Verifier, r.HasVerifier)
-		return nil
-	}
-	if !f.active || f.callID != r.CallID {
-		return Errorf(ClassState, "fragment_without_first", 3, "a later fragment of call %d, whose first fragment is missing", r.CallID)
-	}
-	if f.opnum != r.Opnum {
-		return Errorf(ClassInvalid, "fragment_opnum", 22, "%d, the first fragment has %d", r.Opnum, f.opnum)
-	}
-	if f.object != r.HasObject {
-		return Errorf(ClassInvalid, "fragment_object", 3, "the object UUID differs from the first fragment")
-	}
-	return f.later(&r.Header, r.ContextID, &r.Verifier, r.HasVerifier)
-}
-
-// response checks one fragment of a response. Fragments of different calls
-// should not be interleaved; where they are, only the newest is checked.
-func (f *fragmented) response(r *Response) error {
-	if r.First() {
-		f.begin(&r.Header, r.ContextID, 0, &r.Verifier, r.HasVerifier)
-		return nil
-	}
-	if !f.active || f.callID != r.CallID {
-		return nil
-	}
-	return f.later(&r.Header, r.ContextID, &r.Verifier, r.HasVerifier)
-}
-
+// later checks what requests and responses have in common.
 func (f *fragmented) later(h *Header, contextID uint16, v *Verifier, hasAuth bool) error {
 	switch {
 	case f.contextID != contextID:
@@ -71,13 +42,102 @@ func (f *fragmented) later(h *Header, contextID uint16, v *Verifier, hasAuth boo
 	case hasAuth && (f.authType != v.Type || f.authLevel != v.Level || f.authID != v.ContextID):
 		return Errorf(ClassAuth, "fragment_verifier", v.Offset, "type, level or context id differ from the first fragment")
 	}
-	f.active = !h.Last()
 	return nil
 }
 
-// faulted notes that the rest of a request may not come any more.
-func (f *fragmented) faulted(callID uint32) {
-	if f.active && f.callID == callID {
-		f.ended = true
+// laterRequest checks a later fragment of a request.
+func (f *fragmented) laterRequest(r *Request) error {
+	if f.opnum != r.Opnum {
+		return Errorf(ClassInvalid, "fragment_opnum", 22, "%d, the first fragment has %d", r.Opnum, f.opnum)
+	}
+	if f.object != r.HasObject {
+		return Errorf(ClassInvalid, "fragment_object", 3, "the object UUID differs from the first fragment")
+	}
+	return f.later(&r.Header, r.ContextID, &r.Verifier, r.HasVerifier)
+}
+
+// fragment checks one PDU of a request against the requests in progress.
+func (c *Conversation) fragment(r *Request) error {
+	if r.First() && r.Last() && len(c.requests) == 0 {
+		return nil // the common case
+	}
+	i := c.inProgress(r.CallID)
+	if r.First() {
+		return c.beginFragments(r, i)
+	}
+	if i < 0 {
+		return Errorf(ClassState, "fragment_without_first", 3, "a later fragment of call %d, whose first fragment is missing", r.CallID)
+	}
+	err := c.requests[i].laterRequest(r)
+	if r.Last() {
+		c.endFragments(i)
+	}
+	return err
+}
+
+func (c *Conversation) beginFragments(r *Request, i int) error {
+	if i >= 0 && !c.requests[i].ended {
+		return Errorf(ClassState, "fragment_first_twice", 3, "call %d begins again before it ended", r.CallID)
+	}
+	if i >= 0 {
+		c.endFragments(i)
+	}
+	if r.Last() {
+		return nil
+	}
+	if len(c.requests) >= MaxFragmented {
+		return Errorf(ClassLimit, "fragmented_calls", 3, "more than %d requests between their first and last fragment", MaxFragmented)
+	}
+	c.requests = append(c.requests, firstFragment(&r.Header, r.ContextID, r.Opnum, &r.Verifier, r.HasVerifier))
+	return nil
+}
+
+// inProgress returns the index of a request between its fragments, or -1.
+func (c *Conversation) inProgress(callID uint32) int {
+	for i := range c.requests {
+		if c.requests[i].callID == callID {
+			return i
+		}
+	}
+	return -1
+}
+
+func (c *Conversation) endFragments(i int) {
+	last := len(c.requests) - 1
+	c.requests[i] = c.requests[last]
+	c.requests = c.requests[:last]
+	if last == 0 {
+		c.requests = nil // an idle connection keeps its state and nothing else
 	}
 }
+
+// overtaken notes that the rest of a request may not come any more, and that
+// the rest of a response will not.
+func (c *Conversation) overtaken(callID uint32) {
+	if i := c.inProgress(callID); i >= 0 {
+		c.requests[i].ended = true
+	}
+	if c.responding && c.responseInProgress.callID == callID {
+		c.responding = false
+	}
+}
+
+// responseFragment checks one PDU of a response. Fragments of different calls
+// should not be interleaved; where they are, only the newest is checked.
+func (c *Conversation) responseFragment(r *Response) error {
+	f := &c.responseInProgress
+	if r.First() {
+		*f = firstFragment(&r.Header, r.ContextID, 0, &r.Verifier, r.HasVerifier)
+		c.responding = !r.Last()
+		return nil
+	}
+	if !c.responding || f.callID != r.CallID {
+		return nil
+	}
+	c.responding = !r.Last()
+	return f.later(&r.Header, r.ContextID, &r.Verifier, r.HasVerifier)
+}
+
+// Responding reports whether the server is between two fragments of a
+// response, so that another PDU to the client must wait.
+func (c *Conversation) Responding() bool { return c.responding }

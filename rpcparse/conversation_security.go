@@ -8,8 +8,9 @@ import (
 )
 
 // MaxSecurityContexts is how many security contexts one connection may have.
-// A Windows server allows 2048 (MS-RPCE appendix A <104>), Samba 2049.
-const MaxSecurityContexts = 2048
+// It is above what servers allow, for they are to say no first: 2048 in Windows
+// (MS-RPCE appendix A <104>), 2049 in Samba.
+const MaxSecurityContexts = 2304
 
 // Mechanism is the security mechanism behind a security context.
 type Mechanism uint8
@@ -52,7 +53,8 @@ type SecurityContext struct {
 	User        string // NTLM: as claimed by the client, unescaped
 	Workstation string // NTLM: as claimed by the client, unescaped
 
-	state securityState
+	state     securityState
+	contested bool // a handshake PDU for it was not understood
 }
 
 // Accepted reports whether the server has accepted the context, and with it the user.
@@ -101,6 +103,13 @@ func normalType(t AuthType) AuthType {
 		return AuthNTLM
 	}
 	return t
+}
+
+// contest marks the contexts of which the server may know better who they are.
+func (c *Conversation) contest(which func(*SecurityContext) bool) {
+	for _, s := range c.security {
+		s.contested = s.contested || which(s)
+	}
 }
 
 func (c *Conversation) securityByID(id uint32) *SecurityContext {

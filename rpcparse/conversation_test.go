@@ -2,6 +2,7 @@ package rpcparse
 
 import (
 	"encoding/binary"
+	"errors"
 	"strings"
 	"testing"
 	"unicode/utf16"
@@ -67,8 +68,8 @@ func (s *script) last() Event {
 
 func (s *script) wantError(class Class, name string) {
 	s.t.Helper()
-	e, ok := s.err.(*Error)
-	if !ok || e.Class != class || e.Name != name {
+	var e *Error
+	if !errors.As(s.err, &e) || e.Class != class || e.Name != name {
 		s.t.Errorf("error = %v, want %v %s", s.err, class, name)
 	}
 }

@@ -32,10 +32,11 @@ type StreamHandler interface {
 	// PassNonRPC only.
 	NotRPC(from rpcparse.Direction)
 	// Malformed tells that the stream of one side cannot be cut into PDUs any
-	// further; err is an *rpcparse.Error. The connection is closed. The answer,
-	// whole PDUs or nil, reaches the client first; it is valid until the next
-	// call.
-	Malformed(from rpcparse.Direction, err error) (toClient []byte)
+	// further; err is an *rpcparse.Error, head what the stream goes on with, at
+	// least one byte, valid until the return. The connection is closed. The
+	// answer, whole PDUs or nil, reaches the client first; it is valid until the
+	// next call.
+	Malformed(from rpcparse.Direction, head []byte, err error) (toClient []byte)
 }
 
 // Action is what becomes of one PDU.

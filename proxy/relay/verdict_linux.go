@@ -51,7 +51,7 @@ func (c *Conn) malformed(s *side, b []byte, err error) (rest []byte) {
 		cause = CauseServerMalformed
 	}
 	if h, ok := c.handler.(StreamHandler); ok {
-		c.inject(&c.client, h.Malformed(s.framer.Dir, err))
+		c.inject(&c.client, h.Malformed(s.framer.Dir, b, err))
 	}
 	c.close(CloseReason{Cause: cause, Err: err})
 	return nil
