@@ -80,6 +80,7 @@ func (c *Conn) Encode(r Request) (pdus [][]byte, callID uint32, err error) {
 		contextID = *r.ContextID
 	}
 	x := rpcparse.Request{Header: c.header(rpcparse.PTypeRequest, r.CallID), ContextID: contextID, Opnum: r.Opnum}
+	x.Drep = rpcparse.DrepOf(c.order(contextID))
 	if r.Object != nil {
 		x.Object, x.HasObject = *r.Object, true
 	}

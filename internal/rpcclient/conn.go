@@ -14,7 +14,7 @@ const DefaultTimeout = 10 * time.Second
 // Conn is a connection. Its fields may be set between calls.
 type Conn struct {
 	TCP     *net.TCPConn
-	Order   rpcparse.Order // of the PDUs that it sends
+	Order   rpcparse.Order // of the PDUs that it sends, but for requests in NDR64
 	Timeout time.Duration  // 0: DefaultTimeout
 
 	// What calls use that do not say otherwise.
@@ -61,14 +61,12 @@ func Connect(addr string, local netip.Addr) (*Conn, error) {
 }
 
 // Close closes the connection in an orderly way.
-func (c *Conn) Close() error { return c.TCP.Close() }
+func (c *Conn) Close() { c.TCP.Close() }
 
 // Reset closes the connection by RST.
-func (c *Conn) Reset() error {
-	if err := c.TCP.SetLinger(0); err != nil {
-		return err
-	}
-	return c.TCP.Close()
+func (c *Conn) Reset() {
+	_ = c.TCP.SetLinger(0) // fails only on a closed socket
+	c.TCP.Close()
 }
 
 // Local returns the client's end.

@@ -48,14 +48,14 @@ func (c *Conn) Map(iface rpcparse.SyntaxID, step uint32) ([]tower.Endpoint, erro
 	}
 	var list []tower.Endpoint
 	for {
-		stub, err := tower.AppendMapRequest(nil, request, c.towerSyntax(), c.Order)
+		stub, err := tower.AppendMapRequest(nil, request, c.towerSyntax(), c.order(c.ContextID))
 		if err != nil {
 			return nil, err
 		}
 		if stub, err = c.Call(tower.OpnumMap, stub); err != nil {
 			return nil, err
 		}
-		r, err := tower.WalkMapResponse(stub, c.towerSyntax(), c.Order)
+		r, err := tower.WalkMapResponse(stub, c.towerSyntax(), c.order(c.ContextID))
 		if err != nil {
 			return nil, err
 		}
@@ -76,14 +76,14 @@ func (c *Conn) Lookup(step uint32) ([]tower.Endpoint, error) {
 	request := tower.LookupRequest{VersOption: 1, MaxEntries: step}
 	var list []tower.Endpoint
 	for {
-		stub, err := tower.AppendLookupRequest(nil, request, c.towerSyntax(), c.Order)
+		stub, err := tower.AppendLookupRequest(nil, request, c.towerSyntax(), c.order(c.ContextID))
 		if err != nil {
 			return nil, err
 		}
 		if stub, err = c.Call(tower.OpnumLookup, stub); err != nil {
 			return nil, err
 		}
-		r, err := tower.WalkLookupResponse(stub, c.towerSyntax(), c.Order)
+		r, err := tower.WalkLookupResponse(stub, c.towerSyntax(), c.order(c.ContextID))
 		if err != nil {
 			return nil, err
 		}

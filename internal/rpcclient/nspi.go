@@ -17,11 +17,20 @@ func (c *Conn) syntax(id uint16) nspi.Syntax {
 	return nspi.NDR
 }
 
+// order returns the byte order of requests on context id: NDR64 is
+// little-endian only.
+func (c *Conn) order(id uint16) rpcparse.Order {
+	if c.Transfer(id) == rpcparse.TransferNDR64 {
+		return rpcparse.LittleEndian
+	}
+	return c.Order
+}
+
 // BindRequest returns the stub of an NspiBind in the syntax of the current
 // context.
 func (c *Conn) BindRequest() []byte {
 	r := nspi.BindRequest{CodePage: codePage, HasGUID: true, GUID: [16]byte{0xbc, 0x21, 0xce}}
-	return nspi.AppendBindRequest(nil, r, c.syntax(c.ContextID), c.Order)
+	return nspi.AppendBindRequest(nil, r, c.syntax(c.ContextID), c.order(c.ContextID))
 }
 
 // NspiBind opens a session. A refusal is a [CodeError] or a [Fault].
@@ -66,7 +75,7 @@ func (c *Conn) NspiUnbind(h nspi.Handle) error {
 
 // SendNspiUnbind sends an NspiUnbind and returns its call id.
 func (c *Conn) SendNspiUnbind(h nspi.Handle) (uint32, error) {
-	stub := nspi.AppendUnbindRequest(nil, nspi.UnbindRequest{Handle: h}, c.syntax(c.ContextID), c.Order)
+	stub := nspi.AppendUnbindRequest(nil, nspi.UnbindRequest{Handle: h}, c.syntax(c.ContextID), c.order(c.ContextID))
 	return c.Send(Request{Opnum: nspi.OpnumUnbind, Stub: stub})
 }
 

@@ -1,6 +1,7 @@
 package simdc
 
 import (
+	"errors"
 	"io"
 	"net"
 	"net/netip"
@@ -15,6 +16,7 @@ import (
 const (
 	writeTimeout = 30 * time.Second
 	drainTimeout = 2 * time.Second // for the peer to read a last PDU before the socket closes
+	finishTime   = time.Second     // for calls in flight when the client has closed its side
 )
 
 // conn is one connection. Its read loop alone touches it, except for what is
@@ -42,6 +44,7 @@ type conn struct {
 
 	callsMu sync.Mutex
 	calls   map[uint32]*call // shared: outstanding, by call id
+	running sync.WaitGroup   // shared: the goroutines of calls
 }
 
 func newConn(e *endpoint, tcp *net.TCPConn) *conn {
@@ -63,6 +66,9 @@ func (c *conn) serve() {
 	defer c.endpoint.remove(c)
 	for {
 		pdu, h, err := c.next()
+		if errors.Is(err, io.EOF) {
+			c.finish()
+		}
 		if err != nil || !c.handle(pdu, h) {
 			break
 		}
@@ -73,6 +79,20 @@ func (c *conn) serve() {
 	}
 	c.drain()
 	c.tcp.Close()
+}
+
+// finish lets calls in flight end: a client that has closed its side may still
+// be reading.
+func (c *conn) finish() {
+	idle := make(chan struct{})
+	go func() {
+		c.running.Wait() // ends at the latest when c.done is closed
+		close(idle)
+	}()
+	select {
+	case <-idle:
+	case <-time.After(finishTime):
+	}
 }
 
 // next returns the next PDU, valid until the following call.

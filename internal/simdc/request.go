@@ -117,12 +117,12 @@ func (c *conn) start(x *call) bool {
 		return x.run()
 	}
 	c.endpoint.wg.Add(1) // the read loop holds one, so the group is not at rest
-	go func() {
+	c.running.Go(func() {
 		defer c.endpoint.wg.Done()
 		if !x.run() {
 			c.tcp.Close()
 		}
-	}()
+	})
 	return true
 }
 

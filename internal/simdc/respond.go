@@ -23,7 +23,7 @@ func (c *conn) respond(x *call, stub []byte) bool {
 			flags |= rpcparse.FlagLastFrag
 		}
 		r := rpcparse.Response{
-			Header:    rpcparse.Header{Flags: flags, Drep: rpcparse.DrepOf(x.order), CallID: x.first.CallID},
+			Header:    rpcparse.Header{Flags: flags, Drep: rpcparse.DrepOf(x.stubOrder()), CallID: x.first.CallID},
 			AllocHint: uint32(len(stub)),  // what is still to come, this fragment included
 			ContextID: x.contextID & 0xff, // Windows sends no more
 			Stub:      part,

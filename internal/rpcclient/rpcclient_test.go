@@ -1,0 +1,183 @@
+package rpcclient_test
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nspiproxy/nspiproxy/internal/rpcclient"
+	"github.com/nspiproxy/nspiproxy/internal/simdc"
+	"github.com/nspiproxy/nspiproxy/rpcparse"
+	"github.com/nspiproxy/nspiproxy/rpcparse/nspi"
+)
+
+// peer is a server that answers the n-th write of a client with the n-th of
+// answers, whatever it says.
+func peer(t *testing.T, answers ...[]byte) string {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		c, err := l.Accept()
+		if err != nil {
+			return
+		}
+		defer c.Close()
+		buf := make([]byte, 65536)
+		for _, a := range answers {
+			if _, err := c.Read(buf); err != nil {
+				return
+			}
+			_, _ = c.Write(a)
+		}
+	}()
+	return l.Addr().String()
+}
+
+func header(t rpcparse.PType, call uint32) rpcparse.Header {
+	return rpcparse.Header{Type: t, Flags: rpcparse.FlagsWhole, Drep: rpcparse.DrepLittleEndian, CallID: call}
+}
+
+func must(t *testing.T, b []byte, err error) []byte {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func ack(t *testing.T, results ...rpcparse.ContextResult) []byte {
+	b, err := rpcparse.AppendBindAck(nil, rpcparse.BindAck{Header: header(rpcparse.PTypeBindAck, 1), MaxXmitFrag: 4280,
+		MaxRecvFrag: 4280, AssocGroupID: 5, Results: rpcparse.NewResultList(results...)})
+	return must(t, b, err)
+}
+
+var accepted = rpcparse.ContextResult{Transfer: rpcparse.SyntaxNDR}
+
+func TestAnswersThatMakeNoSenseAreErrors(t *testing.T) {
+	response := func(call uint32, flags rpcparse.Flags, v *rpcparse.Verifier) []byte {
+		r := rpcparse.Response{Header: header(rpcparse.PTypeResponse, call)}
+		r.Flags = flags
+		if v != nil {
+			r.Verifier, r.HasVerifier = *v, true
+		}
+		b, err := rpcparse.AppendResponse(nil, r)
+		return must(t, b, err)
+	}
+	for name, tc := range map[string]struct {
+		answers [][]byte
+		want    string
+	}{
+		"end of connection":         {nil, "EOF"},
+		"not a PDU":                 {[][]byte{[]byte("HTTP/1.1 400")}, "rpc_vers"},
+		"response to bind":          {[][]byte{response(1, rpcparse.FlagsWhole, nil)}, "answered by response"},
+		"no result":                 {[][]byte{ack(t)}, "0 results"},
+		"rejected":                  {[][]byte{ack(t, rpcparse.ContextResult{Result: 2, Reason: 1})}, "reason 1"},
+		"bind_ack to call":          {[][]byte{ack(t, accepted), ack(t, accepted)}, "unexpected bind_ack"},
+		"continuation first":        {[][]byte{ack(t, accepted), response(2, rpcparse.FlagLastFrag, nil)}, "out of order"},
+		"unknown security":          {[][]byte{ack(t, accepted), response(2, rpcparse.FlagsWhole, &rpcparse.Verifier{Token: []byte{1}})}, "unknown security"},
+		"another call twice":        {[][]byte{ack(t, accepted), append(response(9, rpcparse.FlagsWhole, nil), response(9, rpcparse.FlagsWhole, nil)...)}, "answered twice"},
+		"a stub that is not NSPI's": {[][]byte{ack(t, accepted), response(2, rpcparse.FlagsWhole, nil)}, "invalid"},
+	} {
+		c, err := rpcclient.Connect(peer(t, tc.answers...), netip.Addr{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err = c.Bind(rpcclient.Options{}); err == nil {
+			_, err = c.NspiBind()
+		}
+		if err == nil || !strings.Contains(err.Error(), tc.want) {
+			t.Errorf("%s: %v, want %q", name, err, tc.want)
+		}
+		c.Close()
+	}
+}
+
+func TestErrorsAreToldApart(t *testing.T) {
+	fault := fmt.Errorf("calling: %w", &rpcclient.Fault{Status: rpcparse.StatusAccessDenied})
+	nak := fmt.Errorf("binding: %w", &rpcclient.Nak{Reason: rpcparse.NakLocalLimitExceeded})
+	code := fmt.Errorf("opening: %w", &rpcclient.CodeError{Code: nspi.LogonFailed})
+	if !rpcclient.IsFault(fault, rpcparse.StatusAccessDenied) || rpcclient.IsFault(fault, 1) || rpcclient.IsFault(nak, 5) {
+		t.Error("faults")
+	}
+	if !rpcclient.IsNak(nak, rpcparse.NakLocalLimitExceeded) || rpcclient.IsNak(nak, 0) || rpcclient.IsNak(code, 2) {
+		t.Error("naks")
+	}
+	if !rpcclient.IsCode(code, nspi.LogonFailed) || rpcclient.IsCode(code, nspi.Success) || rpcclient.IsCode(fault, 5) {
+		t.Error("codes")
+	}
+	for want, err := range map[string]error{"access_denied": fault, "local_limit_exceeded": nak, "MAPI_E_LOGON_FAILED": code} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("%v does not say %s", err, want)
+		}
+	}
+}
+
+func TestSilentServersTimeOut(t *testing.T) {
+	c, err := rpcclient.Connect(peer(t, nil, nil), netip.Addr{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	c.Timeout = 20 * time.Millisecond
+	var timeout net.Error
+	if err := c.Bind(rpcclient.Options{}); !errors.As(err, &timeout) || !timeout.Timeout() {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestResetIsSeenAsReset(t *testing.T) {
+	dc, err := simdc.Start(simdc.Config{AnonymousBind: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dc.Close()
+	c, err := rpcclient.Dial(dc.NSPIAddr().String(), rpcclient.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Group == 0 || c.MaxFragment != rpcparse.DefaultFragment || !c.Multiplexed || c.Transfer(0) != rpcparse.TransferNDR ||
+		c.Transfer(1) != rpcparse.TransferNone || !c.Local().Addr().IsLoopback() {
+		t.Errorf("%+v", c)
+	}
+	c.Reset()
+	if err := c.Write([]byte{5}); err == nil {
+		t.Error("wrote after the reset")
+	}
+	if _, _, err := c.ReadPDU(); err == nil || errors.Is(err, io.EOF) {
+		t.Errorf("read after the reset: %v", err)
+	}
+}
+
+func TestContextsAndContextIDsAreTheCallersChoice(t *testing.T) {
+	dc, err := simdc.Start(simdc.Config{AnonymousBind: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dc.Close()
+	c, err := rpcclient.Dial(dc.NSPIAddr().String(), rpcclient.Options{Contexts: []rpcparse.ContextElement{
+		rpcclient.Context(40, rpcparse.SyntaxID{}), rpcclient.Context(41, simdc.EchoInterface), rpcclient.Context(42, nspi.Interface),
+	}})
+	if err != nil || c.ContextID != 41 {
+		t.Fatalf("%+v, %v", c, err)
+	}
+	defer c.Close()
+	if got, err := c.Call(simdc.EchoOpnum, []byte("first accepted")); err != nil || string(got) != "first accepted" {
+		t.Errorf("%q, %v", got, err)
+	}
+	c.ContextID = 42
+	h, err := c.NspiBind()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.NspiUnbind(h); err != nil {
+		t.Error(err)
+	}
+}
