@@ -226,15 +226,17 @@ func (i *inspector) irregular(h rpcparse.Header, pdu []byte, err error) relay.Ve
 }
 
 // violation ends the connection: client and server could disagree about what
-// the PDU means. The client is told by a fault where the protocol has one.
+// the PDU means. The client is told where the protocol has a way to say it.
 func (i *inspector) violation(h rpcparse.Header, pdu []byte, err error) relay.Verdict {
 	i.server.metrics.failed(err)
 	i.server.recorder.violation(i, h, pdu, err)
 	v := relay.Verdict{Action: relay.Close, Err: err}
-	if h.Type == rpcparse.PTypeRequest && !i.conv.Responding() {
-		if reply, ferr := appendFault(i.answer[:0], h.CallID, 0, rpcparse.StatusProtoError, 0); ferr == nil {
-			i.answer, v.ToClient = reply, reply
-		}
+	if i.conv.Responding() {
+		return v
+	}
+	reply, failure := appendProtocolError(i.answer[:0], h)
+	if failure == nil {
+		i.answer, v.ToClient = reply, reply
 	}
 	return v
 }

@@ -69,6 +69,18 @@ func appendFault(dst []byte, callID uint32, context uint16, status uint32, flags
 	})
 }
 
+// appendProtocolError appends what a server answers to a client's PDU that it
+// cannot accept; nothing to a PDU that has no answer.
+func appendProtocolError(dst []byte, h rpcparse.Header) ([]byte, error) {
+	switch h.Type {
+	case rpcparse.PTypeBind:
+		return appendBindNak(dst, h.CallID)
+	case rpcparse.PTypeRequest, rpcparse.PTypeAlterContext:
+		return appendFault(dst, h.CallID, 0, rpcparse.StatusProtoError, 0)
+	}
+	return dst, nil
+}
+
 // faultSize is what modern Windows servers put into the alloc_hint of a fault.
 const faultSize = 32
 

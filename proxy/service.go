@@ -85,10 +85,19 @@ func (i *inspector) NotRPC(from rpcparse.Direction) {
 }
 
 // Malformed implements relay.StreamHandler: the stream cannot be cut into PDUs.
-func (i *inspector) Malformed(from rpcparse.Direction, head []byte, err error) []byte {
-	h, _ := rpcparse.ParseHeader(head) // zero, and so no request, when even that is wrong
-	v := i.violation(h, head, err)
-	return v.ToClient
+func (i *inspector) Malformed(_ rpcparse.Direction, head []byte, err error) []byte {
+	return i.violation(claimedHeader(head), head, err).ToClient
+}
+
+// claimedHeader reads what a PDU that is not accepted says it is, for the
+// answer to it. Without a header it is a shutdown, which nobody answers.
+func claimedHeader(head []byte) rpcparse.Header {
+	if len(head) < rpcparse.HeaderSize {
+		return rpcparse.Header{Type: rpcparse.PTypeShutdown}
+	}
+	h := rpcparse.Header{Type: rpcparse.PType(head[2]), Drep: rpcparse.Drep(head[4:8])}
+	h.CallID = h.Order().Uint32(head[12:])
+	return h
 }
 
 var _ relay.StreamHandler = (*inspector)(nil)

@@ -69,7 +69,9 @@ func (c *Conversation) request(pdu []byte, out []Event) ([]Event, error) {
 	}
 	k := c.findCall(r.CallID)
 	if r.First() {
-		if k != nil {
+		if k != nil && c.opts.MidStream {
+			c.forget(k) // its answer was not seen
+		} else if k != nil {
 			c.ambiguous(k)
 			return out, Errorf(ClassState, "call_id", 12, "call %d is made again before its answer", r.CallID)
 		}
@@ -108,6 +110,9 @@ func (c *Conversation) begin(r *Request) (*Call, error) {
 	case s != nil:
 		k.Level = LevelConnect
 	}
+	if len(c.calls) >= MaxCalls && c.opts.FollowAll {
+		c.forget(c.calls[0]) // captures may lack all that one side sent
+	}
 	if len(c.calls) >= MaxCalls {
 		return nil, Errorf(ClassLimit, "calls", 12, "more than %d calls wait for their answers", MaxCalls)
 	}
@@ -128,7 +133,7 @@ func useOf(r *Request, s *SecurityContext) Use {
 	if r.HasVerifier && r.Verifier.Level >= LevelPrivacy {
 		u.Sealed = true
 	} else if len(r.Stub) >= nspi.HandleSize {
-		u.Handle = nspi.Handle(r.Stub)
+		u.Handle = nspi.ReadHandle(r.Stub, r.Order())
 	}
 	return u
 }
