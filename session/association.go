@@ -1,28 +1,6 @@
 package session
 
-import (
-	"errors"
-	"net/netip"
-)
-
-// Errors of [Conn.MayJoin] and [Conn.Join].
-var (
-	// ErrUnknownAssociation: no live connection of the association is known.
-	// A domain controller answers such a bind with bind_nak.
-	ErrUnknownAssociation = errors.New("session: unknown association")
-	// ErrForeignAssociation: the association belongs to another client address
-	// (MS-RPCE 3.3.1.5.7).
-	ErrForeignAssociation = errors.New("session: association of another client")
-	// ErrAssociationChanged: the connection belongs to another association.
-	ErrAssociationChanged = errors.New("session: connection belongs to another association")
-	// ErrClosed: the connection is closed.
-	ErrClosed = errors.New("session: connection is closed")
-)
-
-// rundownBatch is how many sessions of a lost association are released under
-// one lock: some 100 µs, so that other connections need not wait for the end of
-// a client that leaked thousands.
-const rundownBatch = 512
+import "net/netip"
 
 // groupKey names an association: ids are unique per server process.
 type groupKey struct {
@@ -33,12 +11,17 @@ type groupKey struct {
 // association is the set of connections that share context handles. It owns
 // its sessions; connections are only counted, so none can outlive its record.
 type association struct {
-	key    groupKey // id 0: private to one connection
-	client netip.Addr
-	conns  int                 // live connections, those that only asked to join included
-	held   list[Slot, byOwner] // sessions with a known handle, oldest first
-	opaque []opaqueSessions    // sessions with an unreadable handle
+	key      groupKey // id 0: private to one connection
+	client   netip.Addr
+	conns    int                 // live connections, those that only asked to join included
+	held     list[Slot, byOwner] // sessions with a known handle, oldest first
+	byHandle map[Handle]*Slot    // the same; nil while there are few
+	opaque   []opaqueSessions    // sessions with an unreadable handle
 }
+
+// scanLimit is how many sessions an association has without an index. Nearly
+// every client has one or two, and a map would cost more than the session.
+const scanLimit = 8
 
 // opaqueSessions are the sessions of one user whose handles are unreadable.
 // An association has one or two such users (one per security context), so they
@@ -48,162 +31,20 @@ type opaqueSessions struct {
 	held list[Slot, byOwner] // oldest first
 }
 
-// MayJoin is told the association id of a bind before it is forwarded, 0
-// included, and reports whether this client may have it. Until the bind is
-// answered, the connection counts as one of the association, so that its
-// sessions survive if the others close meanwhile: on the domain controller, too,
-// the join came first.
-func (c *Conn) MayJoin(groupID uint32) error {
-	t := c.table
-	t.mu.Lock()
-	defer t.unlock()
-	ended, err := c.ask(groupID)
-	t.runDown(ended)
-	return err
-}
-
-// ask is MayJoin without its consequences for the association that c leaves.
-func (c *Conn) ask(groupID uint32) (ended *association, err error) {
-	switch {
-	case c.closed:
-		return nil, ErrClosed
-	case c.joined:
-		return nil, c.sameGroup(groupID)
-	case c.assoc != nil && c.asked == groupID:
-		return nil, nil
+// find returns the session of h, or nil.
+func (a *association) find(h Handle) *Slot {
+	if a.byHandle != nil {
+		return a.byHandle[h]
 	}
-	ended = c.leave()
-	c.asked = groupID
-	if groupID == 0 {
-		return ended, nil
-	}
-	a := c.table.associations[groupKey{c.endpoint, groupID}]
-	switch {
-	case a == nil:
-		return ended, ErrUnknownAssociation
-	case a.client != c.addr:
-		return ended, ErrForeignAssociation
-	}
-	c.enter(a)
-	return ended, nil
-}
-
-// Join is told the association id of a bind_ack. Later ones (of
-// alter_context_resp) must repeat it or be 0. An id of 0 in the first gives the
-// connection an association that no other can join.
-//
-// A connection that did not ask for an association is told the id of a new one.
-// If the table still knows an older association of that id, it is over on the
-// domain controller (which has restarted, or has seen its last connection close
-// before the caller did), and its sessions are released.
-func (c *Conn) Join(groupID uint32) error {
-	t := c.table
-	t.mu.Lock()
-	defer t.unlock()
-	if c.closed {
-		return ErrClosed
-	}
-	if c.joined {
-		return c.sameGroup(groupID)
-	}
-	key := groupKey{c.endpoint, groupID}
-	known := t.associations[key]
-	if known != nil && c.asked == 0 {
-		c.confirm(t.newAssociation(key, c.addr))
-		t.runDown(known)
-		return nil
-	}
-	if known != nil && known == c.assoc {
-		c.joined = true
-		return nil
-	}
-	// The answer names another association than the bind did.
-	ended := c.leave()
-	var err error
-	switch {
-	case known == nil:
-		c.confirm(t.newAssociation(key, c.addr))
-	case known.client == c.addr:
-		c.confirm(known)
-	default:
-		err = ErrForeignAssociation
-	}
-	t.runDown(ended)
-	return err
-}
-
-// sameGroup checks an id that is told to a connection that has joined.
-func (c *Conn) sameGroup(groupID uint32) error {
-	if groupID != 0 && groupID != c.assoc.key.id {
-		return ErrAssociationChanged
+	for s := a.held.head; s != nil; s = a.held.next(s) {
+		if s.handle == h {
+			return s
+		}
 	}
 	return nil
 }
 
-// newAssociation makes an association, which others can join unless its id is
-// 0. It takes the place of an older one of the same id.
-func (t *Table) newAssociation(key groupKey, client netip.Addr) *association {
-	a := &association{key: key, client: client}
-	if key.id != 0 {
-		t.associations[key] = a
-	}
-	t.counts.Associations++
-	return a
-}
-
-// enter makes c one of the connections of a.
-func (c *Conn) enter(a *association) {
-	c.assoc = a
-	a.conns++
-}
-
-// confirm is enter for good.
-func (c *Conn) confirm(a *association) {
-	c.enter(a)
-	c.joined = true
-}
-
-// leave is the opposite of enter. If c was the last connection the association
-// has ended (MS-RPCE 3.3.3.7.1); it is returned, to be run down.
-func (c *Conn) leave() (ended *association) {
-	a, t := c.assoc, c.table
-	if a == nil {
-		return nil
-	}
-	c.assoc = nil
-	a.conns--
-	if a.conns > 0 {
-		return nil
-	}
-	if t.associations[a.key] == a {
-		delete(t.associations, a.key)
-	}
-	t.counts.Associations--
-	return a
-}
-
-// runDown releases all sessions of a, which nobody can join any more; a may be
-// nil. It releases the lock between batches: it must be the last step of an
-// operation.
-func (t *Table) runDown(a *association) {
-	if a == nil {
-		return
-	}
-	for n := 1; ; n++ {
-		s := a.oldest()
-		if s == nil {
-			return
-		}
-		t.end(s)
-		t.counts.RunDown++
-		if n%rundownBatch == 0 {
-			t.unlock()
-			t.mu.Lock()
-		}
-	}
-}
-
-// oldest returns some session of a that is the oldest of its kind, or nil.
+// oldest returns a session that is the oldest of its kind, or nil.
 func (a *association) oldest() *Slot {
 	if a.held.head != nil {
 		return a.held.head
@@ -214,7 +55,61 @@ func (a *association) oldest() *Slot {
 	return nil
 }
 
-// opaqueOf returns the place of name's opaque sessions in a.opaque, or -1.
+// own adds the session s. Its handle must be new.
+func (a *association) own(s *Slot) {
+	if s.opaque {
+		a.ownOpaque(s)
+		return
+	}
+	a.held.push(s)
+	if a.byHandle != nil {
+		a.byHandle[s.handle] = s
+		return
+	}
+	if a.held.n <= scanLimit {
+		return
+	}
+	a.byHandle = make(map[Handle]*Slot, 2*scanLimit)
+	for s := a.held.head; s != nil; s = a.held.next(s) {
+		a.byHandle[s.handle] = s
+	}
+}
+
+// disown takes the session s out.
+func (a *association) disown(s *Slot) {
+	if s.opaque {
+		a.disownOpaque(s)
+		return
+	}
+	a.held.remove(s)
+	if a.held.n == 0 {
+		a.byHandle = nil
+	}
+	delete(a.byHandle, s.handle)
+}
+
+func (a *association) ownOpaque(s *Slot) {
+	i := a.opaqueOf(s.user.key.name)
+	if i < 0 {
+		i = len(a.opaque)
+		a.opaque = append(a.opaque, opaqueSessions{user: s.user})
+	}
+	a.opaque[i].held.push(s)
+}
+
+func (a *association) disownOpaque(s *Slot) {
+	i := a.opaqueOf(s.user.key.name)
+	a.opaque[i].held.remove(s)
+	if a.opaque[i].held.n > 0 {
+		return
+	}
+	last := len(a.opaque) - 1
+	a.opaque[i] = a.opaque[last]
+	a.opaque[last] = opaqueSessions{}
+	a.opaque = a.opaque[:last]
+}
+
+// opaqueOf returns the place of name's sessions in a.opaque, or -1.
 func (a *association) opaqueOf(name string) int {
 	for i := range a.opaque {
 		if a.opaque[i].user.key.name == name {

@@ -50,7 +50,7 @@ func expectEmpty(t *testing.T, table *Table) {
 	if n.Binds != n.Unbinds+n.RunDown+n.Drift {
 		t.Errorf("sessions do not add up: %+v", n)
 	}
-	if len(table.associations)+len(table.live)+len(table.held)+len(table.contended)+len(table.wakes) != 0 {
+	if len(table.associations)+len(table.held)+len(table.contended)+len(table.wakes) != 0 {
 		t.Error("records left behind")
 	}
 }

@@ -14,7 +14,10 @@ type Conn struct {
 
 	recent atomic.Pointer[Slot] // the session that Touch found last
 
-	// Guarded by table.mu.
+	// Guarded by table.mu. user and client are what the connection had last;
+	// they may be forgotten (index < 0) by now.
+	user     *user
+	client   *client
 	assoc    *association
 	asked    uint32              // the id of the last bind
 	joined   bool                // assoc is confirmed by a bind_ack
@@ -100,7 +103,7 @@ func (c *Conn) find(h Handle) *Slot {
 	if !c.joined || c.closed {
 		return nil
 	}
-	return c.table.live[sessionKey{c.assoc, h}]
+	return c.assoc.find(h)
 }
 
 // findOpaque returns the opaque sessions of key in c's association, or nil.

@@ -70,7 +70,8 @@
 // # Where to change what
 //
 //	identity.go     who is charged
-//	association.go  who may join whom; the end of an association
+//	join.go         who may join whom; the end of an association
+//	association.go  which sessions an association has
 //	reserve.go      the limit
 //	waiter.go       waiting for claims
 //	slot.go         what the domain controller's answers do

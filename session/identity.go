@@ -52,12 +52,24 @@ type Identity struct {
 // in their prefix, so an account that is spelled like a SID is not that SID.
 func (i Identity) Key() string {
 	switch {
-	case i.Assurance >= AssuranceResolved && i.SID != "":
+	case i.hasSID():
 		return "sid:" + fold(i.SID)
-	case i.Assurance >= AssuranceClaimed && i.Account != "":
+	case i.hasAccount():
 		return "account:" + fold(i.Account)
 	}
 	return "address:" + i.Address.Unmap().String()
+}
+
+func (i *Identity) hasSID() bool     { return i.Assurance >= AssuranceResolved && i.SID != "" }
+func (i *Identity) hasAccount() bool { return i.Assurance >= AssuranceClaimed && i.Account != "" }
+
+// alike reports whether i and o are written the same, and so have the same
+// key. It is the cheap test: spellings that it tells apart may share a key.
+func (i *Identity) alike(o *Identity) bool {
+	if i.Assurance != o.Assurance || i.SID != o.SID || i.Account != o.Account {
+		return false
+	}
+	return i.hasSID() || i.hasAccount() || i.Address == o.Address
 }
 
 // String returns the name to show: account, SID or address, whichever is known

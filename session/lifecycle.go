@@ -47,7 +47,7 @@ func (t *Table) drop(s *Slot) {
 
 // hold makes the reservation s a session of a.
 func (t *Table) hold(s *Slot, a *association) {
-	u, cl := s.user, t.clientOf(s.conn.addr)
+	u, cl := s.user, s.conn.clientOf()
 	t.unreserve(s)
 	t.clients.rouse(cl)
 	s.state, s.assoc, s.client = stateHeld, a, cl
@@ -58,9 +58,7 @@ func (t *Table) hold(s *Slot, a *association) {
 	cl.held.push(s)
 	cl.granted(s.since)
 	a.own(s)
-	if !s.opaque {
-		t.live[sessionKey{a, s.handle}] = s
-	} else {
+	if s.opaque {
 		t.counts.Opaque++
 	}
 	s.index = int32(len(t.held))
@@ -78,9 +76,7 @@ func (t *Table) end(s *Slot) {
 	t.held[s.index].index = s.index
 	t.held[last] = nil
 	t.held = t.held[:last]
-	if !s.opaque {
-		delete(t.live, sessionKey{s.assoc, s.handle})
-	} else {
+	if s.opaque {
 		t.counts.Opaque--
 	}
 	s.assoc.disown(s)
@@ -101,35 +97,4 @@ func (t *Table) unbind(s *Slot) {
 	s.client.unbinds++
 	t.counts.Unbinds++
 	t.end(s)
-}
-
-// own adds the session s to a.
-func (a *association) own(s *Slot) {
-	if !s.opaque {
-		a.held.push(s)
-		return
-	}
-	i := a.opaqueOf(s.user.key.name)
-	if i < 0 {
-		i = len(a.opaque)
-		a.opaque = append(a.opaque, opaqueSessions{user: s.user})
-	}
-	a.opaque[i].held.push(s)
-}
-
-// disown takes the session s out of a.
-func (a *association) disown(s *Slot) {
-	if !s.opaque {
-		a.held.remove(s)
-		return
-	}
-	i := a.opaqueOf(s.user.key.name)
-	a.opaque[i].held.remove(s)
-	if a.opaque[i].held.n > 0 {
-		return
-	}
-	last := len(a.opaque) - 1
-	a.opaque[i] = a.opaque[last]
-	a.opaque[last] = opaqueSessions{}
-	a.opaque = a.opaque[:last]
 }

@@ -61,19 +61,23 @@ type Usage struct {
 // After Wake the same request must be made again, or withdrawn ([Conn.Withdraw],
 // Close), for a place may be kept for it.
 func (c *Conn) Reserve(r ReserveRequest) (*Slot, Usage, Outcome) {
-	t, key := c.table, userKey{c.backend, r.User.Key()}
+	t := c.table
 	t.mu.Lock()
 	defer t.unlock()
 	if c.closed {
 		return nil, Usage{}, Refused
 	}
+	key := c.keyOf(&r.User)
 	first := c.takePlace(key)
-	u := t.users.byKey[key]
-	used, outcome := t.check(u, r, first)
+	u := c.userOf(key)
+	used, outcome := t.check(u, &r, first)
 	switch outcome {
 	case Reserved:
-		u = t.userOf(key, r.User)
-		s := t.take(c, u, r)
+		if u == nil {
+			u = t.newUser(key, r.User)
+		}
+		c.user = u
+		s := t.take(c, u, &r)
 		t.settle(u)
 		return s, used, Reserved
 	case Wait:
@@ -85,9 +89,26 @@ func (c *Conn) Reserve(r ReserveRequest) (*Slot, Usage, Outcome) {
 	return nil, used, outcome
 }
 
+// keyOf returns the key of id. A connection has one user mostly, so it is
+// rarely made anew.
+func (c *Conn) keyOf(id *Identity) userKey {
+	if c.user != nil && c.user.identity.alike(id) {
+		return c.user.key
+	}
+	return userKey{c.backend, id.Key()}
+}
+
+// userOf returns the record of key, or nil.
+func (c *Conn) userOf(key userKey) *user {
+	if c.user != nil && c.user.index >= 0 && c.user.key == key {
+		return c.user
+	}
+	return c.table.users.byKey[key]
+}
+
 // check decides on r without taking anything. u may be nil; first means that a
 // place was kept for r, so that it does not queue again behind the others.
-func (t *Table) check(u *user, r ReserveRequest, first bool) (Usage, Outcome) {
+func (t *Table) check(u *user, r *ReserveRequest, first bool) (Usage, Outcome) {
 	if u == nil {
 		return Usage{}, decide(r.Limit, 0, 0)
 	}
@@ -119,7 +140,7 @@ func decide(limit, proven, unsure int) Outcome {
 }
 
 // take gives u a slot on c for r.
-func (t *Table) take(c *Conn, u *user, r ReserveRequest) *Slot {
+func (t *Table) take(c *Conn, u *user, r *ReserveRequest) *Slot {
 	s := &Slot{user: u}
 	s.used.Store(notLive)
 	if r.Proven {

@@ -69,7 +69,7 @@ func (s *Slot) Commit(h Handle) {
 		return
 	}
 	a := s.conn.association()
-	if old := t.live[sessionKey{a, h}]; old != nil {
+	if old := a.find(h); old != nil {
 		t.end(old)
 		t.counts.Drift++
 	}

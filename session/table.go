@@ -25,17 +25,10 @@ type Table struct {
 	users        users
 	clients      clients
 	associations map[groupKey]*association // those that a connection can name
-	live         map[sessionKey]*Slot      // held slots with a known handle
 	held         []*Slot                   // all held slots, in no order
 	contended    map[*user]struct{}        // those with waiters
 	counts       Counts
 	wakes        []func() // to be called once mu is free
-}
-
-// sessionKey names a session: handles are unique within an association only.
-type sessionKey struct {
-	assoc  *association
-	handle Handle
 }
 
 // NewTable returns an empty table.
@@ -47,7 +40,6 @@ func NewTable(o Options) *Table {
 		now:          o.Now,
 		start:        o.Now(),
 		associations: make(map[groupKey]*association),
-		live:         make(map[sessionKey]*Slot),
 		contended:    make(map[*user]struct{}),
 	}
 }

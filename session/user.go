@@ -27,7 +27,7 @@ type user struct {
 	tally[byUser]
 	table    *Table
 	key      userKey
-	identity Identity
+	identity Identity // its Key is key.name
 
 	reserved int                // proven reservations
 	claims   list[Slot, byUser] // provisional reservations that others wait for, oldest first
@@ -74,26 +74,26 @@ func (clientMembers) of(c *client) *links[client]      { return &c.age }
 func (clientMembers) member(c *client) *member[client] { return &c.member }
 func (clientMembers) key(c *client) netip.Addr         { return c.addr }
 
-// userOf returns the record of key, made if there is none. The caller gives it
-// a slot before it releases the lock.
-func (t *Table) userOf(key userKey, id Identity) *user {
-	u := t.users.byKey[key]
-	if u == nil {
-		u = &user{table: t, key: key, identity: id}
-		t.users.add(u)
-	}
+// newUser makes the record of key, which must have none. The caller gives it a
+// slot before it releases the lock.
+func (t *Table) newUser(key userKey, id Identity) *user {
+	u := &user{table: t, key: key, identity: id}
+	t.users.add(u)
 	return u
 }
 
-// clientOf returns the record of addr, made if there is none. The caller gives
-// it a session before it releases the lock.
-func (t *Table) clientOf(addr netip.Addr) *client {
-	cl := t.clients.byKey[addr]
-	if cl == nil {
-		cl = &client{addr: addr}
-		t.clients.add(cl)
+// clientOf returns the record of c's client, made if there is none. The caller
+// gives it a session before it releases the lock.
+func (c *Conn) clientOf() *client {
+	if c.client != nil && c.client.index >= 0 {
+		return c.client
 	}
-	return cl
+	t := c.table
+	if c.client = t.clients.byKey[c.addr]; c.client == nil {
+		c.client = &client{addr: c.addr}
+		t.clients.add(c.client)
+	}
+	return c.client
 }
 
 // settle ends every operation that changed u: it admits who waits, if there is

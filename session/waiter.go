@@ -83,7 +83,7 @@ func (t *Table) admit(u *user) {
 			return
 		}
 		if outcome == Reserved {
-			w.place = t.take(w.conn, u, w.request)
+			w.place = t.take(w.conn, u, &w.request)
 		} else {
 			w.conn.wait = nil
 		}
