@@ -75,7 +75,7 @@ func TestAnswersThatMakeNoSenseAreErrors(t *testing.T) {
 		answers [][]byte
 		want    string
 	}{
-		"end of connection":         {nil, "EOF"},
+		"end of connection":         {[][]byte{nil}, "EOF"},
 		"not a PDU":                 {[][]byte{[]byte("HTTP/1.1 400")}, "rpc_vers"},
 		"response to bind":          {[][]byte{response(1, rpcparse.FlagsWhole, nil)}, "answered by response"},
 		"no result":                 {[][]byte{ack(t)}, "0 results"},
