@@ -18,7 +18,7 @@ type side struct {
 	dead     bool // reset, or unreachable: writing is useless
 	eof      bool // the end of its stream has been read
 	shut     bool // the end of the stream to it has been sent
-	backlog  bool // in starts with a whole PDU that was left: held, or the queues are full
+	backlog  bool // in may have whole PDUs that were left: held, or the queues are full
 
 	framer rpcparse.Framer
 	in     *buffer // what came and was not forwarded: less than a PDU, unless backlog

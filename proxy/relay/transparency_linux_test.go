@@ -231,14 +231,21 @@ func TestForeignTrafficIsClosedByDefault(t *testing.T) {
 	}
 }
 
-// fault answers a stream that is no longer one.
+// faultingProbe answers a stream that is no longer one.
 type faultingProbe struct {
 	*probe
 	answer []byte
+	head   chan []byte
 }
 
-func (f faultingProbe) NotRPC(rpcparse.Direction)                      {}
-func (f faultingProbe) Malformed(_ rpcparse.Direction, _ error) []byte { return f.answer }
+var _ StreamHandler = faultingProbe{}
+
+func (f faultingProbe) NotRPC(rpcparse.Direction) {}
+
+func (f faultingProbe) Malformed(_ rpcparse.Direction, head []byte, _ error) []byte {
+	f.head <- bytes.Clone(head)
+	return f.answer
+}
 
 func TestMalformedStreamIsAnsweredAndClosed(t *testing.T) {
 	for _, side := range []struct {
@@ -248,14 +255,14 @@ func TestMalformedStreamIsAnsweredAndClosed(t *testing.T) {
 	}{{"client", CauseClientMalformed, true}, {"server", CauseServerMalformed, false}} {
 		t.Run(side.name, func(t *testing.T) {
 			r := newRig(t, Options{NonRPC: PassNonRPC}, nil)
-			answer := pdu(rpcparse.PTypeFault, 9, 32)
+			answer, head := pdu(rpcparse.PTypeFault, 9, 32), make(chan []byte, 1)
 			ln, err := r.group.Listen(r.ln.Addr(), r.ln.Target(), nil)
 			if err == nil {
 				t.Fatalf("two listeners on %v", ln.Addr())
 			}
 			r.ln.Close()
 			r.ln, err = r.group.Listen(r.ln.Addr(), r.ln.Target(), func(c *Conn) Handler {
-				return faultingProbe{r.newHandler(c).(*probe), answer}
+				return faultingProbe{r.newHandler(c).(*probe), answer, head}
 			})
 			r.must(err)
 			client, server, p := r.connect()
@@ -266,8 +273,12 @@ func TestMalformedStreamIsAnsweredAndClosed(t *testing.T) {
 			if !side.client {
 				from = server
 			}
-			r.write(from, []byte{5, 0, 99}) // no such PDU type
+			bad := []byte{5, 0, 99} // no such PDU type
+			r.write(from, bad)
 			r.expect(client, answer)
+			if got := <-head; !bytes.Equal(got, bad) {
+				t.Errorf("the handler was shown % x", got)
+			}
 			r.expectEnd(client)
 			r.expectEnd(server)
 			_, _ = client.Close(), server.Close()

@@ -16,6 +16,7 @@ import (
 	"syscall"
 
 	"github.com/nspiproxy/nspiproxy/proxy/relay"
+	"github.com/nspiproxy/nspiproxy/rpcparse"
 )
 
 func main() {
@@ -44,7 +45,7 @@ func run(listen, to string, loops int) error {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	ln, err := g.Listen(from, target, func(*relay.Conn) relay.Handler { return relay.ForwardAll{} })
+	ln, err := g.Listen(from, target, func(*relay.Conn) relay.Handler { return forwardAll{} })
 	if err != nil {
 		return err
 	}
@@ -56,3 +57,11 @@ func run(listen, to string, loops int) error {
 	fmt.Printf("%+v\n", g.Stats())
 	return nil
 }
+
+// forwardAll lets everything through and tells nobody.
+type forwardAll struct{}
+
+func (forwardAll) FromClient(rpcparse.Header, []byte) relay.Verdict { return relay.Verdict{} }
+func (forwardAll) FromServer(rpcparse.Header, []byte) relay.Verdict { return relay.Verdict{} }
+func (forwardAll) Resume() relay.Verdict                            { return relay.Verdict{} }
+func (forwardAll) Closed(relay.CloseReason)                         {}
