@@ -2,6 +2,9 @@ package rpcparse
 
 // bind follows a bind or an alter_context.
 func (c *Conversation) bind(h Header, pdu []byte, out []Event) ([]Event, error) {
+	if len(c.handshakes) >= maxHandshakes && c.opts.MidStream {
+		c.handshakes = c.handshakes[1:] // its answer was not seen
+	}
 	if len(c.handshakes) >= maxHandshakes {
 		return out, Errorf(ClassLimit, "handshakes", 2, "more than %d handshakes without an answer", maxHandshakes)
 	}

@@ -77,6 +77,10 @@ func (c *Conversation) proposals(b *Bind) ([]proposal, error) {
 // contextListOffset is where the context elements of a bind begin.
 const contextListOffset = 28
 
+// Context returns the accepted presentation context of that id, or nil when
+// there is none or it is not followed.
+func (c *Conversation) Context(id uint16) *PresentationContext { return c.contextByID(id) }
+
 func (c *Conversation) contextByID(id uint16) *PresentationContext {
 	for _, p := range c.contexts {
 		if p.ID == id {

@@ -65,6 +65,9 @@ func (c *Conversation) fragment(r *Request) error {
 	if r.First() {
 		return c.beginFragments(r, i)
 	}
+	if i < 0 && c.opts.MidStream {
+		return nil // the first one was not seen
+	}
 	if i < 0 {
 		return Errorf(ClassState, "fragment_without_first", 3, "a later fragment of call %d, whose first fragment is missing", r.CallID)
 	}
@@ -76,7 +79,7 @@ func (c *Conversation) fragment(r *Request) error {
 }
 
 func (c *Conversation) beginFragments(r *Request, i int) error {
-	if i >= 0 && !c.requests[i].ended {
+	if i >= 0 && !c.requests[i].ended && !c.opts.MidStream {
 		return Errorf(ClassState, "fragment_first_twice", 3, "call %d begins again before it ended", r.CallID)
 	}
 	if i >= 0 {
