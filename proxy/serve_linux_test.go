@@ -1,0 +1,514 @@
+package proxy
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net/netip"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/nspiproxy/nspiproxy/internal/rpcclient"
+	"github.com/nspiproxy/nspiproxy/internal/simdc"
+	"github.com/nspiproxy/nspiproxy/policy"
+	"github.com/nspiproxy/nspiproxy/rpcparse"
+	"github.com/nspiproxy/nspiproxy/rpcparse/nspi"
+)
+
+var nspiInterface = nspi.Interface
+
+// withEcho binds NSPI and the echo interface.
+func withEcho(o rpcclient.Options) rpcclient.Options {
+	o.Contexts = []rpcparse.ContextElement{
+		rpcclient.Context(0, nspi.Interface, rpcparse.SyntaxNDR),
+		rpcclient.Context(1, simdc.EchoInterface, rpcparse.SyntaxNDR),
+	}
+	return o
+}
+
+var echoContext uint16 = 1
+
+// fill opens sessions up to the limit of three.
+func fill(t *testing.T, c *rpcclient.Conn) (handles []nspi.Handle) {
+	t.Helper()
+	for range 3 {
+		h, err := c.NspiBind()
+		if err != nil {
+			t.Fatal(err)
+		}
+		handles = append(handles, h)
+	}
+	return handles
+}
+
+func TestBindIsRefusedAtTheLimitAndGrantedAfterAnUnbind(t *testing.T) {
+	for name, tc := range map[string]rpcclient.Options{
+		"cleartext NDR":        {},
+		"cleartext NDR64":      {Transfer: rpcparse.SyntaxNDR64},
+		"cleartext big-endian": {Order: rpcparse.BigEndian},
+		"NTLM connect":         as(rpcparse.LevelConnect),
+		"NTLM connect, dummy verifiers": {Security: &rpcclient.Security{Level: rpcparse.LevelConnect, Domain: "LAB", User: alice,
+			Password: alicePassword, DummyVerifiers: true}},
+		"SPNEGO NTLM connect": {Security: &rpcclient.Security{Type: rpcparse.AuthSPNEGO, Level: rpcparse.LevelConnect, Domain: "LAB", User: alice, Password: alicePassword}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStage(t, nil)
+			c := s.dial(tc)
+			handles := fill(t, c)
+			for range 3 {
+				if _, err := c.NspiBind(); !rpcclient.IsCode(err, nspi.LogonFailed) {
+					t.Fatalf("over the limit: %v", err)
+				}
+			}
+			s.wantSessions(3)
+			s.wantReachedDC(3)
+			if err := c.NspiUnbind(handles[1]); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := c.NspiBind(); err != nil {
+				t.Fatalf("after an unbind: %v", err)
+			}
+			c.Close()
+			s.wantSessions(0)
+		})
+	}
+}
+
+func TestProtectedConnectionLivesOnAfterARefusal(t *testing.T) {
+	for _, level := range []rpcparse.AuthLevel{rpcparse.LevelPacket, rpcparse.LevelIntegrity, rpcparse.LevelPrivacy} {
+		for _, mechanism := range []rpcparse.AuthType{rpcparse.AuthNTLM, rpcparse.AuthSPNEGO} {
+			t.Run(fmt.Sprint(level, " ", mechanism), func(t *testing.T) {
+				s := newStage(t, nil)
+				o := as(level)
+				o.Security.Type = mechanism
+				c := s.dial(withEcho(o))
+				handles := fill(t, c)
+				if _, err := c.NspiBind(); !rpcclient.IsFault(err, rpcparse.StatusAccessDenied) {
+					t.Fatalf("over the limit: %v", err)
+				}
+				s.wantReachedDC(3)
+				fresh := as(level).Security
+				fresh.Type, fresh.ID = mechanism, 7
+				if err := c.AlterContext(fresh, rpcclient.Context(0, nspi.Interface, rpcparse.SyntaxNDR)); err != nil {
+					t.Fatalf("a new security context on the same connection: %v", err)
+				}
+				c.Security = fresh
+				if err := c.NspiUnbind(handles[0]); err != nil {
+					t.Fatalf("unbind under it: %v", err)
+				}
+				if _, err := c.NspiBind(); err != nil {
+					t.Fatalf("after an unbind: %v", err)
+				}
+				c.Close()
+				s.wantSessions(0)
+			})
+		}
+	}
+}
+
+func TestCutOffSecurityContextIsAnsweredAsAServerAnswersAGap(t *testing.T) {
+	s := newStage(t, nil)
+	c := s.dial(as(rpcparse.LevelIntegrity))
+	handles := fill(t, c)
+	_, _ = c.NspiBind()
+	if err := c.NspiUnbind(handles[0]); !rpcclient.IsFault(err, rpcparse.StatusSecPkgError) {
+		t.Errorf("a call under it: %v", err)
+	}
+	if _, _, err := c.ReadPDU(); err != io.EOF {
+		t.Errorf("then: %v, want the end of the connection", err)
+	}
+	s.wantSessions(0)
+}
+
+func TestRefusedBindLeavesOtherCallsAlone(t *testing.T) {
+	s := newStage(t, nil)
+	c := s.dial(withEcho(as(rpcparse.LevelConnect)))
+	fill(t, c)
+	slow, err := c.Send(rpcclient.Request{Opnum: simdc.EchoAfterOpnum, Stub: rpcparse.LittleEndian.AppendUint32(nil, 100), ContextID: &echoContext})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.NspiBind(); !rpcclient.IsCode(err, nspi.LogonFailed) {
+		t.Fatalf("over the limit: %v", err)
+	}
+	if answer, err := c.Receive(slow); err != nil || len(answer) != 4 {
+		t.Errorf("the call in flight: %x, %v", answer, err)
+	}
+}
+
+func TestRefusalNeverStandsBetweenFragmentsOfAResponse(t *testing.T) {
+	s := newStage(t, nil)
+	c := s.dial(withEcho(as(rpcparse.LevelConnect)))
+	fill(t, c)
+	// The large answer and the refusal race; the client puts up with no PDU
+	// between two fragments.
+	for range 20 {
+		_, err := c.Send(rpcclient.Request{Opnum: simdc.EchoSizeOpnum, Stub: rpcparse.LittleEndian.AppendUint32(nil, 300_000), ContextID: &echoContext})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.SendNspiBind(); err != nil {
+			t.Fatal(err)
+		}
+		open := map[uint32]bool{}
+		for done := 0; done < 2; {
+			_, h, err := c.ReadPDU()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(open) > 0 && !open[h.CallID] {
+				t.Fatalf("a PDU of call %d between fragments of %v", h.CallID, open)
+			}
+			open[h.CallID] = true
+			if h.Last() {
+				delete(open, h.CallID)
+				done++
+			}
+		}
+	}
+}
+
+func TestFragmentedBindIsRefusedWithoutATraceAtTheServer(t *testing.T) {
+	s := newStage(t, nil)
+	c := s.dial(rpcclient.Options{})
+	c.MaxFragment = rpcparse.MinFragment
+	fill(t, c)
+	before := s.dc.Requests()[0]
+	send := func() error {
+		id, err := c.Send(rpcclient.Request{Opnum: nspi.OpnumBind, Stub: c.BindRequest(), Fragment: 16})
+		if err != nil {
+			return err
+		}
+		_, err = c.ReceiveNspiBind(id)
+		return err
+	}
+	if err := send(); !rpcclient.IsCode(err, nspi.LogonFailed) {
+		t.Fatalf("over the limit: %v", err)
+	}
+	if after := s.dc.Requests()[0]; after != before {
+		t.Errorf("%d requests reached the domain controller", after-before)
+	}
+	other := s.dial(as(rpcparse.LevelConnect))
+	id, err := other.Send(rpcclient.Request{Opnum: nspi.OpnumBind, Stub: other.BindRequest(), Fragment: 16})
+	if err == nil {
+		_, err = other.ReceiveNspiBind(id)
+	}
+	if err != nil {
+		t.Errorf("a fragmented bind below the limit: %v", err)
+	}
+}
+
+func TestBindSentBeforeTheBindAckIsCounted(t *testing.T) {
+	s := newStage(t, func(_ *simdc.Config, p *policy.Config) { p.Policy.Default.Limit = 0 })
+	c, err := rpcclient.Connect(s.address, netip.Addr{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	bind, err := rpcparse.AppendBind(nil, rpcparse.Bind{
+		Header:      rpcparse.Header{Type: rpcparse.PTypeBind, Flags: rpcparse.FlagsWhole, Drep: rpcparse.DrepLittleEndian, CallID: 1},
+		MaxXmitFrag: 5840, MaxRecvFrag: 5840,
+		Contexts: rpcparse.NewContextList(rpcclient.Context(0, nspi.Interface, rpcparse.SyntaxNDR)),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	both, err := rpcparse.AppendRequest(bind, rpcparse.Request{
+		Header: rpcparse.Header{Type: rpcparse.PTypeRequest, Flags: rpcparse.FlagsWhole, Drep: rpcparse.DrepLittleEndian, CallID: 2},
+		Stub:   nspi.AppendBindRequest(nil, nspi.BindRequest{}, nspi.NDR, rpcparse.LittleEndian),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Write(both); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []rpcparse.PType{rpcparse.PTypeBindAck, rpcparse.PTypeResponse} {
+		if _, h, err := c.ReadPDU(); err != nil || h.Type != want {
+			t.Fatalf("got %v, %v, want %v", h.Type, err, want)
+		}
+	}
+	s.wantReachedDC(0)
+}
+
+func TestAnonymousFailedBindIsNeitherCountedNorReported(t *testing.T) {
+	s := newStage(t, func(dc *simdc.Config, _ *policy.Config) { dc.AnonymousBind = false })
+	first := s.dial(rpcclient.Options{})
+	if _, err := first.NspiBind(); !rpcclient.IsCode(err, nspi.LogonFailed) {
+		t.Fatalf("anonymous: %v", err)
+	}
+	o := as(rpcparse.LevelConnect)
+	o.Group = first.Group
+	second := s.dial(o)
+	if _, err := second.NspiBind(); err != nil {
+		t.Fatalf("the second connection of the association: %v", err)
+	}
+	s.wantSessions(1)
+	if n := len(s.log.events("limit.reject")) + len(s.log.events("limit.upstream")); n != 0 {
+		t.Errorf("%d refusals reported", n)
+	}
+}
+
+func TestRefusalIsReportedOnceWithItsCause(t *testing.T) {
+	s := newStage(t, nil)
+	c := s.dial(as(rpcparse.LevelConnect))
+	fill(t, c)
+	for range 10 {
+		_, _ = c.NspiBind()
+	}
+	s.eventually("a record", func() bool { return len(s.log.events("limit.reject")) == 1 })
+	r := s.log.events("limit.reject")[0]
+	for field, want := range map[string]any{"event_id": 2820.0, "user": `LAB\alice`, "assurance": "claimed", "backend": "dc1",
+		"current": 3.0, "limit": "3", "rule": policy.DefaultRule, "answer": answerLogonFailed, "client": c.Local().String()} {
+		if r[field] != want {
+			t.Errorf("%s = %v, want %v", field, r[field], want)
+		}
+	}
+}
+
+func TestDryRunForwardsAndReports(t *testing.T) {
+	s := newStage(t, func(_ *simdc.Config, p *policy.Config) { p.Policy.DryRun = true })
+	c := s.dial(as(rpcparse.LevelConnect))
+	fill(t, c)
+	if _, err := c.NspiBind(); err != nil {
+		t.Fatalf("over the limit in a dry run: %v", err)
+	}
+	s.wantSessions(4)
+	s.eventually("a record", func() bool {
+		e := s.log.events("limit.reject")
+		return len(e) == 1 && e[0]["dry_run"] == true
+	})
+}
+
+func TestRulesDecideByAccountAndClient(t *testing.T) {
+	s := newStage(t, func(_ *simdc.Config, p *policy.Config) {
+		pattern, err := policy.ParsePattern(`lab\ALI*`)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.Policy.Rules = []policy.RuleConfig{
+			{Name: "nobody", Match: policy.Match{Clients: []netip.Prefix{netip.MustParsePrefix("127.3.0.0/16")}}, Limit: 0},
+			{Name: "alice", Match: policy.Match{Account: pattern}, Limit: policy.Unlimited},
+		}
+	})
+	c := s.dial(as(rpcparse.LevelConnect))
+	for range 10 {
+		if _, err := c.NspiBind(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	o := as(rpcparse.LevelConnect)
+	o.Local = netip.MustParseAddr("127.3.0.1")
+	if _, err := s.dial(o).NspiBind(); !rpcclient.IsCode(err, nspi.LogonFailed) {
+		t.Errorf("from a network that may not: %v", err)
+	}
+}
+
+func TestSessionsSurviveTheLossOfOneConnectionAndEndWithTheLast(t *testing.T) {
+	s := newStage(t, nil)
+	first := s.dial(as(rpcparse.LevelConnect))
+	h, err := first.NspiBind()
+	if err != nil {
+		t.Fatal(err)
+	}
+	joining := func() rpcclient.Options {
+		o := as(rpcparse.LevelConnect)
+		o.Group = first.Group
+		return o
+	}
+	second, third := s.dial(joining()), s.dial(joining())
+	first.Reset()
+	time.Sleep(20 * time.Millisecond)
+	s.wantSessions(1)
+	if err := second.NspiUnbind(h); err != nil {
+		t.Fatalf("unbind on another connection of the association: %v", err)
+	}
+	s.wantSessions(0)
+	fill(t, third)
+	second.Close()
+	s.wantSessions(3)
+	third.Reset()
+	s.wantSessions(0)
+}
+
+func TestAssociationIsJoinedByItsOwnClientOnly(t *testing.T) {
+	s := newStage(t, nil)
+	owner := s.dial(as(rpcparse.LevelConnect))
+	for name, o := range map[string]rpcclient.Options{
+		"another client": {Group: owner.Group, Local: netip.MustParseAddr("127.3.0.1")},
+		"unknown id":     {Group: owner.Group + 1000},
+	} {
+		if _, err := rpcclient.Dial(s.address, o); !rpcclient.IsNak(err, rpcparse.NakNotSpecified) {
+			t.Errorf("%s: %v, want bind_nak", name, err)
+		}
+	}
+	if _, err := rpcclient.Dial(s.address, rpcclient.Options{Group: owner.Group}); err != nil {
+		t.Errorf("the same client: %v", err)
+	}
+}
+
+func TestClaimsThatAreNeverAcceptedUseUpNothing(t *testing.T) {
+	s := newStage(t, nil)
+	for range 30 {
+		o := as(rpcparse.LevelConnect)
+		o.Security.Password = "wrong"
+		o.Local = netip.MustParseAddr("127.3.0.1")
+		c := s.dial(o)
+		if _, err := c.NspiBind(); !rpcclient.IsFault(err, rpcparse.StatusAccessDenied) {
+			t.Fatalf("with a wrong password: %v", err)
+		}
+	}
+	fill(t, s.dial(as(rpcparse.LevelConnect)))
+	s.wantSessions(3)
+}
+
+func TestLimitHoldsAmongConnectionsThatBindAtOnce(t *testing.T) {
+	s := newStage(t, nil)
+	var conns []*rpcclient.Conn
+	for range 40 {
+		conns = append(conns, s.dial(as(rpcparse.LevelConnect)))
+	}
+	granted := make(chan bool, len(conns))
+	for _, c := range conns {
+		go func() {
+			_, err := c.NspiBind()
+			granted <- err == nil
+		}()
+	}
+	n := 0
+	for range conns {
+		if <-granted {
+			n++
+		}
+	}
+	if n != 3 {
+		t.Errorf("%d granted, the limit is 3", n)
+	}
+	s.wantSessions(3)
+	s.wantReachedDC(3)
+}
+
+func TestSlotsAreFreeWhenTheDomainControllerDies(t *testing.T) {
+	s := newStage(t, nil)
+	c := s.dial(as(rpcparse.LevelConnect))
+	fill(t, c)
+	s.dc.Kill()
+	s.eventually("no slot", func() bool { return s.proxy.table.Count().Sessions == 0 })
+	if _, _, err := c.ReadPDU(); err == nil {
+		t.Error("the client was not told")
+	}
+}
+
+func TestResetInTheMiddleOfABindLeavesNoSlot(t *testing.T) {
+	s := newStage(t, nil)
+	for cut := 1; cut < 84; cut += 7 {
+		c := s.dial(as(rpcparse.LevelConnect))
+		pdus, _, err := c.Encode(rpcclient.Request{Opnum: nspi.OpnumBind, Stub: c.BindRequest()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Write(pdus[0][:cut]); err != nil {
+			t.Fatal(err)
+		}
+		c.Reset()
+	}
+	s.wantSessions(0)
+	s.eventually("no connection", func() bool { return s.proxy.table.Count().Connections == 0 })
+}
+
+func TestEndpointMapperAnswersPointToTheProxy(t *testing.T) {
+	s := newStage(t, func(dc *simdc.Config, _ *policy.Config) { dc.MorePorts = 3 })
+	front := s.proxy.config.Listeners[0].Address
+	for name, o := range map[string]rpcclient.Options{
+		"NDR": {}, "NDR64": {Transfer: rpcparse.SyntaxNDR64}, "big-endian": {Order: rpcparse.BigEndian},
+		"connect": as(rpcparse.LevelConnect), "fragments": {MaxFragment: rpcparse.MinFragment},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c, err := rpcclient.DialEPM(s.mapper, o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			mapped, err := c.Map(nspi.Interface, 4)
+			if err != nil || len(mapped) < 4 {
+				t.Fatalf("ept_map: %d towers, %v", len(mapped), err)
+			}
+			listed, err := c.Lookup(500)
+			if err != nil || len(listed) < 8 {
+				t.Fatalf("ept_lookup: %d towers, %v", len(listed), err)
+			}
+			for _, e := range slices.Concat(mapped, listed) {
+				c, err := rpcclient.Connect(netip.AddrPortFrom(front, e.Port).String(), netip.Addr{})
+				if err != nil {
+					t.Fatalf("port %d, which the answer names, is not open at the proxy: %v", e.Port, err)
+				}
+				c.Close()
+			}
+		})
+	}
+}
+
+func TestSignedEndpointMapperAnswersPassAndAreCounted(t *testing.T) {
+	s := newStage(t, nil)
+	c, err := rpcclient.DialEPM(s.mapper, as(rpcparse.LevelIntegrity))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if mapped, err := c.Map(nspi.Interface, 4); err != nil || len(mapped) == 0 || mapped[0].Port != s.dc.NSPIAddr().Port() {
+		t.Errorf("%v, %v", mapped, err)
+	}
+	s.eventually("a note", func() bool { return len(s.log.events("endpoint.protected")) == 1 })
+}
+
+func TestOtherTrafficPassesByteForByte(t *testing.T) {
+	for _, level := range []rpcparse.AuthLevel{rpcparse.LevelConnect, rpcparse.LevelIntegrity, rpcparse.LevelPrivacy} {
+		t.Run(level.String(), func(t *testing.T) {
+			s := newStage(t, nil)
+			c := s.dial(withEcho(as(level)))
+			c.ContextID = echoContext
+			for _, n := range []int{1, 15, 16, 1000, 5839, 5840, 5841, 70_000, 200_000} {
+				want := simdc.EchoPattern(n)
+				got, err := c.Call(simdc.EchoOpnum, want)
+				if err != nil || !bytes.Equal(got, want) {
+					t.Fatalf("%d bytes: %d came back, %v", n, len(got), err)
+				}
+			}
+		})
+	}
+}
+
+func TestOtherProtocolsAreClosedOrPassedAsConfigured(t *testing.T) {
+	for mode, want := range map[policy.NonRPC]string{policy.NonRPCClose: "connection.closed", policy.NonRPCPass: "traffic.not_rpc"} {
+		t.Run(string(mode), func(t *testing.T) {
+			s := newStage(t, func(_ *simdc.Config, p *policy.Config) { p.Relay.NonRPC = mode })
+			c, err := rpcclient.Connect(s.address, netip.Addr{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			if err := c.Write([]byte("GET / HTTP/1.1\r\n\r\n")); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := c.TCP.Read(make([]byte, 1)); err == nil {
+				t.Error("an answer")
+			}
+			s.eventually("a record", func() bool { return len(s.log.events(want)) == 1 })
+		})
+	}
+}
+
+func TestShutdownEndsLiveConnectionsAtItsDeadline(t *testing.T) {
+	s := newStage(t, func(_ *simdc.Config, p *policy.Config) { p.Relay.ShutdownTimeout = 50 * time.Millisecond })
+	c := s.dial(as(rpcparse.LevelConnect))
+	fill(t, c)
+	_ = s.proxy.group.Shutdown(expired())
+	if _, _, err := c.ReadPDU(); err == nil {
+		t.Error("the connection is still open")
+	}
+	s.wantSessions(0)
+	if _, err := rpcclient.Connect(s.address, netip.Addr{}); err == nil {
+		t.Error("a new connection was accepted")
+	}
+}

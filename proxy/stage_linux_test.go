@@ -1,0 +1,156 @@
+package proxy
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/netip"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/nspiproxy/nspiproxy/internal/rpcclient"
+	"github.com/nspiproxy/nspiproxy/internal/simdc"
+	"github.com/nspiproxy/nspiproxy/policy"
+	"github.com/nspiproxy/nspiproxy/rpcparse"
+)
+
+// stage is a simulated domain controller with the proxy in front of it.
+type stage struct {
+	t       *testing.T
+	dc      *simdc.Server
+	proxy   *Server
+	address string // of NSPI at the proxy
+	mapper  string // of the endpoint mapper at the proxy
+	log     *book
+}
+
+// book is a log that can be read while it is written.
+type book struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (b *book) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+// events returns the records of one event.
+func (b *book) events(name string) (found []map[string]any) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for line := range strings.Lines(b.buf.String()) {
+		var m map[string]any
+		if json.Unmarshal([]byte(line), &m) == nil && m["event"] == name {
+			found = append(found, m)
+		}
+	}
+	return found
+}
+
+const (
+	alice, alicePassword = "alice", "Al1ce-Passw0rd!"
+	bob, bobPassword     = "bob", "B0b-Passw0rd!"
+)
+
+// stages numbers the loopback addresses, so that tests can run side by side.
+var stages atomic.Uint32
+
+// newStage starts both ends; change adjusts their configuration.
+func newStage(t *testing.T, change func(*simdc.Config, *policy.Config)) *stage {
+	t.Helper()
+	n := stages.Add(1)
+	dcAddress := netip.AddrFrom4([4]byte{127, 1, byte(n), 10})
+	dcConfig := simdc.Config{Address: dcAddress.String(), AnonymousBind: true, Users: []simdc.User{
+		{Name: alice, Password: alicePassword}, {Name: bob, Password: bobPassword}}}
+	config := policy.Defaults()
+	config.Policy.Default.Limit = 3
+	config.Relay.ShutdownTimeout = time.Second
+	config.Listeners = []policy.Listener{{Name: "front", Mode: policy.ModeForward, Backend: "dc1", Address: netip.AddrFrom4([4]byte{127, 1, byte(n), 20})}}
+	if change != nil {
+		change(&dcConfig, &config)
+	}
+	dc, err := simdc.Start(dcConfig)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(dc.Close)
+	mapper := dc.EPMAddr().Port()
+	config.Listeners[0].EPMPort = mapper
+	config.Backends = []policy.Backend{{Name: "dc1", Address: dcAddress, EPMPort: mapper}}
+
+	s := &stage{t: t, dc: dc, log: &book{}}
+	if s.proxy, err = New(&config, zerolog.New(s.log)); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.proxy.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	go func() { defer close(ended); _ = s.proxy.Run(ctx) }()
+	t.Cleanup(func() { cancel(); <-ended })
+	s.mapper = fmt.Sprintf("%v:%d", config.Listeners[0].Address, mapper)
+	s.address = s.mapPort()
+	return s
+}
+
+// mapPort asks the endpoint mapper through the proxy where NSPI is.
+func (s *stage) mapPort() string {
+	s.t.Helper()
+	ends, err := rpcclient.Map(s.mapper, nspiInterface, rpcclient.Options{})
+	if err != nil || len(ends) == 0 {
+		s.t.Fatalf("ept_map: %v, %v", ends, err)
+	}
+	host, _, _ := strings.Cut(s.mapper, ":")
+	return fmt.Sprintf("%s:%d", host, ends[0].Port)
+}
+
+func (s *stage) dial(o rpcclient.Options) *rpcclient.Conn {
+	s.t.Helper()
+	c, err := rpcclient.Dial(s.address, o)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(c.Close)
+	return c
+}
+
+// as returns the options of a connection as alice.
+func as(level rpcparse.AuthLevel) rpcclient.Options {
+	return rpcclient.Options{Security: &rpcclient.Security{Level: level, Domain: "LAB", User: alice, Password: alicePassword}}
+}
+
+// eventually waits for what needs packets to arrive.
+func (s *stage) eventually(what string, ok func() bool) {
+	s.t.Helper()
+	for deadline := time.Now().Add(5 * time.Second); !ok(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			s.t.Fatalf("never: %s; table %+v, domain controller %v", what, s.proxy.table.Count(), s.dc.Sessions())
+		}
+	}
+}
+
+// wantSessions waits until the table and the domain controller agree on n.
+func (s *stage) wantSessions(n int) {
+	s.t.Helper()
+	s.eventually(fmt.Sprintf("%d sessions on both sides", n), func() bool {
+		c := s.proxy.table.Count()
+		return c.Sessions == n && c.Reserved+c.Provisional == 0 && s.dc.TotalSessions() == n
+	})
+}
+
+// wantReachedDC checks how many NspiBind requests the domain controller saw.
+func (s *stage) wantReachedDC(n int) {
+	s.t.Helper()
+	if got := s.dc.Requests()[0]; got != n {
+		s.t.Errorf("%d NspiBind requests reached the domain controller, want %d", got, n)
+	}
+}
