@@ -3,6 +3,8 @@ package session
 import (
 	"errors"
 	"testing"
+
+	"pgregory.net/rapid"
 )
 
 func TestSessionsEndWithTheLastConnectionInEitherOrder(t *testing.T) {
@@ -120,6 +122,62 @@ func TestUnansweredJoinKeepsTheAssociation(t *testing.T) {
 	}
 	if !second.Unbound(handle(1)) {
 		t.Fatal("the session was lost")
+	}
+}
+
+func TestAskingAgainKeepsTheAssociation(t *testing.T) {
+	table, _ := newTable()
+	creator := joined(t, table, 1, 0, 7)
+	session(t, creator, handle(1))
+	second := table.Open(addrPort(1), backend, endpoint)
+	for range 2 {
+		if err := second.MayJoin(7); err != nil {
+			t.Fatal(err)
+		}
+		creator.Close()
+	}
+	expectHeld(t, table, 1)
+}
+
+func TestHandlesAreFoundInAssociationsOfAnySize(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		a, model := &association{}, map[Handle]*Slot{}
+		for range rapid.IntRange(0, 60).Draw(t, "steps") {
+			h := handle(rapid.ByteRange(1, 3*scanLimit).Draw(t, "handle"))
+			s := model[h]
+			if got := a.find(h); got != s {
+				t.Fatalf("found %p, want %p", got, s)
+			}
+			if s == nil {
+				s = &Slot{handle: h}
+				model[h] = s
+				a.own(s)
+			} else if rapid.IntRange(0, 3).Draw(t, "keep") > 0 {
+				delete(model, h)
+				a.disown(s)
+			}
+			if a.held.n != len(model) || a.byHandle != nil && len(a.byHandle) != len(model) || len(model) == 0 && a.byHandle != nil {
+				t.Fatalf("%d sessions, %d in the index, want %d", a.held.n, len(a.byHandle), len(model))
+			}
+		}
+	})
+}
+
+func TestEmptyAssociationKeepsNoIndex(t *testing.T) {
+	a := &association{}
+	var slots []*Slot
+	for n := range byte(scanLimit + 1) {
+		slots = append(slots, &Slot{handle: handle(n + 1)})
+		a.own(slots[n])
+	}
+	if a.byHandle == nil {
+		t.Fatal("no index")
+	}
+	for _, s := range slots {
+		a.disown(s)
+	}
+	if a.byHandle != nil {
+		t.Fatal("the index is still there")
 	}
 }
 

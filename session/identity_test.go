@@ -44,6 +44,31 @@ func TestKindsOfKeysNeverCollide(t *testing.T) {
 	}
 }
 
+func TestIdentitiesThatAreWrittenAlikeShareAKey(t *testing.T) {
+	var ids []Identity
+	for _, assurance := range []Assurance{AssuranceAddress, AssuranceClaimed, AssuranceResolved, AssuranceVerified} {
+		for _, sid := range []string{"", "S-1-5"} {
+			for _, account := range []string{"", "a", "A"} {
+				for n := range byte(2) {
+					ids = append(ids, Identity{assurance, sid, account, addrPort(n).Addr()})
+				}
+			}
+		}
+	}
+	for _, a := range ids {
+		for _, b := range ids {
+			if a.alike(&b) && a.Key() != b.Key() {
+				t.Errorf("%+v is like %+v, but has the key %q, not %q", a, b, a.Key(), b.Key())
+			}
+		}
+		moved := a
+		moved.Address = addrPort(9).Addr()
+		if a.Key() == moved.Key() && !a.alike(&moved) {
+			t.Errorf("%+v: the address matters", a)
+		}
+	}
+}
+
 func TestAssuranceAndOutcomeNames(t *testing.T) {
 	for want, got := range map[string]string{
 		"address": AssuranceAddress.String(), "claimed": AssuranceClaimed.String(),

@@ -68,24 +68,30 @@ const listBatch = 256
 // [HistoryLimit]): the one with the oldest session first, those without a
 // session last. Entries are exact each, but not all of the same moment.
 func (t *Table) Users() []Entry {
-	entries := collect(t, t.users.clone, func(u *user) (Entry, bool) {
-		e := u.entry(t)
-		e.Backend, e.User, e.Key, e.Usage = u.key.backend, u.identity, u.key.name, u.usage()
-		return e, u.index >= 0
-	})
+	entries := collect(t, t.users.clone, t.userEntry)
 	sortEntries(entries)
 	return entries
 }
 
 // Clients lists the client addresses in the same way.
 func (t *Table) Clients() []Entry {
-	entries := collect(t, t.clients.clone, func(c *client) (Entry, bool) {
-		e := c.entry(t)
-		e.Client = c.addr
-		return e, c.index >= 0
-	})
+	entries := collect(t, t.clients.clone, t.clientEntry)
 	sortEntries(entries)
 	return entries
+}
+
+// userEntry describes u; it returns false if u was forgotten meanwhile.
+func (t *Table) userEntry(u *user) (Entry, bool) {
+	e := u.entry(t)
+	e.Backend, e.User, e.Key, e.Usage = u.key.backend, u.identity, u.key.name, u.usage()
+	return e, u.index >= 0
+}
+
+// clientEntry describes c; it returns false if c was forgotten meanwhile.
+func (t *Table) clientEntry(c *client) (Entry, bool) {
+	e := c.entry(t)
+	e.Client = c.addr
+	return e, c.index >= 0
 }
 
 // Snapshot lists all sessions, oldest first. It needs about 200 bytes for each.
@@ -93,7 +99,7 @@ func (t *Table) Snapshot() []Session {
 	clone := func() []*Slot { return slices.Clone(t.held) }
 	sessions := collect(t, clone, func(s *Slot) (Session, bool) {
 		if s.state != stateHeld {
-			return Session{}, false
+			return Session{}, false // ended meanwhile
 		}
 		return s.session(t.clock()), true
 	})

@@ -179,6 +179,35 @@ func TestHistoryIsBoundedAndForgetsTheLongestGone(t *testing.T) {
 	}
 }
 
+func TestConnectionOutlivesTheMemoryOfItsClient(t *testing.T) {
+	table, _ := newTable()
+	c := joined(t, table, 1, 0, 7)
+	session(t, c, handle(1))
+	c.Unbound(handle(1))
+	table.users.forget(table.users.all[0])
+	table.clients.forget(table.clients.all[0])
+	session(t, c, handle(1))
+	if len(table.Users()) != 1 || len(table.Clients()) != 1 {
+		t.Fatalf("listed: %+v, %+v", table.Users(), table.Clients())
+	}
+}
+
+func TestRecordsForgottenDuringAListingAreLeftOut(t *testing.T) {
+	table, _ := newTable()
+	c := joined(t, table, 1, 0, 7)
+	session(t, c, handle(1))
+	users, clients := table.users.clone(), table.clients.clone()
+	c.Unbound(handle(1))
+	table.users.forget(users[0])
+	table.clients.forget(clients[0])
+	if e, ok := table.userEntry(users[0]); ok {
+		t.Errorf("%+v", e)
+	}
+	if e, ok := table.clientEntry(clients[0]); ok {
+		t.Errorf("%+v", e)
+	}
+}
+
 func TestUnprovenNamesNeverEnterHistory(t *testing.T) {
 	table, _ := newTable()
 	c := joined(t, table, 1, 0, 7)

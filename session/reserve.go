@@ -34,8 +34,8 @@ type ReserveRequest struct {
 	User  Identity
 	Limit int // slots that the user may have on this backend; negative: unlimited
 	// Proven tells that the domain controller has accepted the user's name on
-	// this connection, or that a ticket proves it. Otherwise the name is a
-	// claim, and the reservation provisional.
+	// this connection, that a ticket proves it, or that there is no name, only
+	// an address. Otherwise the name is a claim, and the reservation provisional.
 	Proven bool
 	// Wake is called once after an answer of Wait, when asking again will be
 	// answered otherwise; unless the connection closes or asks again before.

@@ -110,9 +110,7 @@ func (c *Conn) takePlace(key userKey) bool {
 		return false
 	}
 	c.wait = nil
-	if w.place.isReserved() {
-		c.table.unreserve(w.place)
-	}
+	c.table.unreserve(w.place)
 	return true
 }
 

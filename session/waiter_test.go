@@ -135,6 +135,42 @@ func TestWokenWaiterThatMustWaitAgainStaysFirst(t *testing.T) {
 	second.expect(t, 1)
 }
 
+func TestWokenWaiterThatIsRefusedPassesItsPlaceOn(t *testing.T) {
+	x := contend(t, 2)
+	x.claim.Release()
+	expectOutcome(t, x.waiters[0], claim(0, func() {}), Refused)
+	x.expectWoken(t, 0, 1)
+	mustReserve(t, x.waiters[1], x.request(1))
+}
+
+func TestRefusedWokenWaiterLeavesNoRecord(t *testing.T) {
+	x := contend(t, 1)
+	x.claim.Release()
+	expectOutcome(t, x.waiters[0], claim(0, func() {}), Refused)
+	if len(x.table.users.all) != 0 {
+		t.Fatalf("%+v", x.table.Users())
+	}
+}
+
+// Rules may give one user different limits on different networks.
+func TestWaiterWithAHigherLimitIsAdmittedWhenTheOneBeforeItLeaves(t *testing.T) {
+	x := contend(t, 1)
+	higher := joined(t, x.table, 3, 0, 8)
+	var w wakes
+	expectOutcome(t, higher, claim(2, w.wake), Wait)
+	x.waiters[0].Close()
+	w.expect(t, 1)
+	mustReserve(t, higher, claim(2, w.wake))
+}
+
+func TestProvenRequestIsNotBehindClaimsThatWait(t *testing.T) {
+	x := contend(t, 2)
+	c := joined(t, x.table, 3, 0, 8)
+	request := proven(3)
+	request.Wake = func() { t.Error("woken") }
+	mustReserve(t, c, request)
+}
+
 func TestKeptPlaceThatIsNeverTakenExpiresToo(t *testing.T) {
 	x := contend(t, 2)
 	x.claim.Release()
