@@ -27,6 +27,19 @@ func (c *Conn) settle() {
 			c.end(c.other(s))
 		}
 	}
+	if c.ended(&c.server) && !c.orphan {
+		c.orphaned()
+	}
+}
+
+// orphaned notes that the server has ended its stream: nothing more can come of
+// the connection. A client that neither asks nor closes may not keep it.
+func (c *Conn) orphaned() {
+	c.orphan = true
+	c.loop.timers.start(c, timerDrain, c.loop.now())
+	if h, ok := c.handler.(StreamHandler); ok {
+		h.ServerEnded()
+	}
 }
 
 // ended says whether the stream of s has ended and all of it has been handled.

@@ -28,6 +28,7 @@ type Conn struct {
 	framed   bool // a PDU has been seen, from either side
 	held     bool // the first PDU of client.in waits for Resume
 	resuming bool // and Resume is to be asked
+	orphan   bool // the server has ended its stream
 	queued   bool // in the loop's list of what to do next
 
 	waking atomic.Bool // a wake is in the mailbox

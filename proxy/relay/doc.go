@@ -49,6 +49,7 @@
 //	          client reset                  close both                              gone
 //	open      PDU                           ask the handler                         open
 //	          end of one stream             half-close the other side               open
+//	          the same, of the server's     and give the client DrainTimeout        open
 //	          end of both                   close both                              gone
 //	          reset of one side             reset the other                         gone
 //	          Close, bytes that are no PDU  send the answer, half-close both sides  closing

@@ -54,29 +54,42 @@ func TestForwardingDoesNotAllocate(t *testing.T) {
 	}
 }
 
-// BenchmarkRoundTrip compares a request and its response over a direct
-// connection with the same through a relay.
+// BenchmarkRoundTrip compares a request and its response over direct connections
+// with the same through a relay, 16 connections per processor. Client, relay and
+// server share the processors and one Go scheduler: what matters is the ratio.
 func BenchmarkRoundTrip(b *testing.B) {
 	ask, answer := request(1, 224), response(1, 1048)
-	run := func(b *testing.B, client, server net.Conn) {
-		go echo(server, len(ask), answer)
-		got := make([]byte, len(answer))
+	run := func(b *testing.B, r *rig, dial func() net.Conn) {
+		go func() {
+			for {
+				c, err := r.server.Accept()
+				if err != nil {
+					return
+				}
+				go echo(c, len(ask), answer)
+			}
+		}()
 		b.ReportAllocs()
 		b.SetBytes(int64(len(ask) + len(answer)))
-		for b.Loop() {
-			roundTrip(b, client, ask, got)
-		}
+		b.SetParallelism(16)
+		b.RunParallel(func(pb *testing.PB) {
+			client := dial()
+			defer func() { _ = client.Close() }()
+			for got := make([]byte, len(answer)); pb.Next(); {
+				roundTrip(b, client, ask, got)
+			}
+		})
 	}
 	b.Run("direct", func(b *testing.B) {
 		r := newRig(b, Options{}, nil)
-		client, err := net.Dial("tcp", r.server.Addr().String())
-		r.must(err)
-		defer func() { _ = client.Close() }()
-		run(b, client, r.accept())
+		run(b, r, func() net.Conn {
+			c, err := net.Dial("tcp", r.server.Addr().String())
+			r.must(err)
+			return c
+		})
 	})
 	b.Run("relay", func(b *testing.B) {
 		r := newRig(b, Options{}, nil)
-		client, server, _ := r.connect()
-		run(b, client, server)
+		run(b, r, func() net.Conn { return r.client() })
 	})
 }

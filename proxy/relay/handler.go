@@ -31,6 +31,9 @@ type StreamHandler interface {
 	// FromClient and FromServer are not called any more. Called with
 	// PassNonRPC only.
 	NotRPC(from rpcparse.Direction)
+	// ServerEnded tells that the server has ended its stream and that all of it
+	// has been handled. The client has Options.DrainTimeout to end its own.
+	ServerEnded()
 	// Malformed tells that the stream of one side cannot be cut into PDUs any
 	// further; err is an *rpcparse.Error, head what the stream goes on with, at
 	// least one byte, valid until the return. The connection is closed. The

@@ -198,13 +198,13 @@ func TestShutdownWaitsForConnectionsToEnd(t *testing.T) {
 	client, server, p := r.connect()
 	done := make(chan error, 1)
 	go func() { done <- r.group.Shutdown(context.Background()) }()
-	r.eventually("new clients are refused", func() bool {
-		c, err := net.Dial("tcp", r.ln.Addr().String())
-		if err == nil {
-			_ = c.Close()
-		}
-		return errors.Is(err, unix.ECONNREFUSED)
+	r.eventually("the group takes no new work", func() bool {
+		_, err := r.group.Listen(r.ln.Addr(), r.ln.Target(), r.newHandler)
+		return errors.Is(err, ErrShutdown)
 	})
+	if _, err := net.Dial("tcp", r.ln.Addr().String()); !errors.Is(err, unix.ECONNREFUSED) {
+		t.Errorf("a new client: %v", err)
+	}
 	r.write(client, request(1, 100)) // live ones go on
 	r.expect(server, request(1, 100))
 	if len(done) != 0 {
@@ -213,9 +213,6 @@ func TestShutdownWaitsForConnectionsToEnd(t *testing.T) {
 	_, _ = client.Close(), server.Close()
 	r.ends(p, CauseEnd)
 	r.must(<-done)
-	if _, err := r.group.Listen(r.ln.Addr(), r.ln.Target(), r.newHandler); !errors.Is(err, ErrShutdown) {
-		t.Errorf("listening afterwards: %v", err)
-	}
 }
 
 func TestShutdownClosesTheRestAtTheDeadline(t *testing.T) {

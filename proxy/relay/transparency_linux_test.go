@@ -94,7 +94,7 @@ func TestBytesArriveAsSentHoweverSplit(t *testing.T) {
 	})
 }
 
-func TestOneByteAtATimeIsLinear(t *testing.T) {
+func TestLargestPDUOneByteAtATime(t *testing.T) {
 	r := newRig(t, Options{Loops: 1}, nil)
 	client, server, p := r.connect()
 	sent := pdu(rpcparse.PTypeBind, 1, 65535)
@@ -241,6 +241,8 @@ type faultingProbe struct {
 var _ StreamHandler = faultingProbe{}
 
 func (f faultingProbe) NotRPC(rpcparse.Direction) {}
+
+func (f faultingProbe) ServerEnded() {}
 
 func (f faultingProbe) Malformed(_ rpcparse.Direction, head []byte, _ error) []byte {
 	f.head <- bytes.Clone(head)
