@@ -13,6 +13,9 @@ import (
 // admit decides on a complete NspiBind request: which rule, is a slot free,
 // forward or refuse.
 func (i *inspector) admit(k *rpcparse.Call, h rpcparse.Header, pdu []byte) relay.Verdict {
+	if i.orphan {
+		return relay.Verdict{} // nobody is there to grant it
+	}
 	id, proven := identityOf(k.Security, i.client())
 	backend := i.service.backend.Name
 	rule := i.server.policy.Match(subjectOf(id, i.client(), backend))

@@ -39,6 +39,7 @@ type inspector struct {
 	key         string         // of keySecurity
 	keySecurity *rpcparse.SecurityContext
 	mirror      bool // the server puts dummy verifiers on its responses
+	orphan      bool // the server has ended its stream
 }
 
 // held is a client PDU that waits: for the answer to a handshake, or for the

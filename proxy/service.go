@@ -84,6 +84,13 @@ func (i *inspector) NotRPC(from rpcparse.Direction) {
 		"a connection does not speak DCE/RPC and is passed unseen, as configured")
 }
 
+// ServerEnded implements relay.StreamHandler: what the domain controller held
+// for this connection is over, whatever the client does.
+func (i *inspector) ServerEnded() {
+	i.orphan = true
+	i.session.Close()
+}
+
 // Malformed implements relay.StreamHandler: the stream cannot be cut into PDUs.
 func (i *inspector) Malformed(_ rpcparse.Direction, head []byte, err error) []byte {
 	return i.violation(claimedHeader(head), head, err).ToClient
