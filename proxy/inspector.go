@@ -250,7 +250,7 @@ func (i *inspector) refuseAssociation(e *rpcparse.Event, why error) relay.Verdic
 	i.conv.WithdrawBind(e.CallID)
 	i.server.metrics.associationRefused(errors.Is(why, session.ErrForeignAssociation))
 	i.server.recorder.associationRefused(i, e.Association, why)
-	reply, err := appendBindNak(i.answer[:0], e.CallID)
+	reply, err := appendBindNak(i.answer[:0], e.CallID, rpcparse.NakNotSpecified)
 	if err != nil {
 		return relay.Verdict{Action: relay.Close, Err: err}
 	}

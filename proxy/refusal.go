@@ -74,7 +74,7 @@ func appendFault(dst []byte, callID uint32, context uint16, status uint32, flags
 func appendProtocolError(dst []byte, h rpcparse.Header) ([]byte, error) {
 	switch h.Type {
 	case rpcparse.PTypeBind:
-		return appendBindNak(dst, h.CallID)
+		return appendBindNak(dst, h.CallID, rpcparse.NakProtocolVersionNotSupported) // what Samba says to any malformed bind
 	case rpcparse.PTypeRequest, rpcparse.PTypeAlterContext:
 		return appendFault(dst, h.CallID, 0, rpcparse.StatusProtoError, 0)
 	}
@@ -84,12 +84,13 @@ func appendProtocolError(dst []byte, h rpcparse.Header) ([]byte, error) {
 // faultSize is what modern Windows servers put into the alloc_hint of a fault.
 const faultSize = 32
 
-// appendBindNak appends the answer to a bind that names an association which
-// the client has no part in: what a server says to an unknown id.
-func appendBindNak(dst []byte, callID uint32) ([]byte, error) {
+// appendBindNak appends the answer to a bind that is refused: with reason "not
+// specified" to one that names an association in which the client has no part,
+// as a server answers an unknown id.
+func appendBindNak(dst []byte, callID uint32, reason uint16) ([]byte, error) {
 	return rpcparse.AppendBindNak(dst, rpcparse.BindNak{
 		Header:   answerHeader(rpcparse.PTypeBindNak, callID, 0),
-		Reason:   rpcparse.NakNotSpecified,
+		Reason:   reason,
 		Versions: []byte{5, 0},
 		Rest:     make([]byte, 3), // to a multiple of four
 	})

@@ -41,7 +41,7 @@ func TestRefusalHasTheBytesThatTheSpecificationAsksFor(t *testing.T) {
 			"05000203100000003400000003000000" + "1c00000002000000" + "00000000" + "0000000000000000000000000000000000000000" + "11010480"},
 		"fault": {func() ([]byte, error) { return spec.appendFault(nil, call(3, rpcparse.TransferNDR)) },
 			"05000323100000002000000003000000" + "2000000000000000" + "0500000000000000"},
-		"bind_nak": {func() ([]byte, error) { return appendBindNak(nil, 2) },
+		"bind_nak": {func() ([]byte, error) { return appendBindNak(nil, 2, rpcparse.NakNotSpecified) },
 			"05000d03100000001800000002000000" + "0000" + "010500" + "000000"},
 	} {
 		t.Run(name, func(t *testing.T) {

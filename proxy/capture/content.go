@@ -6,17 +6,17 @@ import (
 	"github.com/nspiproxy/nspiproxy/rpcparse"
 )
 
-// plausible reports whether b begins with a header that no other protocol has
-// by chance: version 5.0 or 5.1, a type of the connection-oriented protocol,
-// one of the data representations in use, and lengths that fit together.
+// plausible reports whether b, of 16 bytes at least, begins with a header that
+// no other protocol has by chance: version 5.0 or 5.1, a type of the
+// connection-oriented protocol, one of the data representations that exist.
 func plausible(b []byte) (rpcparse.Header, bool) {
-	h, err := rpcparse.ParseHeader(b)
-	if err != nil {
+	if len(b) < rpcparse.HeaderSize {
 		return rpcparse.Header{}, false
 	}
-	const ebcdic, ibmFloats = 1, 3 // the highest numbers that exist
+	const ebcdic, ibmFloats = 1, 3 // the highest numbers
+	h, ok := boundary(b)
 	d := h.Drep
-	return h, d[0]&0x0f <= ebcdic && d[1] <= ibmFloats && d[2] == 0 && d[3] == 0
+	return h, ok && h.Type.Known() && d[0]&0x0f <= ebcdic && d[1] <= ibmFloats && d[2] == 0 && d[3] == 0
 }
 
 // boundary reads a header that may be wrong otherwise, and reports whether it

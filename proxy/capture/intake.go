@@ -32,6 +32,7 @@ type intake struct {
 	skip    int    // bytes of a PDU that is incomplete
 	resumed bool   // bytes are missing since the last PDU
 	skipped int    // bytes since the last PDU that are missing or in none
+	ahead   bool   // bytes of the other direction are missing, as this one shows
 	frame   int    // that carried the newest byte
 	time    time.Time
 }
@@ -55,6 +56,7 @@ func (in *intake) take(p piece, lost int, x exchange) {
 		in.gap(lost, x)
 	}
 	in.frame, in.time = p.frame, p.time
+	in.ahead = in.ahead || p.ahead
 	b := p.data
 	if n := min(in.skip, len(b)); n > 0 {
 		in.skip -= n
@@ -62,7 +64,8 @@ func (in *intake) take(p piece, lost int, x exchange) {
 		b = b[n:]
 	}
 	if in.state == searching {
-		if !p.start || !in.begin(b, x) {
+		// In the middle of a stream a header must be right in every respect.
+		if _, err := rpcparse.ParseHeader(b); err != nil || !p.start || !in.begin(b, x) {
 			in.pass(len(b))
 			b = nil
 		}
@@ -141,7 +144,7 @@ func (in *intake) keep(b []byte) {
 // open decides about the first bytes of a connection; false: not yet, or it is
 // foreign.
 func (in *intake) open(b []byte, x exchange) bool {
-	if _, err := rpcparse.ParseHeader(b); err != nil && rpcparse.ClassOf(err) == rpcparse.ClassShort {
+	if _, ok := boundary(b); ok && len(b) < rpcparse.HeaderSize {
 		return false
 	}
 	if !in.begin(b, x) {
@@ -155,10 +158,10 @@ func (in *intake) open(b []byte, x exchange) bool {
 // complete or there is none.
 func (in *intake) next(b []byte, x exchange) int {
 	pdu, h, err := in.framer.Next(b)
+	if err == nil && pdu != nil {
+		in.emit(PDU{Header: h, Bytes: pdu}, x)
+	}
 	if err == nil {
-		if pdu != nil {
-			in.emit(PDU{Header: h, Bytes: pdu}, x)
-		}
 		return len(pdu)
 	}
 	h, ok := boundary(b)
@@ -177,9 +180,9 @@ func (in *intake) next(b []byte, x exchange) int {
 
 func (in *intake) emit(p PDU, x exchange) {
 	p.Frame, p.Time, p.Dir = in.frame, in.time, in.framer.Dir
-	p.Resumed, p.Skipped = in.resumed, in.skipped
+	p.Resumed, p.Ahead, p.Skipped = in.resumed, in.ahead, in.skipped
 	p.Bytes = append([]byte(nil), p.Bytes...)
-	in.resumed, in.skipped = false, 0
+	in.resumed, in.ahead, in.skipped = false, false, 0
 	x.emit(p)
 }
 

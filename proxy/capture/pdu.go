@@ -25,6 +25,9 @@ type PDU struct {
 	// that PDUs may have been missed: the capture began in the middle of the
 	// connection, or has a gap.
 	Resumed bool
+	// Ahead says that the sender had received bytes of the other direction which
+	// were not captured by then, so that PDUs of that one may be missing.
+	Ahead bool
 	// Skipped is how many bytes before the PDU were not captured, or captured
 	// but belong to no whole PDU; -1 when nobody can tell.
 	Skipped int

@@ -98,7 +98,7 @@ func (r *Reader) segment(s *segment) {
 		return
 	}
 	own, other := &rd.sides[sender], &rd.sides[1-sender]
-	r.sequence(own, s)
+	r.sequence(own, other, s)
 	if s.has(flagACK) {
 		other.sequence.acknowledge(s.ack)
 		r.settle(other)
@@ -126,12 +126,12 @@ func (r *Reader) reading(c *conn, s *segment) *reading {
 }
 
 // sequence puts the segment where it belongs.
-func (r *Reader) sequence(own *side, s *segment) {
+func (r *Reader) sequence(own, other *side, s *segment) {
 	seq := s.seq
 	if s.has(flagSYN) {
 		seq++
 		if !own.sequence.known && own.reading.info == nil {
-			own.intake.state = opening
+			own.intake.state, own.intake.resumed = opening, false
 		}
 	}
 	own.sequence.expect(seq)
@@ -139,6 +139,7 @@ func (r *Reader) sequence(own *side, s *segment) {
 		return
 	}
 	p := piece{seq: seq, data: s.data, cut: s.cut, frame: s.frame, time: s.time, start: true}
+	p.ahead = s.has(flagACK) && other.sequence.missed(s.ack, other.finished)
 	own.sequence.add(p, r.deliver(own))
 }
 

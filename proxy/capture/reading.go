@@ -33,7 +33,7 @@ func newReading(c *conn) *reading {
 	rd := &reading{conn: c, client: -1}
 	for i := range rd.sides {
 		rd.sides[i].reading = rd
-		rd.sides[i].intake.state = searching
+		rd.sides[i].intake.state, rd.sides[i].intake.resumed = searching, true
 	}
 	return rd
 }

@@ -14,6 +14,7 @@ type piece struct {
 	frame int       // that carried it
 	time  time.Time // of that frame
 	start bool      // data begins where a segment began
+	ahead bool      // it acknowledges bytes that were not captured by then
 }
 
 // size returns the sequence numbers that p covers.
@@ -152,6 +153,13 @@ func (s *sequencer) acknowledge(ack uint32) {
 	if !s.ackSeen || int32(ack-s.acked) > 0 {
 		s.acked, s.ackSeen = ack, true
 	}
+}
+
+// missed reports whether the other side's acknowledgement of ack is for bytes
+// that were not captured so far. A FIN counts like a byte.
+func (s *sequencer) missed(ack uint32, finished bool) bool {
+	ahead := int32(ack - s.next)
+	return s.known && ahead > 0 && ahead <= maxJump && !(finished && ahead == 1)
 }
 
 // lost reports whether bytes at next were received by the other side, so that

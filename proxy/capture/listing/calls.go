@@ -10,6 +10,7 @@ const maxCalls = rpcparse.MaxCalls
 type call struct {
 	opnum uint16
 	iface string
+	frame int
 }
 
 // callTable remembers requests by call id, answered ones as well: a response
@@ -44,14 +45,14 @@ func (c *connection) match(r *Row) {
 			r.Interface = p.Abstract.UUID.String()
 		}
 		if r.first {
-			c.calls.put(r.CallID, call{opnum: *r.Opnum, iface: r.Interface})
+			c.calls.put(r.CallID, call{opnum: *r.Opnum, iface: r.Interface, frame: r.Frame})
 		}
 	case rpcparse.PTypeResponse, rpcparse.PTypeFault:
 		known, ok := c.calls.byID[r.CallID]
 		if !ok {
 			return
 		}
-		r.Opnum, r.Interface = &known.opnum, known.iface
+		r.Opnum, r.Interface, r.RequestFrame = &known.opnum, known.iface, known.frame
 	default:
 		return
 	}

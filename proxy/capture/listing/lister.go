@@ -36,6 +36,9 @@ func (l *Lister) Row(p *capture.PDU) *Row {
 	if p.Resumed {
 		c.conversation.Missed(p.Dir)
 	}
+	if p.Ahead {
+		c.conversation.Missed(p.Dir.Other())
+	}
 	r := newRow(p)
 	l.follow(c, p, r)
 	r.describe(p.Bytes)
@@ -51,7 +54,7 @@ func newRow(p *capture.PDU) *Row {
 		Version: h.Version, MinorVersion: h.MinorVersion, PType: uint8(h.Type), Type: h.Type.String(),
 		Flags: h.Flags.String(), Drep: fmt.Sprintf("%x", h.Drep[:]),
 		FragLength: h.FragLength, AuthLength: h.AuthLength, CallID: h.CallID,
-		Resumed: p.Resumed, Skipped: p.Skipped, Cut: p.Cut,
+		Resumed: p.Resumed, Ahead: p.Ahead, Skipped: p.Skipped, Cut: p.Cut,
 		ptype: h.Type,
 	}
 }
@@ -59,7 +62,7 @@ func newRow(p *capture.PDU) *Row {
 // follow tells the conversation, where the PDU is one that it can be told of.
 func (l *Lister) follow(c *connection, p *capture.PDU, r *Row) {
 	switch {
-	case p.Err != nil:
+	case p.Err != nil && !p.Header.Type.SentBy(p.Dir):
 		r.fail(p.Err)
 		return
 	case p.Cut > 0:
@@ -75,6 +78,9 @@ func (l *Lister) follow(c *connection, p *capture.PDU, r *Row) {
 	var err error
 	l.events, err = feed(p.Header, p.Bytes, l.events[:0])
 	r.tell(l.events)
+	if p.Err != nil {
+		err = p.Err // known before, at the header
+	}
 	if err != nil {
 		r.fail(err)
 	}

@@ -29,17 +29,18 @@ type Row struct {
 
 	// Requests, responses and faults. Opnum and Interface of the latter two are
 	// those of the request that they answer.
-	ContextID   *uint16 `json:"ctx_id,omitempty"`
-	Opnum       *uint16 `json:"opnum,omitempty"`
-	Operation   string  `json:"operation,omitempty"` // its name, where this program knows it
-	Interface   string  `json:"interface,omitempty"` // UUID
-	AllocHint   *uint32 `json:"alloc_hint,omitempty"`
-	Object      string  `json:"object,omitempty"`
-	StubLength  *int    `json:"stub_length,omitempty"`
-	CancelCount *uint8  `json:"cancel_count,omitempty"`
-	FaultFlags  *uint8  `json:"fault_flags,omitempty"`
-	Status      string  `json:"status,omitempty"` // 0x1c010002
-	StatusName  string  `json:"status_name,omitempty"`
+	ContextID    *uint16 `json:"ctx_id,omitempty"`
+	Opnum        *uint16 `json:"opnum,omitempty"`
+	Operation    string  `json:"operation,omitempty"` // its name, where this program knows it
+	Interface    string  `json:"interface,omitempty"` // UUID
+	AllocHint    *uint32 `json:"alloc_hint,omitempty"`
+	RequestFrame int     `json:"request_frame,omitempty"` // of the answered request's first fragment
+	Object       string  `json:"object,omitempty"`
+	StubLength   *int    `json:"stub_length,omitempty"`
+	CancelCount  *uint8  `json:"cancel_count,omitempty"`
+	FaultFlags   *uint8  `json:"fault_flags,omitempty"`
+	Status       string  `json:"status,omitempty"` // 0x1c010002
+	StatusName   string  `json:"status_name,omitempty"`
 
 	// Binds, alter_contexts and their answers.
 	MaxXmitFrag  *uint16   `json:"max_xmit_frag,omitempty"`
@@ -70,6 +71,7 @@ type Row struct {
 
 	// What the capture lacks.
 	Resumed bool `json:"resumed,omitempty"` // PDUs may be missing before this one
+	Ahead   bool `json:"ahead,omitempty"`   // PDUs of the other direction may be missing
 	Skipped int  `json:"skipped,omitempty"` // bytes before it that belong to no whole PDU; -1: nobody knows
 	Cut     int  `json:"cut,omitempty"`     // bytes at its end that were not captured
 
