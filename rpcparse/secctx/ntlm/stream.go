@@ -49,8 +49,10 @@ func (s Side) magic() string {
 type Stream struct {
 	mac         hash.Hash
 	cipher      *rc4.Cipher
+	signKey     [16]byte
 	sealKey     [16]byte
 	seq         uint32
+	skipped     int // bytes of key stream that skipped PDUs have used up
 	keyExchange bool
 	failed      error // the first failure; a stream does not recover
 
@@ -65,10 +67,13 @@ func NewStream(key Key, flags Flags, from Side) (*Stream, error) {
 		return nil, wire.Errorf(wire.ClassState, "ntlm_dialect", 0, "no extended session security")
 	}
 	sign, seal := directionKeys(key, flags, from)
-	s := &Stream{mac: hmac.New(md5.New, sign[:]), sealKey: seal, keyExchange: flags.Has(FlagKeyExchange)}
+	s := &Stream{signKey: sign, sealKey: seal, keyExchange: flags.Has(FlagKeyExchange)}
+	s.mac = s.newMAC()
 	s.rewind()
 	return s, nil
 }
+
+func (s *Stream) newMAC() hash.Hash { return hmac.New(md5.New, s.signKey[:]) }
 
 // rewind puts the key stream back to its start.
 func (s *Stream) rewind() {
@@ -76,7 +81,7 @@ func (s *Stream) rewind() {
 	if err != nil {
 		panic(err) // a key of 16 bytes is always valid
 	}
-	s.cipher = c
+	s.cipher, s.skipped = c, 0
 }
 
 // Sequence returns the number of the next message.
@@ -121,6 +126,7 @@ func (s *Stream) check(pdu []byte, body, trailer int) error {
 		return wire.Errorf(wire.ClassInvalid, "auth_length", trailer,
 			"%d bytes after the trailer, expected %d", len(pdu)-trailer-trailerSize, TokenSize)
 	}
+	s.catchUp()
 	return nil
 }
 
