@@ -1,0 +1,117 @@
+package directory
+
+import (
+	"context"
+	"sync"
+)
+
+// Result is one account of the directory.
+type Result struct {
+	SID     string   // "S-1-5-21-…" in decimal
+	Groups  []string // SIDs of its groups, nested ones included; nil: the server would not tell
+	Account string   // NETBIOS\sAMAccountName, the one spelling to show
+}
+
+// Directory answers which account a name means. All methods are safe for
+// concurrent use.
+type Directory struct {
+	config  Config
+	server  server
+	cache   *cache
+	breaker breaker
+	counts  counts
+
+	queue   chan *flight
+	stop    context.CancelFunc // ends all flights
+	running context.Context    // done after stop
+	pending sync.WaitGroup     // workers, and flights with somebody waiting
+
+	mu      sync.Mutex
+	flights map[string]*flight // by key of the name
+	closed  bool
+}
+
+// New returns a directory without connecting: that is done when the first name
+// is asked for. The error is about the configuration. Call Close when done.
+func New(config Config) (*Directory, error) {
+	config = config.withDefaults()
+	server, err := parseURL(config.URL)
+	if err != nil {
+		return nil, err
+	}
+	if err := config.check(server); err != nil {
+		return nil, err
+	}
+	d := &Directory{
+		config:  config,
+		server:  server,
+		cache:   newCache(config),
+		queue:   make(chan *flight, maxQueued),
+		flights: make(map[string]*flight),
+	}
+	d.running, d.stop = context.WithCancel(context.Background())
+	for range workers {
+		d.pending.Go((&worker{directory: d}).run)
+	}
+	return d, nil
+}
+
+// Close ends all look-ups with [ErrClosed] and closes the connections. It
+// returns when nothing runs any more, so it must not be called by who is told
+// an answer.
+func (d *Directory) Close() {
+	d.mu.Lock()
+	d.closed = true
+	d.mu.Unlock()
+	d.stop()
+	d.pending.Wait()
+	d.cache.purge()
+}
+
+// Cached answers from memory and never waits. ok says that there is an answer,
+// found that it is a result: otherwise the directory has no such account, or
+// several.
+func (d *Directory) Cached(account string) (result Result, found, ok bool) {
+	n, err := parseName(account)
+	if err != nil {
+		return Result{}, false, true
+	}
+	result, err, ok = d.cache.get(n.key())
+	return result, ok && err == nil, ok
+}
+
+// Resolve calls done exactly once with the answer, within [Config.Timeout]:
+// before it returns if there is nothing to wait for, else on a goroutine of this
+// package, which done must not hold up. It never waits itself.
+func (d *Directory) Resolve(account string, done func(Result, error)) {
+	n, err := parseName(account)
+	if err != nil {
+		done(Result{}, err)
+		return
+	}
+	if result, err, ok := d.cache.get(n.key()); ok {
+		d.counts.cached.Add(1)
+		done(result, err)
+		return
+	}
+	if err := d.join(n, done); err != nil {
+		d.counts.add(err)
+		done(Result{}, err)
+	}
+}
+
+// Lookup waits for the answer or the end of ctx.
+func (d *Directory) Lookup(ctx context.Context, account string) (Result, error) {
+	type answer struct {
+		result Result
+		err    error
+	}
+	answers := make(chan answer, 1)
+	d.Resolve(account, func(r Result, err error) { answers <- answer{r, err} })
+	select {
+	case a := <-answers:
+		return a.result, a.err
+	case <-ctx.Done():
+		return Result{}, context.Cause(ctx)
+	}
+}

@@ -1,0 +1,48 @@
+// Package directory turns the account names that clients give into SIDs: it
+// asks Active Directory over LDAP, and remembers the answers.
+//
+//	d, err := directory.New(directory.Config{
+//		URL: "ldaps://dc1.lab.example", RootCAs: pool,
+//		BindDN: "svc-nspiproxy@lab.example", Secret: readPassword,
+//	})
+//	result, err := d.Lookup(ctx, `LAB\alice`)      // S-1-5-21-…-1105, its groups, LAB\alice
+//	result, found, ok := d.Cached(`alice@lab.example`) // never waits
+//	d.Resolve(`lab.example\ALICE`, func(r directory.Result, err error) { … })
+//
+// One account has many spellings (handbook 9.2); each that the directory knows
+// leads to the same SID. A name leads to a SID only if exactly one account has
+// it: everything else is [ErrNotFound], [ErrAmbiguous] or [ErrDown], never a
+// guess.
+//
+// # How a name is looked up
+//
+//	DOMAIN\user    DOMAIN is compared with the NetBIOS and DNS names of the forest's domains (crossRef);
+//	               the account with that sAMAccountName in the domain's naming context
+//	user@suffix    the account with that userPrincipalName; else, if suffix is a domain, as suffix\user
+//	user, \user    as user in the domain of the server that is asked
+//
+// Then tokenGroups of the entry found gives its groups, nested ones included.
+// An ordinary LDAP port knows the server's own domain; the global catalog (3268,
+// 3269) knows the forest.
+//
+// # Who waits for what
+//
+//	Resolve ──▶ cache ──▶ flight (one per name) ──▶ queue ──▶ worker ──▶ link (its own LDAP connection)
+//
+// Resolve and Cached never wait. A flight ends after [Config.Timeout] at the
+// latest, time in the queue included, whatever the network does; those who wait
+// for it get ErrDown. Workers connect when there is something to ask, and again
+// when the server has closed the connection, which servers do to idle ones.
+// After a connection that failed, the breaker answers ErrDown at once for a
+// second, then two, up to a minute: a directory that is down costs nobody a time-out
+// for each name, and a wrong password does not lock the account.
+//
+// # Where to change what
+//
+//	name.go      spellings
+//	query.go     what is asked for a name; entry.go reading what was found
+//	domains.go   the domains of the forest
+//	link.go      connecting: TLS, bind; kerberos.go the bind with a keytab
+//	flight.go    waiting; worker.go asking; breaker.go not asking
+//	cache.go     remembering
+package directory

@@ -1,0 +1,97 @@
+package directory
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/go-ldap/ldap/v3"
+)
+
+// maxDomains bounds the domains of a forest: Active Directory supports 1200.
+const maxDomains = 1200
+
+// domain is one domain of the forest (MS-ADTS 6.1.1.2.1.1: its crossRef object).
+type domain struct {
+	base    string   // nCName, the DN below which its accounts are
+	dn      *ldap.DN // base, parsed
+	netbios string   // nETBIOSName
+	dns     string   // dnsRoot
+}
+
+// forest is all its domains; own is the one of the server that was asked.
+type forest struct {
+	domains []domain
+	own     *domain
+}
+
+// readForest asks the server which domains there are.
+func (l *link) readForest() (forest, error) {
+	root, err := l.read("", "defaultNamingContext", "configurationNamingContext")
+	if err != nil {
+		return forest{}, err
+	}
+	configuration := root.GetAttributeValue("configurationNamingContext")
+	own := root.GetAttributeValue("defaultNamingContext")
+	if configuration == "" || own == "" {
+		return forest{}, errors.New("the server is not Active Directory")
+	}
+	found, err := l.ldap.Search(ldap.NewSearchRequest(configuration, ldap.ScopeWholeSubtree, ldap.NeverDerefAliases,
+		maxDomains, 0, false, "(&(objectClass=crossRef)(nETBIOSName=*))", []string{"nCName", "nETBIOSName", "dnsRoot"}, nil))
+	if err != nil {
+		return forest{}, err
+	}
+	return newForest(found.Entries, own)
+}
+
+// newForest reads crossRef objects.
+func newForest(crossRefs []*ldap.Entry, own string) (forest, error) {
+	var f forest
+	for _, e := range crossRefs {
+		d := domain{base: e.GetAttributeValue("nCName"), netbios: e.GetAttributeValue("nETBIOSName"), dns: e.GetAttributeValue("dnsRoot")}
+		dn, err := ldap.ParseDN(d.base)
+		if err != nil || d.base == "" || d.netbios == "" {
+			continue // of no use for any name
+		}
+		d.dn = dn
+		f.domains = append(f.domains, d)
+	}
+	dn, err := ldap.ParseDN(own)
+	if err != nil {
+		return forest{}, fmt.Errorf("defaultNamingContext: %w", err)
+	}
+	for i := range f.domains {
+		if f.domains[i].dn.EqualFold(dn) {
+			f.own = &f.domains[i]
+			return f, nil
+		}
+	}
+	return forest{}, fmt.Errorf("%s is not among the domains of the forest; may the account that asks read them?", own)
+}
+
+// named returns the domain with that NetBIOS or DNS name; no name is the
+// server's own.
+func (f *forest) named(name string) (*domain, error) {
+	if name == "" {
+		return f.own, nil
+	}
+	for i := range f.domains {
+		if d := &f.domains[i]; strings.EqualFold(d.netbios, name) || strings.EqualFold(d.dns, name) {
+			return d, nil
+		}
+	}
+	return nil, fmt.Errorf("%w: no such domain in the forest", ErrNotFound)
+}
+
+// holding returns the domain that dn is in: the lowest one above it, as a child
+// domain lies below its parent.
+func (f *forest) holding(dn *ldap.DN) *domain {
+	var best *domain
+	for i := range f.domains {
+		d := &f.domains[i]
+		if d.dn.AncestorOfFold(dn) && (best == nil || best.dn.AncestorOfFold(d.dn)) {
+			best = d
+		}
+	}
+	return best
+}

@@ -1,0 +1,121 @@
+package directory
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"net"
+	"time"
+
+	"github.com/go-ldap/ldap/v3"
+)
+
+// link is one LDAP connection, bound, with what it is told about the forest. It
+// is used by one worker at a time.
+type link struct {
+	config *Config
+	server server
+	raw    net.Conn // below TLS: to close it ends everything at once
+	ldap   *ldap.Conn
+	forest forest
+	since  time.Time
+}
+
+// connect makes a connection, unless the last one failed a short while ago. It
+// has a time limit of its own: what it learns is of use to others than the one
+// who caused it.
+func (d *Directory) connect() (*link, error) {
+	if cause := d.breaker.open(time.Now()); cause != nil {
+		return nil, cause
+	}
+	ctx, cancel := context.WithTimeout(d.running, d.config.Timeout)
+	defer cancel()
+	l := &link{config: &d.config, server: d.server, since: time.Now()}
+	err := l.open(ctx)
+	if d.running.Err() != nil {
+		l.close()
+		return nil, ErrClosed
+	}
+	if err != nil {
+		l.close()
+		err = fmt.Errorf("%w: %w", ErrDown, err)
+		d.counts.failures.Add(1)
+		d.breaker.failed(time.Now(), err)
+		return nil, err
+	}
+	d.counts.connects.Add(1)
+	d.breaker.connected()
+	return l, nil
+}
+
+// open dials, encrypts, binds and asks for the domains.
+func (l *link) open(ctx context.Context) error {
+	var dialer net.Dialer
+	var err error
+	if l.raw, err = dialer.DialContext(ctx, "tcp", l.server.address); err != nil {
+		return fmt.Errorf("connecting: %w", err)
+	}
+	defer l.limit(ctx)()
+	if err := l.start(ctx); err != nil {
+		return fmt.Errorf("connecting to %s: %w", l.server.address, err)
+	}
+	if err := l.bind(); err != nil {
+		return fmt.Errorf("binding as %s: %w", l.config.BindDN, err)
+	}
+	if l.forest, err = l.readForest(); err != nil {
+		return fmt.Errorf("reading the domains of the forest: %w", err)
+	}
+	return nil
+}
+
+// start begins LDAP, encrypted as configured.
+func (l *link) start(ctx context.Context) error {
+	secure := &tls.Config{ServerName: l.server.host, RootCAs: l.config.RootCAs, MinVersion: tls.VersionTLS12}
+	conn := l.raw
+	if l.server.tls {
+		t := tls.Client(l.raw, secure)
+		if err := t.HandshakeContext(ctx); err != nil {
+			return err
+		}
+		conn = t
+	}
+	l.ldap = ldap.NewConn(conn, l.server.tls)
+	l.ldap.SetTimeout(l.config.Timeout)
+	l.ldap.Start()
+	if l.config.StartTLS {
+		return l.ldap.StartTLS(secure)
+	}
+	return nil
+}
+
+// bind says who asks.
+func (l *link) bind() error {
+	if l.config.BindDN == "" {
+		return nil
+	}
+	secret, err := l.config.Secret()
+	if err != nil {
+		return err
+	}
+	if l.config.Kerberos != nil {
+		return l.bindKerberos(secret)
+	}
+	return l.ldap.Bind(l.config.BindDN, string(secret))
+}
+
+// limit closes the connection when ctx ends before the returned function is
+// called: the library's own calls do not know contexts.
+func (l *link) limit(ctx context.Context) func() bool {
+	return context.AfterFunc(ctx, func() { l.raw.Close() })
+}
+
+// close ends the connection and the library's goroutines. The network goes
+// first, so that nobody waits for it.
+func (l *link) close() {
+	if l.raw != nil {
+		l.raw.Close()
+	}
+	if l.ldap != nil {
+		_ = l.ldap.Close() // the network is closed already, and says so
+	}
+}

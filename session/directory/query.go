@@ -1,0 +1,118 @@
+package directory
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/go-ldap/ldap/v3"
+)
+
+// lookup asks for n. Errors are those of this package where the directory
+// answered, else the library's.
+func (l *link) lookup(ctx context.Context, n name) (Result, error) {
+	defer l.limit(ctx)()
+	entry, err := l.find(n)
+	if err != nil {
+		return Result{}, err
+	}
+	return l.resultOf(entry)
+}
+
+// find returns the one account that n means.
+func (l *link) find(n name) (*ldap.Entry, error) {
+	if n.upn {
+		return l.findUPN(n)
+	}
+	d, err := l.forest.named(n.domain)
+	if err != nil {
+		return nil, err
+	}
+	return l.findIn(d, n.user)
+}
+
+// findUPN prefers the account that has the name as its userPrincipalName to the
+// one of which it is the implicit form, as domain controllers do (MS-ADTS
+// 5.1.1.1.1).
+func (l *link) findUPN(n name) (*ldap.Entry, error) {
+	entry, err := l.search(l.everywhere(), "userPrincipalName", n.user)
+	if !errors.Is(err, ErrNotFound) {
+		return entry, err
+	}
+	user, suffix := n.split()
+	if user == "" || suffix == "" {
+		return nil, err
+	}
+	d, err := l.forest.named(suffix)
+	if err != nil {
+		return nil, err
+	}
+	return l.findIn(d, user)
+}
+
+// findIn returns the account of domain d with that sAMAccountName.
+func (l *link) findIn(d *domain, user string) (*ldap.Entry, error) {
+	base, err := l.within(d)
+	if err != nil {
+		return nil, err
+	}
+	return l.search(base, "sAMAccountName", user)
+}
+
+// everywhere is the base for names that are not of one domain.
+func (l *link) everywhere() string {
+	switch {
+	case l.config.BaseDN != "":
+		return l.config.BaseDN
+	case l.server.catalog:
+		return "" // all domains (MS-ADTS 3.1.1.3.1.3)
+	}
+	return l.forest.own.base
+}
+
+// within is the base for the accounts of d: the lower one of d and BaseDN.
+func (l *link) within(d *domain) (string, error) {
+	base := l.config.base
+	switch {
+	case l.config.BaseDN == "":
+		return d.base, nil
+	case d.dn.EqualFold(base) || d.dn.AncestorOfFold(base):
+		return l.config.BaseDN, nil
+	case base.AncestorOfFold(d.dn):
+		return d.base, nil
+	}
+	return "", fmt.Errorf("%w: the domain is not below %s", ErrNotFound, l.config.BaseDN)
+}
+
+// search returns the one account below base of which attribute equals value.
+// The value comes from the network: escaped (RFC 4515 section 3), it is nothing
+// but a value, whatever it holds.
+func (l *link) search(base, attribute, value string) (*ldap.Entry, error) {
+	const enough = 2 // to know that there are several
+	found, err := l.ldap.Search(ldap.NewSearchRequest(base, ldap.ScopeWholeSubtree, ldap.NeverDerefAliases, enough, 0, false,
+		fmt.Sprintf("(&(objectClass=user)(%s=%s))", attribute, ldap.EscapeFilter(value)), []string{"objectSid", "sAMAccountName"}, nil))
+	switch {
+	case err != nil && !broken(err):
+		return nil, classify(err)
+	case err != nil:
+		return nil, err
+	case len(found.Entries) == 0:
+		return nil, ErrNotFound
+	case len(found.Entries) > 1:
+		return nil, ErrAmbiguous
+	}
+	return found.Entries[0], nil
+}
+
+// read returns one object by its DN.
+func (l *link) read(dn string, attributes ...string) (*ldap.Entry, error) {
+	found, err := l.ldap.Search(ldap.NewSearchRequest(dn, ldap.ScopeBaseObject, ldap.NeverDerefAliases, 0, 0, false,
+		"(objectClass=*)", attributes, nil))
+	if err != nil {
+		return nil, err
+	}
+	if len(found.Entries) != 1 {
+		return nil, fmt.Errorf("%w: %q is not there", ErrNotFound, dn)
+	}
+	return found.Entries[0], nil
+}
