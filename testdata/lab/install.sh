@@ -8,6 +8,10 @@ packages=(
   tshark                               # dissects what the proxy says
   haproxy nginx-light libnginx-mod-stream # what the proxy is compared with
   iproute2 procps                      # ss and sysctl, to look at sockets
+  samba samba-ad-dc samba-ad-provision samba-dsdb-modules samba-vfs-modules # a real domain controller
+  python3-samba samba-testsuite        # its suites: raw_protocol, smbtorture
+  samba-dev gcc libc6-dev pkg-config   # for samba-nspi/, which links with it
+  openssl                              # the domain controller's certificate
 )
 
 missing=()

@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later   (links with Samba's RPC server)
+ *
+ * NSPI for Samba's domain controller (MS-NSPI, F5CC5A18-4264-101A-8C59-08002B2F8426 v56.0), as far as a proxy in front of
+ * it can tell: sessions are real, the address book is not.
+ *
+ *   opnum 0      NspiBind: a context handle of the association, or MAPI_E_LOGON_FAILED in the form of MS-NSPI 3.1.4.1
+ *                (no GUID, a zero handle) for clients that did not authenticate and for users at their limit
+ *   opnum 1      NspiUnbind: 1 and a zero handle; 2 for a zero handle; a context_mismatch fault for one that Samba does
+ *                not know
+ *   opnums 2-20  the request's stub comes back as the response's
+ *   others       a fault, nca_s_op_rng_error
+ *
+ * A session ends with its NspiUnbind or when Samba runs its handle down, at the end of the last connection of the
+ * association. It belongs to the user's SID, which is what the limit counts.
+ *
+ * The folder that smb.conf names in "nspi:folder" has two files for tests:
+ *
+ *   limit    sessions per user, a decimal number, read at every NspiBind; without the file 50, as Windows has it
+ *   status   one line of JSON, replaced whenever a number changes:
+ *            {"sessions": 2, "granted": 5, "refused": 1, "unbound": 2, "rundown": 1, "users": {"S-1-5-21-...": 2}}
+ *            sessions and users are of this moment, the other numbers count since the server's start
+ *
+ * Handles keep all connections of the endpoint in one process of Samba's, whatever its process model, so plain variables
+ * are enough. */
+#include <stdint.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <talloc.h>
+#include <util/data_blob.h>
+#include <core/ntstatus.h>
+#include <dcerpc.h>
+#include <dcerpc_server.h>
+#include <param.h>
+#include <ndr.h>
+#include <gen_ndr/auth.h>
+#include <gen_ndr/misc.h>
+#include <gen_ndr/ndr_misc.h>
+
+enum { NSPI_BIND = 0, NSPI_UNBIND = 1, NSPI_LAST = 20 };
+enum { UNBIND_SUCCESS = 1, UNBIND_FAILURE = 2 };
+#define MAPI_E_LOGON_FAILED 0x80040111u
+
+enum { DEFAULT_LIMIT = 50, HANDLE_TYPE = 0 /* the attributes of a handle on the wire: Windows sends 0 */ };
+
+/* ---- sessions ---- */
+
+enum { SID_TEXT = 192 };
+
+/* One user, with sessions or without any more: a test's domain has few. */
+struct user {
+	struct user *next;
+	char sid[SID_TEXT];
+	unsigned sessions;
+};
+
+/* A session hangs below its handle, which hangs below its association: talloc frees it with them. */
+struct session {
+	struct user *user;
+	bool unbound; /* freed by NspiUnbind, not by a rundown */
+};
+
+static struct user *users;
+static struct { unsigned sessions, granted, refused, unbound, rundown; } count;
+static const char *folder; /* of the files above; NULL: neither is there */
+
+static void write_status(void)
+{
+	char path[512], temporary[520];
+	if (folder == NULL) return;
+	snprintf(path, sizeof path, "%s/status", folder);
+	snprintf(temporary, sizeof temporary, "%s.new", path);
+	FILE *f = fopen(temporary, "w");
+	if (f == NULL) return;
+	fprintf(f, "{\"sessions\": %u, \"granted\": %u, \"refused\": %u, \"unbound\": %u, \"rundown\": %u, \"users\": {",
+		count.sessions, count.granted, count.refused, count.unbound, count.rundown);
+	const char *comma = "";
+	for (const struct user *u = users; u != NULL; u = u->next) {
+		if (u->sessions == 0) continue;
+		fprintf(f, "%s\"%s\": %u", comma, u->sid, u->sessions);
+		comma = ", ";
+	}
+	fprintf(f, "}}\n");
+	if (fclose(f) == 0) rename(temporary, path); /* a reader sees the old line or the new one */
+}
+
+static unsigned limit(void)
+{
+	char path[512];
+	unsigned n = DEFAULT_LIMIT;
+	if (folder == NULL) return n;
+	snprintf(path, sizeof path, "%s/limit", folder);
+	FILE *f = fopen(path, "r");
+	if (f == NULL) return n;
+	if (fscanf(f, "%u", &n) != 1) n = DEFAULT_LIMIT;
+	fclose(f);
+	return n;
+}
+
+static void sid_text(const struct dom_sid *sid, char text[SID_TEXT])
+{
+	uint64_t authority = 0;
+	for (int i = 0; i < 6; i++) authority = authority << 8 | sid->id_auth[i];
+	int n = snprintf(text, SID_TEXT, "S-%u-%llu", sid->sid_rev_num, (unsigned long long)authority);
+	for (int i = 0; i < sid->num_auths; i++) n += snprintf(text + n, SID_TEXT - n, "-%u", sid->sub_auths[i]);
+}
+
+/* The user who calls; NULL for one who is nobody in particular: not authenticated, or as anonymous. */
+static struct user *caller(struct dcesrv_call_state *call)
+{
+	char sid[SID_TEXT];
+	struct auth_session_info *info = dcesrv_call_session_info(call);
+	if (info == NULL || info->security_token == NULL || info->security_token->num_sids == 0) return NULL;
+	sid_text(&info->security_token->sids[0], sid);
+	if (strcmp(sid, "S-1-5-7") == 0) return NULL;
+	for (struct user *u = users; u != NULL; u = u->next)
+		if (strcmp(u->sid, sid) == 0) return u;
+	struct user *u = talloc_zero(NULL, struct user);
+	if (u == NULL) return NULL;
+	memcpy(u->sid, sid, sizeof sid);
+	u->next = users;
+	users = u;
+	return u;
+}
+
+static int end_session(struct session *s)
+{
+	s->user->sessions--;
+	count.sessions--;
+	*(s->unbound ? &count.unbound : &count.rundown) += 1;
+	write_status();
+	return 0;
+}
+
+/* Opens a session and returns its handle; NULL when the user may have no more. */
+static struct dcesrv_handle *open_session(struct dcesrv_call_state *call)
+{
+	struct user *user = caller(call);
+	if (user == NULL || user->sessions >= limit()) return NULL;
+	struct dcesrv_handle *handle = dcesrv_handle_create(call, HANDLE_TYPE);
+	if (handle == NULL) return NULL;
+	struct session *s = talloc_zero(handle, struct session);
+	if (s == NULL) {
+		talloc_free(handle);
+		return NULL;
+	}
+	s->user = user;
+	handle->data = s;
+	talloc_set_destructor(s, end_session);
+	user->sessions++;
+	count.sessions++;
+	count.granted++;
+	write_status();
+	return handle;
+}
+
+/* ---- methods ---- */
+
+/* What a call carries between the steps that Samba takes: unmarshalled, dispatched, marshalled. */
+struct method {
+	uint16_t opnum;
+	bool has_guid;               /* NspiBind: the client wants to know the server's GUID */
+	struct policy_handle handle; /* NspiUnbind: of the request, then of the response */
+	uint32_t code;               /* the return value */
+	DATA_BLOB stub;              /* opnums 2 to 20 */
+};
+
+static const uint8_t server_guid[16] = "nspiproxy's lab"; /* one for all sessions, as on Windows; the NUL is the 16th */
+
+static enum ndr_err_code pull_bind(struct ndr_pull *p, struct method *m)
+{
+	uint32_t ignored, referent;
+	enum { FLAGS_AND_STAT = 10 }; /* dwFlags and the nine members of STAT */
+	for (int i = 0; i < FLAGS_AND_STAT; i++) NDR_CHECK(ndr_pull_uint32(p, NDR_SCALARS, &ignored));
+	NDR_CHECK(ndr_pull_uint32(p, NDR_SCALARS, &referent));
+	m->has_guid = referent != 0;
+	if (m->has_guid) {
+		uint8_t guid[16];
+		NDR_CHECK(ndr_pull_bytes(p, guid, sizeof guid));
+	}
+	return NDR_ERR_SUCCESS;
+}
+
+static enum ndr_err_code pull_unbind(struct ndr_pull *p, struct method *m)
+{
+	uint32_t reserved;
+	NDR_CHECK(ndr_pull_policy_handle(p, NDR_SCALARS, &m->handle));
+	return ndr_pull_uint32(p, NDR_SCALARS, &reserved);
+}
+
+static NTSTATUS pull(struct dcesrv_call_state *call, TALLOC_CTX *mem, struct ndr_pull *p, void **r)
+{
+	struct method *m = talloc_zero(mem, struct method);
+	if (m == NULL) return NT_STATUS_NO_MEMORY;
+	*r = m;
+	m->opnum = call->pkt.u.request.opnum;
+	enum ndr_err_code e = NDR_ERR_SUCCESS;
+	if (m->opnum == NSPI_BIND) {
+		e = pull_bind(p, m);
+	} else if (m->opnum == NSPI_UNBIND) {
+		e = pull_unbind(p, m);
+	} else if (m->opnum <= NSPI_LAST) {
+		m->stub = data_blob_talloc(m, p->data + p->offset, p->data_size - p->offset);
+	} else {
+		call->fault_code = DCERPC_FAULT_OP_RNG_ERROR;
+		return NT_STATUS_NET_WRITE_FAULT;
+	}
+	p->offset = p->data_size; /* no complaint about a verification trailer */
+	if (e == NDR_ERR_SUCCESS) return NT_STATUS_OK;
+	call->fault_code = DCERPC_FAULT_NDR;
+	return NT_STATUS_NET_WRITE_FAULT;
+}
+
+static void do_bind(struct dcesrv_call_state *call, struct method *m)
+{
+	struct dcesrv_handle *handle = open_session(call);
+	if (handle != NULL) {
+		m->handle = handle->wire_handle;
+		return;
+	}
+	m->has_guid = false;
+	m->code = MAPI_E_LOGON_FAILED;
+	count.refused++;
+	write_status();
+}
+
+static NTSTATUS do_unbind(struct dcesrv_call_state *call, struct method *m)
+{
+	m->code = UNBIND_FAILURE;
+	if (ndr_policy_handle_empty(&m->handle)) return NT_STATUS_OK; /* Samba would create one */
+	struct dcesrv_handle *handle = dcesrv_handle_lookup(call, &m->handle, HANDLE_TYPE);
+	if (handle == NULL) {
+		call->fault_code = DCERPC_FAULT_CONTEXT_MISMATCH;
+		return NT_STATUS_NET_WRITE_FAULT;
+	}
+	((struct session *)handle->data)->unbound = true;
+	talloc_free(handle);
+	memset(&m->handle, 0, sizeof m->handle);
+	m->code = UNBIND_SUCCESS;
+	return NT_STATUS_OK;
+}
+
+static NTSTATUS dispatch(struct dcesrv_call_state *call, TALLOC_CTX *mem, void *r)
+{
+	struct method *m = r;
+	if (m->opnum == NSPI_UNBIND) return do_unbind(call, m);
+	if (m->opnum == NSPI_BIND) do_bind(call, m);
+	return NT_STATUS_OK;
+}
+
+static NTSTATUS reply(struct dcesrv_call_state *call, TALLOC_CTX *mem, void *r) { return NT_STATUS_OK; }
+
+static enum ndr_err_code push_method(struct ndr_push *p, const struct method *m)
+{
+	if (m->opnum > NSPI_UNBIND) return ndr_push_bytes(p, m->stub.data, m->stub.length);
+	if (m->opnum == NSPI_BIND) {
+		const uint32_t referent = m->has_guid ? 0x20000 : 0;
+		NDR_CHECK(ndr_push_uint32(p, NDR_SCALARS, referent));
+		if (m->has_guid) NDR_CHECK(ndr_push_bytes(p, server_guid, sizeof server_guid));
+	}
+	NDR_CHECK(ndr_push_policy_handle(p, NDR_SCALARS, &m->handle));
+	return ndr_push_uint32(p, NDR_SCALARS, m->code);
+}
+
+static NTSTATUS push(struct dcesrv_call_state *call, TALLOC_CTX *mem, struct ndr_push *p, const void *r)
+{
+	return push_method(p, r) == NDR_ERR_SUCCESS ? NT_STATUS_OK : NT_STATUS_NO_MEMORY;
+}
+
+/* ---- what Samba wants to know ---- */
+
+/* Every level is served, "connect" too: it is what many NSPI clients use. */
+static NTSTATUS bound(struct dcesrv_connection_context *context, const struct dcesrv_interface *interface)
+{
+	return dcesrv_interface_bind_allow_connect(context, interface);
+}
+
+static void unbound(struct dcesrv_connection_context *context, const struct dcesrv_interface *interface) {}
+
+static const struct dcesrv_interface nspi = {
+	.name = "nspi",
+	.syntax_id = {{0xf5cc5a18, 0x4264, 0x101a, {0x8c, 0x59}, {0x08, 0x00, 0x2b, 0x2f, 0x84, 0x26}}, 56},
+	.bind = bound, .unbind = unbound,
+	.ndr_pull = pull, .dispatch = dispatch, .reply = reply, .ndr_push = push,
+};
+
+static NTSTATUS init_server(struct dcesrv_context *context, const struct dcesrv_endpoint_server *server)
+{
+	folder = lpcfg_parm_string(context->lp_ctx, NULL, "nspi", "folder");
+	write_status();
+	return dcesrv_interface_register(context, "ncacn_ip_tcp:", NULL, &nspi, NULL);
+}
+
+static NTSTATUS shutdown_server(struct dcesrv_context *context, const struct dcesrv_endpoint_server *server)
+{
+	return NT_STATUS_OK;
+}
+
+static bool by_uuid(struct dcesrv_interface *interface, const struct GUID *uuid, uint32_t version)
+{
+	return false; /* nobody asks for this interface but over the network */
+}
+
+static bool by_name(struct dcesrv_interface *interface, const char *name)
+{
+	if (strcmp(name, nspi.name) != 0) return false;
+	*interface = nspi;
+	return true;
+}
+
+static const struct dcesrv_endpoint_server server = {
+	.name = "nspi", .init_server = init_server, .shutdown_server = shutdown_server,
+	.interface_by_uuid = by_uuid, .interface_by_name = by_name,
+};
+
+/* Samba loads modules from its own folder only, which belongs to Debian. So this one is preloaded (LD_PRELOAD) and introduces
+ * itself, before main; programs that Samba starts have no use for it. */
+__attribute__((constructor)) static void introduce(void)
+{
+	unsetenv("LD_PRELOAD");
+	NTSTATUS status = dcerpc_register_ep_server(&server);
+	if (NT_STATUS_IS_OK(status)) return;
+	fprintf(stderr, "nspi.so: registered: 0x%08x\n", NT_STATUS_V(status));
+	_exit(1);
+}
