@@ -1,0 +1,131 @@
+package krb5
+
+import (
+	"fmt"
+
+	"github.com/oiweiwei/gokrb5.fork/v9/iana/keyusage"
+	"github.com/oiweiwei/gokrb5.fork/v9/messages"
+
+	"github.com/nspiproxy/nspiproxy/rpcparse/internal/wire"
+)
+
+const nameAPRep = "ap_rep"
+
+// Established is a finished exchange of AP-REQ and AP-REP: all that both ends
+// know of their security context.
+type Established struct {
+	*Initiated
+	AcceptorSequence uint32 // number of the server's first message
+
+	acceptor *Key // the server's subkey; nil: none
+}
+
+// SessionKeys is what the streams of both directions start from.
+type SessionKeys struct {
+	Key               Key    // the acceptor's subkey, else the initiator's, else the session key of the ticket
+	AcceptorSubkey    bool   // Key is the acceptor's, and tokens say so
+	InitiatorSequence uint32 // number of the client's first message
+	AcceptorSequence  uint32 // number of the server's first message
+}
+
+// String tells the numbers, and of the key the encryption type only.
+func (k SessionKeys) String() string {
+	return fmt.Sprintf("%s acceptor_subkey=%t initiator=%d acceptor=%d", k.Key, k.AcceptorSubkey, k.InitiatorSequence, k.AcceptorSequence)
+}
+
+// Format prints the same whatever the verb.
+func (e *Established) Format(s fmt.State, _ rune) {
+	_, _ = fmt.Fprintf(s, "%s, answered", e.Initiated.String())
+}
+
+// OpenAPRep opens the server's AP-REP, bare or GSS-framed. It is an answer to
+// this AP-REQ when the session key opens it and it repeats the client's clock.
+func (in *Initiated) OpenAPRep(token []byte) (*Established, error) {
+	part, err := in.openPart(token)
+	if err != nil {
+		return nil, err
+	}
+	if !part.CTime.Equal(in.ctime) || part.Cusec != in.cusec {
+		return nil, wire.Errorf(wire.ClassAuth, nameAPRep, 0, "answers another AP-REQ: the client's clock is not repeated")
+	}
+	e := &Established{Initiated: in, AcceptorSequence: uint32(part.SequenceNumber)}
+	if part.Subkey.KeyType != 0 || len(part.Subkey.KeyValue) != 0 {
+		e.acceptor = &Key{Etype: part.Subkey.KeyType, Value: part.Subkey.KeyValue}
+		if err := checkKey(*e.acceptor, "server's subkey"); err != nil {
+			return nil, err
+		}
+	}
+	return e, nil
+}
+
+// CheckThirdLeg checks the AP-REP with which the client ends a handshake in
+// DCE style: it repeats the server's sequence number and brings no key.
+func (e *Established) CheckThirdLeg(token []byte) error {
+	part, err := e.openPart(token)
+	if err != nil {
+		return err
+	}
+	if uint32(part.SequenceNumber) != e.AcceptorSequence {
+		return wire.Errorf(wire.ClassAuth, nameAPRep, 0, "the third leg repeats number %d, the server's is %d", uint32(part.SequenceNumber), e.AcceptorSequence)
+	}
+	if len(part.Subkey.KeyValue) != 0 {
+		return wire.Errorf(wire.ClassAuth, nameAPRep, 0, "a subkey in the third leg")
+	}
+	return nil
+}
+
+// Keys returns what protects the messages of this context. The key's bytes are
+// shared with e: [Established.Wipe] clears them.
+func (e *Established) Keys() SessionKeys {
+	k := SessionKeys{InitiatorSequence: e.Sequence, AcceptorSequence: e.AcceptorSequence}
+	switch {
+	case e.acceptor != nil:
+		k.Key, k.AcceptorSubkey = *e.acceptor, true
+	case e.subkey != nil:
+		k.Key = *e.subkey
+	default:
+		k.Key = *e.session
+	}
+	return k
+}
+
+// Wipe overwrites the keys of the exchange, when streams have been made of
+// them or the context has ended. The keytab's keys stay.
+func (e *Established) Wipe() {
+	if e.acceptor != nil {
+		clear(e.acceptor.Value)
+	}
+	e.Initiated.Wipe()
+}
+
+// Wipe overwrites the session key and the client's subkey.
+func (in *Initiated) Wipe() {
+	clear(in.session.Value)
+	if in.subkey != nil {
+		clear(in.subkey.Value)
+	}
+}
+
+// openPart decrypts and reads an AP-REP.
+func (in *Initiated) openPart(token []byte) (*messages.EncAPRepPart, error) {
+	b, err := message(token, tagAPRep)
+	if err != nil {
+		return nil, err
+	}
+	var rep messages.APRep
+	if err := decode(b, "AP-REP", rep.Unmarshal); err != nil {
+		return nil, err
+	}
+	if rep.PVNO != protocolVersion {
+		return nil, wire.Errorf(wire.ClassInvalid, nameAPRep, 0, "version %d, expected %d", rep.PVNO, protocolVersion)
+	}
+	plain, err := decrypt(rep.EncPart, *in.session, keyusage.AP_REP_ENCPART, "AP-REP")
+	if err != nil {
+		return nil, err
+	}
+	part := &messages.EncAPRepPart{}
+	if err := decode(plain, "AP-REP", part.Unmarshal); err != nil {
+		return nil, err
+	}
+	return part, nil
+}

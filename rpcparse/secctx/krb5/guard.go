@@ -1,0 +1,96 @@
+package krb5
+
+import (
+	"errors"
+
+	"github.com/oiweiwei/gokrb5.fork/v9/crypto"
+	"github.com/oiweiwei/gokrb5.fork/v9/types"
+
+	"github.com/nspiproxy/nspiproxy/rpcparse/internal/wire"
+)
+
+// maxMessage bounds a Kerberos message, in bytes: auth_length has 16 bits, so
+// no longer one arrives in a PDU.
+const maxMessage = 65535
+
+// Names of errors that say which guard refused; stable, for metrics.
+const (
+	nameLibraryPanic = "kerberos_library_panic"
+	nameLibrary      = "kerberos_library"
+	nameEtype        = "kerberos_etype"
+	nameCipher       = "kerberos_cipher"
+	nameIntegrity    = "kerberos_integrity"
+)
+
+// cipherShape is what an encryption type demands before a library may see it.
+type cipherShape struct {
+	key    int // size of a key, bytes
+	cipher int // confounder and checksum: the least that a ciphertext has, bytes
+}
+
+// shapes of the encryption types that are opened (RFC 3962, 8009, 4757). The
+// libraries slice a shorter ciphertext beyond its end.
+var shapes = map[int32]cipherShape{
+	17: {key: 16, cipher: 16 + 12},
+	18: {key: 32, cipher: 16 + 12},
+	19: {key: 16, cipher: 16 + 16},
+	20: {key: 32, cipher: 16 + 24},
+	23: {key: 16, cipher: 8 + 16},
+}
+
+// guarded runs a call into a library that reads hostile bytes. Neither its
+// error nor what it panics with is passed on: both may quote what was read,
+// and that may be a key.
+func guarded(what string, call func() error) (err error) {
+	defer func() {
+		if recover() != nil {
+			err = wire.Errorf(wire.ClassInvalid, nameLibraryPanic, 0, "reading the %s", what)
+		}
+	}()
+	if call() != nil {
+		return wire.Errorf(wire.ClassInvalid, nameLibrary, 0, "the %s cannot be read", what)
+	}
+	return nil
+}
+
+// checkKey refuses keys of unknown types and of wrong size.
+func checkKey(k Key, what string) error {
+	shape, ok := shapes[k.Etype]
+	if !ok {
+		return wire.Errorf(wire.ClassInvalid, nameEtype, 0, "the %s has encryption type %d, which is not supported", what, k.Etype)
+	}
+	if len(k.Value) != shape.key {
+		return wire.Errorf(wire.ClassInvalid, nameEtype, 0, "the %s has %d bytes, encryption type %d needs %d", what, len(k.Value), k.Etype, shape.key)
+	}
+	return nil
+}
+
+// decrypt opens one EncryptedData: length first, then decryption, then the
+// checksum in constant time. The result is a copy.
+func decrypt(ed types.EncryptedData, key Key, usage uint32, what string) (plain []byte, err error) {
+	if err := checkKey(key, "key for the "+what); err != nil {
+		return nil, err
+	}
+	if ed.EType != key.Etype {
+		return nil, wire.Errorf(wire.ClassInvalid, nameEtype, 0, "the %s has encryption type %d, its key %d", what, ed.EType, key.Etype)
+	}
+	if least := shapes[key.Etype].cipher; len(ed.Cipher) < least {
+		return nil, wire.Errorf(wire.ClassInvalid, nameCipher, 0, "the %s has %d bytes, encryption type %d at least %d", what, len(ed.Cipher), key.Etype, least)
+	}
+	err = guarded(what, func() (err error) {
+		plain, err = crypto.DecryptMessage(ed.Cipher, types.EncryptionKey{KeyType: key.Etype, KeyValue: key.Value}, usage)
+		return err
+	})
+	if errors.Is(err, &wire.Error{Name: nameLibrary}) {
+		return nil, wire.Errorf(wire.ClassAuth, nameIntegrity, 0, "the key does not open the %s", what)
+	}
+	return plain, err
+}
+
+// decode checks the DER in b and lets a library read it.
+func decode(b []byte, what string, unmarshal func([]byte) error) error {
+	if err := checkDER(b, what); err != nil {
+		return err
+	}
+	return guarded(what, func() error { return unmarshal(b) })
+}

@@ -1,0 +1,108 @@
+package krb5
+
+import (
+	"bytes"
+	"crypto/hmac"
+	"encoding/binary"
+
+	"github.com/oiweiwei/gokrb5.fork/v9/crypto"
+	"github.com/oiweiwei/gokrb5.fork/v9/iana/keyusage"
+
+	"github.com/nspiproxy/nspiproxy/rpcparse/internal/wire"
+)
+
+const namePACSignature = "pac_signature"
+
+// checksumType of a PAC_SIGNATURE_DATA (MS-PAC 2.8), as the wire has it.
+type checksumType uint32
+
+// checksumSizes in bytes, of all types that KDCs sign with.
+var checksumSizes = map[checksumType]int{
+	0x0f:       12, // HMAC-SHA1-96 AES128
+	0x10:       12, // HMAC-SHA1-96 AES256
+	0x13:       16, // HMAC-SHA256-128 AES128
+	0x14:       24, // HMAC-SHA384-192 AES256
+	0xffffff76: 16, // HMAC-MD5, RFC 4757
+}
+
+// checksumOf is the one type that a key of an encryption type signs with: a
+// weaker or unkeyed one is a forgery.
+var checksumOf = map[int32]checksumType{
+	17: 0x0f,
+	18: 0x10,
+	19: 0x13,
+	20: 0x14,
+	23: 0xffffff76,
+}
+
+// verifyPAC checks the server signature (type 6) of a PAC: over the whole PAC
+// with that signature and the KDC's (type 7) zeroed, and nothing else (MS-PAC
+// 2.8.1).
+func verifyPAC(b []byte, buffers []pacBuffer, service Key) error {
+	if err := checkKey(service, "key for the PAC"); err != nil {
+		return err
+	}
+	server, ok := find(buffers, pacServerSignature)
+	if !ok {
+		return wire.Errorf(wire.ClassAuth, namePACSignature, 0, "no server signature")
+	}
+	kind, signature, err := pacSignature(server)
+	if err != nil {
+		return err
+	}
+	if want := checksumOf[service.Etype]; kind != want {
+		return wire.Errorf(wire.ClassAuth, namePACSignature, server.offset, "type %#x, a key of encryption type %d signs with %#x", uint32(kind), service.Etype, uint32(want))
+	}
+	signed := bytes.Clone(b)
+	zero(signed, server.offset, len(signature))
+	if kdc, ok := find(buffers, pacKDCSignature); ok {
+		_, s, err := pacSignature(kdc)
+		if err != nil {
+			return err
+		}
+		zero(signed, kdc.offset, len(s))
+	}
+	sum, err := checksum(service, signed)
+	if err != nil {
+		return err
+	}
+	if !hmac.Equal(sum, signature) {
+		return wire.Errorf(wire.ClassAuth, namePACSignature, server.offset, "not made with the service's key")
+	}
+	return nil
+}
+
+// pacSignature reads PAC_SIGNATURE_DATA: type, signature, and for a read-only
+// domain controller its number, which is signed like the rest.
+func pacSignature(b pacBuffer) (checksumType, []byte, error) {
+	if len(b.data) < 4 {
+		return 0, nil, wire.Short(namePACSignature, b.offset, len(b.data), 4)
+	}
+	kind := checksumType(binary.LittleEndian.Uint32(b.data))
+	size, ok := checksumSizes[kind]
+	if !ok {
+		return 0, nil, wire.Errorf(wire.ClassInvalid, namePACSignature, b.offset, "unknown type %#x", uint32(kind))
+	}
+	if len(b.data) < 4+size {
+		return 0, nil, wire.Short(namePACSignature, b.offset+4, len(b.data), 4+size)
+	}
+	return kind, b.data[4 : 4+size], nil
+}
+
+// zero clears the signature of size bytes in the buffer at offset.
+func zero(pac []byte, offset, size int) {
+	clear(pac[offset+4 : offset+4+size])
+}
+
+// checksum is the keyed checksum of the key's own type.
+func checksum(key Key, b []byte) (sum []byte, err error) {
+	err = guarded("PAC", func() error {
+		e, err := crypto.GetEtype(key.Etype)
+		if err != nil {
+			return err
+		}
+		sum, err = e.GetChecksumHash(key.Value, b, keyusage.KERB_NON_KERB_CKSUM_SALT)
+		return err
+	})
+	return sum, err
+}
