@@ -7,14 +7,15 @@ import (
 	"github.com/nspiproxy/nspiproxy/proxy/relay"
 	"github.com/nspiproxy/nspiproxy/rpcparse"
 	"github.com/nspiproxy/nspiproxy/rpcparse/nspi"
+	"github.com/nspiproxy/nspiproxy/rpcparse/secctx"
 	"github.com/nspiproxy/nspiproxy/session"
 )
 
 // admit decides on a complete NspiBind request: which rule, is a slot free,
 // forward or refuse.
-func (i *inspector) admit(k *rpcparse.Call, h rpcparse.Header, pdu []byte) relay.Verdict {
+func (i *inspector) admit(k *rpcparse.Call, h rpcparse.Header, p *passage) relay.Verdict {
 	if i.orphan {
-		return relay.Verdict{} // nobody is there to grant it
+		return i.toServer(p) // nobody is there to grant it
 	}
 	id, proven := identityOf(k.Security, i.client())
 	backend := i.service.backend.Name
@@ -25,50 +26,90 @@ func (i *inspector) admit(k *rpcparse.Call, h rpcparse.Header, pdu []byte) relay
 	decision := rule.Decide(usage.Held + usage.Reserved)
 	switch outcome {
 	case session.Wait:
-		i.hold = &held{h: h, pdu: slices.Clone(pdu), call: k}
-		return relay.Verdict{Action: relay.Hold}
+		return i.wait(k, h, p)
 	case session.Refused:
-		return i.refuse(k, id, decision)
+		return i.refuse(k, id, decision, p)
 	}
 	if decision.Action == policy.GrantOverLimit {
 		i.server.metrics.overLimit(backend, decision)
 		i.server.recorder.refused(i, k, id, decision, "")
 	}
 	k.Tag = slot
-	return i.forwardBind(pdu)
+	return i.forwardBind(p)
+}
+
+// wait holds the request back until it can be decided.
+func (i *inspector) wait(k *rpcparse.Call, h rpcparse.Header, p *passage) relay.Verdict {
+	w := &held{h: h, p: *p, call: k}
+	w.p.detach()
+	i.hold = w
+	return relay.Verdict{Action: relay.Hold}
 }
 
 // forwardBind releases the request, with the fragments that were kept back.
-func (i *inspector) forwardBind(pdu []byte) relay.Verdict {
+func (i *inspector) forwardBind(p *passage) relay.Verdict {
 	if len(i.kept) == 0 {
-		return relay.Verdict{}
+		return i.toServer(p)
 	}
-	whole := append(i.kept, pdu...)
+	whole := append(i.kept, p.plain...)
 	i.kept, i.keptFor = nil, nil
+	if p.opened() {
+		if err := i.sealAll(whole); err != nil {
+			return relay.Verdict{Action: relay.Close, Err: err}
+		}
+	}
 	return relay.Verdict{Action: relay.Drop, ToServer: whole}
 }
 
+// sealAll protects consecutive requests that were opened and kept back.
+func (i *inspector) sealAll(pdus []byte) error {
+	for len(pdus) > 0 {
+		h, err := rpcparse.ParseHeader(pdus)
+		if err != nil {
+			return err
+		}
+		one := pdus[:h.FragLength]
+		if p, ok := i.guarded(h, one); ok {
+			if err := p.context.Seal(secctx.ClientToServer, one, p.layout); err != nil {
+				return err
+			}
+		}
+		pdus = pdus[h.FragLength:]
+	}
+	return nil
+}
+
 // refuse answers an NspiBind in place of the server.
-func (i *inspector) refuse(k *rpcparse.Call, id session.Identity, d policy.Decision) relay.Verdict {
+func (i *inspector) refuse(k *rpcparse.Call, id session.Identity, d policy.Decision, p *passage) relay.Verdict {
 	i.kept, i.keptFor = nil, nil
 	i.conv.Withdraw(k)
-	var reply []byte
-	var err error
-	form := answerLogonFailed
-	if k.Protected() {
-		form = answerFault
-		reply, err = i.server.refusal.appendFault(i.answer[:0], k)
-		i.cutOff(k.Security)
-	} else {
-		reply, err = i.server.refusal.appendLogonFailed(i.answer[:0], k, i.mirror)
-	}
+	a, form, err := i.refusalOf(k, p)
 	i.server.metrics.refused(i.service.backend.Name, d)
 	i.server.recorder.refused(i, k, id, d, form)
 	if err != nil {
 		return relay.Verdict{Action: relay.Close, Err: err}
 	}
-	i.answer = reply
-	return i.reply(reply)
+	i.answer = a.pdu
+	return i.reply(a)
+}
+
+// refusalOf makes the answer that the client can take: MAPI_E_LOGON_FAILED where
+// nothing is protected or the keys are known, else a fault.
+func (i *inspector) refusalOf(k *rpcparse.Call, p *passage) (a deferredAnswer, form string, err error) {
+	r := i.server.refusal
+	switch {
+	case p.opened():
+		a.context = p.context
+		p.context.Fork(secctx.ServerToClient)
+		a.pdu, a.layout, err = r.appendProtected(i.answer[:0], k, p)
+		return a, answerLogonFailed, err
+	case k.Protected():
+		a.pdu, err = r.appendFault(i.answer[:0], k)
+		i.cutOff(k.Security)
+		return a, answerFault, err
+	}
+	a.pdu, err = r.appendLogonFailed(i.answer[:0], k, i.mirror)
+	return a, answerLogonFailed, err
 }
 
 // cutOff notes that the server has not seen a PDU of a protected context: it

@@ -7,14 +7,15 @@ import (
 
 	"github.com/nspiproxy/nspiproxy/proxy/relay"
 	"github.com/nspiproxy/nspiproxy/rpcparse"
+	"github.com/nspiproxy/nspiproxy/rpcparse/secctx"
 	"github.com/nspiproxy/nspiproxy/session"
 )
 
 const (
-	// maxDeferred is how many bytes of the proxy's own answers wait while the
-	// server sends a fragmented response. A client with that many refused
-	// binds in flight at once is cut off.
-	maxDeferred = 64 << 10
+	// maxDeferred is how many answers of the proxy's own wait while the server
+	// sends a fragmented response. A client with that many refused binds in
+	// flight at once is cut off.
+	maxDeferred = 512
 	// maxKeptBind is how many bytes of a fragmented NspiBind request are kept
 	// back until it is whole: nothing of a refused bind reaches the server.
 	maxKeptBind = 16 << 10
@@ -30,13 +31,15 @@ type inspector struct {
 	conv     rpcparse.Conversation
 	endpoint *endpointRewriter // endpoint mapper connections in forward mode
 
-	hold        *held          // the client's PDU that waits
-	kept        []byte         // fragments of an NspiBind that is not whole yet
-	keptFor     *rpcparse.Call // the call they belong to
-	deferred    []byte         // answers that wait for the end of a response
-	answer      []byte         // scratch of the last verdict
-	dead        []uint32       // security contexts that a refusal left without their sequence
-	key         string         // of keySecurity
+	hold        *held               // the client's PDU that waits
+	kept        []byte              // fragments of an NspiBind that is not whole yet
+	keptFor     *rpcparse.Call      // the call they belong to
+	deferred    []deferredAnswer    // answers that wait for the end of a response
+	handshakes  []*secctx.Handshake // of security contexts whose outcome is not reported yet
+	keyed       bool                // some security context has known keys
+	answer      []byte              // scratch of the last verdict
+	dead        []uint32            // security contexts that a refusal left without their sequence
+	key         string              // of keySecurity
 	keySecurity *rpcparse.SecurityContext
 	mirror      bool // the server puts dummy verifiers on its responses
 	orphan      bool // the server has ended its stream
@@ -46,7 +49,7 @@ type inspector struct {
 // reservations of users that have yet to prove who they are.
 type held struct {
 	h    rpcparse.Header
-	pdu  []byte
+	p    passage
 	call *rpcparse.Call // nil: wait for the handshake
 }
 
@@ -55,7 +58,7 @@ func (i *inspector) client() netip.Addr { return i.conn.Client().Addr() }
 // FromClient implements relay.Handler.
 func (i *inspector) FromClient(h rpcparse.Header, pdu []byte) relay.Verdict {
 	if i.conv.Handshaking() && i.conv.Undecided(h, pdu) {
-		i.hold = &held{h: h, pdu: slices.Clone(pdu)}
+		i.hold = &held{h: h, p: passage{plain: slices.Clone(pdu)}}
 		return relay.Verdict{Action: relay.Hold}
 	}
 	if len(i.dead) > 0 && h.Type == rpcparse.PTypeRequest {
@@ -63,24 +66,40 @@ func (i *inspector) FromClient(h rpcparse.Header, pdu []byte) relay.Verdict {
 			return v
 		}
 	}
-	var scratch [2]rpcparse.Event
-	events, err := i.conv.FromClient(h, pdu, scratch[:0])
+	p, err := i.openPDU(secctx.ClientToServer, h, pdu)
 	if err != nil {
-		return i.irregular(h, pdu, err)
+		return i.violation(h, pdu, err)
+	}
+	return i.inspect(&p, h)
+}
+
+// inspect decides on a client's PDU that has been opened as far as it can be.
+func (i *inspector) inspect(p *passage, h rpcparse.Header) relay.Verdict {
+	var scratch [2]rpcparse.Event
+	feed := i.conv.FromClient
+	if p.opened() {
+		feed = i.conv.FromClientOpen
+	}
+	events, err := feed(h, p.plain, scratch[:0])
+	if err != nil {
+		return i.irregular(p, h, err)
 	}
 	if len(i.kept) > 0 && i.conv.Call() != i.keptFor {
-		return i.violation(h, pdu, errInterleaved)
+		return i.violation(h, p.plain, errInterleaved)
 	}
 	for e := range events {
-		if v, done := i.clientEvent(&events[e], h, pdu); done {
+		if v, done := i.clientEvent(&events[e], h, p); done {
 			return v
 		}
 	}
 	i.touch()
 	if k := i.conv.Call(); k.IsBind() && h.Type == rpcparse.PTypeRequest && !h.Last() {
-		return i.keep(pdu)
+		return i.keep(p)
 	}
-	return relay.Verdict{}
+	if h.Type.Handshake() {
+		i.followKeys()
+	}
+	return i.toServer(p)
 }
 
 // touch notes that a session is in use.
@@ -107,42 +126,61 @@ func (i *inspector) keyOf(s *rpcparse.SecurityContext) string {
 
 // clientEvent acts on an event of the client. done says that the verdict is
 // final.
-func (i *inspector) clientEvent(e *rpcparse.Event, h rpcparse.Header, pdu []byte) (v relay.Verdict, done bool) {
+func (i *inspector) clientEvent(e *rpcparse.Event, h rpcparse.Header, p *passage) (v relay.Verdict, done bool) {
 	switch e.Kind {
 	case rpcparse.EventAssociationRequested:
 		if err := i.session.MayJoin(e.Association); err != nil {
 			return i.refuseAssociation(e, err), true
 		}
 	case rpcparse.EventBindRequested:
-		return i.admit(e.Call, h, pdu), true
+		return i.admit(e.Call, h, p), true
 	}
 	return relay.Verdict{}, false
 }
 
 // FromServer implements relay.Handler.
 func (i *inspector) FromServer(h rpcparse.Header, pdu []byte) relay.Verdict {
-	var scratch [2]rpcparse.Event
-	handshaking := i.conv.Handshaking()
-	events, err := i.conv.FromServer(h, pdu, scratch[:0])
+	p, err := i.openPDU(secctx.ServerToClient, h, pdu)
 	if err != nil {
 		return i.violation(h, pdu, err)
 	}
-	for e := range events {
-		if err := i.serverEvent(&events[e]); err != nil {
-			return i.violation(h, pdu, err)
-		}
-	}
-	if handshaking && !i.conv.Handshaking() && i.hold != nil && i.hold.call == nil {
-		i.conn.Wake()
+	if err := i.answered(&p, h); err != nil {
+		return i.violation(h, pdu, err)
 	}
 	var v relay.Verdict
 	if h.Type == rpcparse.PTypeResponse {
-		v = i.serverResponse(h, pdu)
+		v = i.toClient(&p, i.serverResponse(h, pdu))
 	}
 	if len(i.deferred) > 0 && !i.conv.Responding() {
-		v.ToClient, i.deferred = append(v.ToClient, i.deferred...), nil
+		v.ToClient = i.flushDeferred(v.ToClient)
 	}
 	return v
+}
+
+// answered follows a server's PDU and acts on what it means.
+func (i *inspector) answered(p *passage, h rpcparse.Header) error {
+	var scratch [2]rpcparse.Event
+	feed := i.conv.FromServer
+	if p.opened() {
+		feed = i.conv.FromServerOpen
+	}
+	handshaking := i.conv.Handshaking()
+	events, err := feed(h, p.plain, scratch[:0])
+	if err != nil {
+		return err
+	}
+	for e := range events {
+		if err := i.serverEvent(&events[e]); err != nil {
+			return err
+		}
+	}
+	if handshaking {
+		i.followKeys()
+		if !i.conv.Handshaking() && i.hold != nil && i.hold.call == nil {
+			i.conn.Wake()
+		}
+	}
+	return nil
 }
 
 func (i *inspector) serverResponse(h rpcparse.Header, pdu []byte) relay.Verdict {
@@ -189,9 +227,9 @@ func (i *inspector) Resume() relay.Verdict {
 	}
 	i.hold = nil
 	if w.call == nil {
-		return i.FromClient(w.h, w.pdu)
+		return i.FromClient(w.h, w.p.plain)
 	}
-	return i.admit(w.call, w.h, w.pdu)
+	return i.admit(w.call, w.h, &w.p)
 }
 
 // Closed implements relay.Handler.
@@ -206,24 +244,24 @@ func (i *inspector) Closed(reason relay.CloseReason) {
 var errInterleaved = rpcparse.Errorf(rpcparse.ClassState, "nspi_bind_interleaved", 12, "another PDU between the fragments of an NspiBind")
 
 // keep holds a fragment of an NspiBind back.
-func (i *inspector) keep(pdu []byte) relay.Verdict {
-	if len(i.kept)+len(pdu) > maxKeptBind {
+func (i *inspector) keep(p *passage) relay.Verdict {
+	if len(i.kept)+len(p.plain) > maxKeptBind {
 		return relay.Verdict{Action: relay.Close, Err: rpcparse.Errorf(rpcparse.ClassLimit, "nspi_bind", 0,
 			"an NspiBind request of more than %d bytes", maxKeptBind)}
 	}
-	i.kept, i.keptFor = append(i.kept, pdu...), i.conv.Call()
+	i.kept, i.keptFor = append(i.kept, p.plain...), i.conv.Call()
 	return relay.Verdict{Action: relay.Drop}
 }
 
 // irregular decides on a client's PDU that breaks a rule. The domain controller
 // is the judge of it, and the client gets its answer, except where a session
 // could be opened unseen or a limit is exceeded.
-func (i *inspector) irregular(h rpcparse.Header, pdu []byte, err error) relay.Verdict {
-	if rpcparse.ClassOf(err) == rpcparse.ClassLimit || len(i.kept) > 0 || (h.Type == rpcparse.PTypeRequest && i.conv.Hides(pdu)) {
-		return i.violation(h, pdu, err)
+func (i *inspector) irregular(p *passage, h rpcparse.Header, err error) relay.Verdict {
+	if rpcparse.ClassOf(err) == rpcparse.ClassLimit || len(i.kept) > 0 || (h.Type == rpcparse.PTypeRequest && i.conv.Hides(p.plain)) {
+		return i.violation(h, p.plain, err)
 	}
 	i.server.metrics.left(err)
-	return relay.Verdict{}
+	return i.toServer(p)
 }
 
 // violation ends the connection: client and server could disagree about what
@@ -278,21 +316,51 @@ func (i *inspector) deadContext(h rpcparse.Header, pdu []byte) (relay.Verdict, b
 	if i.conv.SecurityContexts() <= len(i.dead) {
 		return relay.Verdict{Action: relay.Close, ToClient: reply, Err: errDeadContext}, true
 	}
-	return i.reply(reply), true
+	return i.reply(deferredAnswer{pdu: reply}), true
 }
 
 var errDeadContext = errors.New("a request on a signed or sealed security context after a refused bind")
 
+// deferredAnswer is an answer of the proxy's own. It is sealed when it leaves,
+// for PDUs are numbered.
+type deferredAnswer struct {
+	pdu     []byte
+	context *secctx.Context // nil: not protected
+	layout  secctx.Layout
+}
+
+func (a *deferredAnswer) seal() error {
+	if a.context == nil {
+		return nil
+	}
+	return a.context.Seal(secctx.ServerToClient, a.pdu, a.layout)
+}
+
 // reply answers the client in place of the server, now or after the response
 // that the server is sending.
-func (i *inspector) reply(b []byte) relay.Verdict {
+func (i *inspector) reply(a deferredAnswer) relay.Verdict {
 	if !i.conv.Responding() {
-		return relay.Verdict{Action: relay.Drop, ToClient: b}
+		if err := a.seal(); err != nil {
+			return relay.Verdict{Action: relay.Close, Err: err}
+		}
+		return relay.Verdict{Action: relay.Drop, ToClient: a.pdu}
 	}
-	if len(i.deferred)+len(b) > maxDeferred {
+	if len(i.deferred) >= maxDeferred {
 		return relay.Verdict{Action: relay.Close, Err: rpcparse.Errorf(rpcparse.ClassLimit, "deferred_answers", 0,
-			"more than %d bytes of answers wait for the end of a response", maxDeferred)}
+			"more than %d answers wait for the end of a response", maxDeferred)}
 	}
-	i.deferred = append(i.deferred, b...)
+	a.pdu = slices.Clone(a.pdu)
+	i.deferred = append(i.deferred, a)
 	return relay.Verdict{Action: relay.Drop}
+}
+
+// flushDeferred appends the answers that waited.
+func (i *inspector) flushDeferred(dst []byte) []byte {
+	for n := range i.deferred {
+		if i.deferred[n].seal() == nil { // fails only for a layout that is wrong, and this one is ours
+			dst = append(dst, i.deferred[n].pdu...)
+		}
+	}
+	i.deferred = nil
+	return dst
 }

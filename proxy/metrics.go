@@ -7,6 +7,7 @@ import (
 	"github.com/nspiproxy/nspiproxy/policy"
 	"github.com/nspiproxy/nspiproxy/proxy/relay"
 	"github.com/nspiproxy/nspiproxy/rpcparse"
+	"github.com/nspiproxy/nspiproxy/rpcparse/secctx"
 	"github.com/nspiproxy/nspiproxy/session"
 )
 
@@ -22,6 +23,8 @@ type metrics struct {
 	associations *prometheus.CounterVec
 	endpoints    *prometheus.CounterVec
 	lost         prometheus.Counter
+	contexts     *prometheus.CounterVec
+	badSignature prometheus.Counter
 }
 
 // Results of an NspiBind and an NspiUnbind, as label values.
@@ -49,9 +52,11 @@ func newMetrics() *metrics {
 		irregular:    vec("irregular_pdus_total", "PDUs of clients that break a rule and were left to the domain controller's judgement.", "class"),
 		associations: vec("association_refusals_total", "Binds that named an association in which the client has no part.", "reason"),
 		endpoints:    vec("endpoint_answers_unchanged_total", "Endpoint mapper answers or towers that could not be rewritten.", "reason"),
+		contexts:     vec("security_contexts_total", "Security contexts by how far their handshake could be followed with the keys at hand.", "result"),
+		badSignature: single("unverified_pdus_total", "PDUs that did not verify and were left to the receiver's judgement."),
 		lost:         single("log_records_lost_total", "Log records dropped because the log did not take them in time."),
 	}
-	m.registry.MustRegister(m.binds, m.unbinds, m.refusals, m.errors, m.irregular, m.associations, m.endpoints, m.lost,
+	m.registry.MustRegister(m.binds, m.unbinds, m.refusals, m.errors, m.irregular, m.associations, m.endpoints, m.lost, m.contexts, m.badSignature,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -99,6 +104,10 @@ func (m *metrics) overLimit(backend string, d policy.Decision) {
 func (m *metrics) failed(err error) { m.errors.WithLabelValues(classOf(err)).Inc() }
 
 func (m *metrics) left(err error) { m.irregular.WithLabelValues(classOf(err)).Inc() }
+
+func (m *metrics) unverified() { m.badSignature.Inc() }
+
+func (m *metrics) followed(r secctx.Result) { m.contexts.WithLabelValues(r.String()).Inc() }
 
 // classOf returns the class of a wire error as a label.
 func classOf(err error) string {

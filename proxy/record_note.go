@@ -1,5 +1,7 @@
 package proxy
 
+import "github.com/nspiproxy/nspiproxy/rpcparse/secctx"
+
 // maxNotes is how many different findings are remembered as written.
 const maxNotes = 1024
 
@@ -38,5 +40,18 @@ func (r *recorder) endpointNoted(n endpointNote, backend string) {
 		r.note("endpoint.malformed", backend, "an answer of the endpoint mapper could not be read and passed unchanged")
 	case notePort:
 		r.note("endpoint.port", backend, "no port could be opened for an endpoint of the domain controller; its tower passed unchanged")
+	}
+}
+
+// keyOutcome reports a handshake that keys could not be found for: an
+// administrator learns from it that a password has changed.
+func (r *recorder) keyOutcome(o secctx.Outcome, backend string) {
+	switch o.Result {
+	case secctx.WrongVersion:
+		r.note("key.stale", backend, "a ticket is made with a key that is not in the keytab: "+o.Detail)
+	case secctx.NoKey:
+		r.note("auth.opaque", backend, "a security context cannot be read: "+o.Detail)
+	case secctx.Undecryptable:
+		r.note("key.wrong", backend, "a security context cannot be read with the key at hand: "+o.Detail)
 	}
 }

@@ -1,8 +1,11 @@
 package proxy
 
 import (
+	"errors"
+
 	"github.com/nspiproxy/nspiproxy/rpcparse"
 	"github.com/nspiproxy/nspiproxy/rpcparse/nspi"
+	"github.com/nspiproxy/nspiproxy/rpcparse/secctx"
 )
 
 // dummyVerifierSize is the size of the verifier without a signature that
@@ -48,6 +51,35 @@ func (f refusal) appendLogonFailed(dst []byte, k *rpcparse.Call, mirror bool) ([
 	}
 	return rpcparse.AppendResponse(dst, r)
 }
+
+// appendProtected appends the same response with room for the token that
+// Context.Seal fills in, and says where it is.
+func (f refusal) appendProtected(dst []byte, k *rpcparse.Call, p *passage) ([]byte, secctx.Layout, error) {
+	syntax, ok := k.Context.NSPISyntax()
+	if !ok {
+		return dst, secctx.Layout{}, errSyntax
+	}
+	stub := nspi.AppendBindFailure(nil, syntax, f.form, k.Bind)
+	pad := rpcparse.PadTo(len(stub), 16)
+	start := len(dst)
+	dst, err := rpcparse.AppendResponse(dst, rpcparse.Response{
+		Header:    answerHeader(rpcparse.PTypeResponse, k.ID, 0),
+		AllocHint: uint32(len(stub)),
+		ContextID: k.Context.ID & 0xff,
+		Stub:      stub, HasVerifier: true,
+		Verifier: rpcparse.Verifier{
+			Type: p.verifier.Type, Level: p.verifier.Level, ContextID: p.verifier.ContextID, PadLength: pad,
+			Token: make([]byte, p.context.TokenSize(secctx.ServerToClient, p.layout.Seal)),
+		},
+	})
+	body := start + responseBody
+	return dst, secctx.Layout{Body: body, Trailer: body + len(stub) + int(pad), Seal: p.layout.Seal}, err
+}
+
+// responseBody is where the stub of a response begins.
+const responseBody = 24
+
+var errSyntax = errors.New("NspiBind in a transfer syntax that cannot be answered")
 
 // appendFault appends the unsigned fault that refuses a call on a signed or
 // sealed connection whose keys are not known. Faults carry no verifier at any

@@ -29,6 +29,7 @@ type Server struct {
 	recorder *recorder
 	services []*service
 	http     *metricsServer
+	keys     *keyring
 }
 
 // New prepares a server for a valid configuration. Nothing listens before
@@ -43,6 +44,11 @@ func New(config *policy.Config, log zerolog.Logger) (*Server, error) {
 		metrics: newMetrics(),
 	}
 	s.recorder = newRecorder(log, time.Now, s.metrics.lost.Inc)
+	keys, err := newKeyring(config.Identity.Keytabs, log)
+	if err != nil {
+		return nil, err
+	}
+	s.keys = keys
 	group, err := relay.NewGroup(relayOptions(&config.Relay))
 	if err != nil {
 		return nil, err
@@ -110,6 +116,7 @@ func (s *Server) Run(ctx context.Context) error {
 	defer stop()
 
 	go s.expireClaims(stopWriter)
+	go s.keys.watch(stopWriter)
 
 	defer s.http.stop()
 

@@ -66,6 +66,9 @@ func (v *service) accept(c *relay.Conn) relay.Handler {
 		conn:    c,
 		session: v.server.table.Open(c.Client(), v.backend.Name, c.Server().String()),
 	}
+	if len(v.server.config.Identity.Keytabs) > 0 {
+		i.conv = *rpcparse.NewConversation(rpcparse.ConversationOptions{NewHandshake: i.newHandshake})
+	}
 	if c.Server().Port() == v.backend.EPMPort {
 		i.endpoint = &endpointRewriter{ports: v.ports, note: v.noteEndpoint}
 	}

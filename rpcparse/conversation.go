@@ -1,5 +1,7 @@
 package rpcparse
 
+import "github.com/nspiproxy/nspiproxy/rpcparse/nspi"
+
 // maxHandshakes is how many binds and alter_contexts may wait for their
 // answers at once. Clients send one leg at a time (MS-RPCE 3.3.1.5.2.1).
 const maxHandshakes = 16
@@ -13,6 +15,15 @@ type ConversationOptions struct {
 	// MidStream says that the beginning of the connection was not seen, so that
 	// a request without a bind is no error.
 	MidStream bool
+	// NewHandshake makes the follower of a security context's tokens, for
+	// whoever has keys. Nil: nobody has.
+	NewHandshake func() Handshake
+}
+
+// Handshake follows the tokens of one security context. It must not keep them.
+type Handshake interface {
+	FromClient(token []byte)
+	FromServer(token []byte)
 }
 
 // Conversation is the state of one TCP connection: presentation contexts,
@@ -40,6 +51,7 @@ type Conversation struct {
 	last       *Call
 	use        Use
 	used       bool         // use belongs to the PDU seen last
+	open       bool         // the PDU being seen was sealed and has been opened
 	requests   []fragmented // between their first and last fragment
 
 	responseInProgress fragmented
@@ -119,6 +131,38 @@ func (c *Conversation) FromServer(h Header, pdu []byte, out []Event) ([]Event, e
 	}
 	return out, Errorf(ClassState, "ptype", 2, "%v from a server on a TCP connection", h.Type)
 }
+
+// FromClientOpen is FromClient for a request that was sealed and whose body has
+// been decrypted in place.
+func (c *Conversation) FromClientOpen(h Header, pdu []byte, out []Event) ([]Event, error) {
+	c.open = true
+	defer func() { c.open = false }()
+	return c.FromClient(h, pdu, out)
+}
+
+// FromServerOpen is FromClientOpen for the other direction.
+func (c *Conversation) FromServerOpen(h Header, pdu []byte, out []Event) ([]Event, error) {
+	c.open = true
+	defer func() { c.open = false }()
+	return c.FromServer(h, pdu, out)
+}
+
+// Matters reports whether the stub of a request or response has to be read to
+// follow sessions: it is NspiBind, NspiUnbind, or an answer to one.
+func (c *Conversation) Matters(h Header, pdu []byte) bool {
+	switch h.Type {
+	case PTypeRequest:
+		r, err := ParseRequest(pdu)
+		return err == nil && r.Opnum <= nspi.OpnumUnbind && c.contextByID(r.ContextID).IsNSPI()
+	case PTypeResponse:
+		k := c.findCall(h.CallID)
+		return k.IsBind() || k.IsUnbind()
+	}
+	return false
+}
+
+// Security returns the security context that the PDU's verifier names, or nil.
+func (c *Conversation) Security(v *Verifier) *SecurityContext { return c.securityByID(v.ContextID) }
 
 // Undecided reports whether the meaning of a request depends on a handshake
 // that the server has not answered yet: it names a presentation context that

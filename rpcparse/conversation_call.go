@@ -27,6 +27,7 @@ type Call struct {
 	Handle   nspi.Handle          // NspiUnbind: the handle it names
 	Tag      any                  // the caller's own, untouched here
 
+	opened   bool   // the request was sealed and has been opened
 	certain  bool   // Security is the one the server takes, without doubt
 	complete bool   // the last fragment of the request was seen
 	reqLen   int    // bytes of request stub
@@ -52,8 +53,8 @@ func (k *Call) MapsEndpoints() bool {
 // Protected reports whether the PDUs of the call are signed or sealed.
 func (k *Call) Protected() bool { return k.Level > LevelConnect }
 
-// Sealed reports whether the stubs of the call are encrypted.
-func (k *Call) Sealed() bool { return k.Level >= LevelPrivacy }
+// Sealed reports whether the stub of the request could not be read.
+func (k *Call) Sealed() bool { return k.Level >= LevelPrivacy && !k.opened }
 
 // request follows one fragment of a request.
 func (c *Conversation) request(pdu []byte, out []Event) ([]Event, error) {
@@ -94,7 +95,7 @@ func (c *Conversation) begin(r *Request) (*Call, error) {
 	}
 	p := c.contextByID(r.ContextID)
 	if p.IsNSPI() && r.Opnum != nspi.OpnumBind {
-		c.use, c.used = useOf(r, s), true
+		c.use, c.used = useOf(r, s, c.open), true
 	}
 	if s != nil && s.contested && p.IsNSPI() && r.Opnum == nspi.OpnumBind {
 		return nil, Errorf(ClassAuth, "user_contested", 12, "NspiBind under security context %d, of which a handshake PDU was not understood", s.ID)
@@ -103,7 +104,7 @@ func (c *Conversation) begin(r *Request) (*Call, error) {
 	if !c.opts.FollowAll && !proves && !matters(p, r.Opnum) {
 		return nil, nil
 	}
-	k := &Call{ID: r.CallID, Opnum: r.Opnum, Context: p, Security: s, Level: LevelNone, certain: certain}
+	k := &Call{ID: r.CallID, Opnum: r.Opnum, Context: p, Security: s, Level: LevelNone, certain: certain, opened: c.open}
 	switch {
 	case r.HasVerifier:
 		k.Level = normalLevel(r.Verifier.Level)
@@ -128,9 +129,9 @@ type Use struct {
 	Security *SecurityContext // of the request
 }
 
-func useOf(r *Request, s *SecurityContext) Use {
+func useOf(r *Request, s *SecurityContext, open bool) Use {
 	u := Use{Security: s}
-	if r.HasVerifier && r.Verifier.Level >= LevelPrivacy {
+	if r.HasVerifier && r.Verifier.Level >= LevelPrivacy && !open {
 		u.Sealed = true
 	} else if len(r.Stub) >= nspi.HandleSize {
 		u.Handle = nspi.ReadHandle(r.Stub, r.Order())
@@ -228,7 +229,7 @@ func (c *Conversation) response(pdu []byte, out []Event) ([]Event, error) {
 			return out, err
 		}
 		if whole {
-			out = append(out, k.answered(stub, r.Order()))
+			out = append(out, k.answered(stub, r.Order(), k.Level >= LevelPrivacy && !c.open))
 		}
 	}
 	if r.Last() {
@@ -249,13 +250,13 @@ func (k *Call) proveSecurity(out []Event) []Event {
 }
 
 // answered reads the response to NspiBind or NspiUnbind.
-func (k *Call) answered(stub []byte, o Order) Event {
+func (k *Call) answered(stub []byte, o Order, sealed bool) Event {
 	e := Event{Kind: EventBindAnswered, CallID: k.ID, Security: k.Security, Call: k}
 	if k.IsUnbind() {
 		e.Kind, e.Handle = EventUnbindAnswered, k.Handle
 	}
 	syntax, ok := k.Context.NSPISyntax()
-	if !ok || k.Sealed() {
+	if !ok || sealed {
 		e.Opaque = true
 		e.Granted = ok && k.grantedByLength(syntax)
 		return e

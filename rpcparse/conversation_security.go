@@ -53,6 +53,9 @@ type SecurityContext struct {
 	User        string // NTLM: as claimed by the client, unescaped
 	Workstation string // NTLM: as claimed by the client, unescaped
 
+	// Handshake followed its tokens; nil without keys.
+	Handshake Handshake
+
 	state     securityState
 	contested bool // a handshake PDU for it was not understood
 }
@@ -132,6 +135,9 @@ func (c *Conversation) clientLeg(v *Verifier, out []Event) (*SecurityContext, []
 				"more than %d security contexts on one connection", MaxSecurityContexts)
 		}
 		s = &SecurityContext{ID: v.ContextID, Type: normalType(v.Type), Level: normalLevel(v.Level)}
+		if c.opts.NewHandshake != nil {
+			s.Handshake = c.opts.NewHandshake()
+		}
 		c.security = append(c.security, s)
 	}
 	if err := s.check(v); err != nil {
@@ -140,6 +146,9 @@ func (c *Conversation) clientLeg(v *Verifier, out []Event) (*SecurityContext, []
 	if s.state == securityAccepted || (s.state == securityClaimed && s.Mechanism == MechanismNTLM) {
 		return nil, out, Errorf(ClassState, "authenticated_twice", v.Offset,
 			"a token for security context %d, whose handshake is over", s.ID)
+	}
+	if s.Handshake != nil {
+		s.Handshake.FromClient(v.Token)
 	}
 	if s.readToken(v.Token) {
 		out = append(out, Event{Kind: EventUserClaimed, Security: s})
@@ -159,6 +168,9 @@ func (s *SecurityContext) check(v *Verifier) error {
 	return nil
 }
 
+// tagAPReq begins a Kerberos AP-REQ (RFC 4120 5.5.1).
+const tagAPReq = 0x6e
+
 // readToken reports whether the token names a user or is an anonymous logon.
 func (s *SecurityContext) readToken(token []byte) bool {
 	mech, inner, ok := spnego.Unwrap(token)
@@ -168,6 +180,9 @@ func (s *SecurityContext) readToken(token []byte) bool {
 	switch mech {
 	case spnego.MechKerberos:
 		s.Mechanism = MechanismKerberos
+		if inner[0] == tagAPReq {
+			s.state = securityClaimed // the server's first answer says whether it took the ticket
+		}
 	case spnego.MechNTLM:
 		s.Mechanism = MechanismNTLM
 		a, err := ntlm.ParseAuthenticate(inner)
@@ -187,6 +202,9 @@ func (s *SecurityContext) readToken(token []byte) bool {
 func (c *Conversation) serverLeg(s *SecurityContext, token []byte, answer PType, out []Event) []Event {
 	if s == nil || s.state == securityAccepted {
 		return out
+	}
+	if s.Handshake != nil && len(token) > 0 {
+		s.Handshake.FromServer(token)
 	}
 	t, err := spnego.Parse(token)
 	switch {

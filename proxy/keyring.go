@@ -1,0 +1,148 @@
+package proxy
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/nspiproxy/nspiproxy/policy"
+	"github.com/nspiproxy/nspiproxy/rpcparse/secctx"
+	"github.com/nspiproxy/nspiproxy/rpcparse/secctx/krb5"
+	"github.com/nspiproxy/nspiproxy/rpcparse/secctx/ntlm"
+)
+
+const (
+	// keytabPoll is how often keytab files are looked at. Machine passwords
+	// rotate every 30 days; whoever writes the file is not in a hurry.
+	keytabPoll = 5 * time.Second
+	// maxKeytab bounds a keytab file: some ten thousand keys.
+	maxKeytab = 1 << 20
+)
+
+// keyring holds the keys of the configured keytab files, and loads them again
+// when a file changes. Connections keep the keys they began with.
+type keyring struct {
+	paths []policy.File
+	log   zerolog.Logger
+	now   atomic.Pointer[keySet]
+	seen  []fileStamp
+}
+
+// keySet is the keys at one moment. It never changes.
+type keySet struct{ tab *krb5.Keytab }
+
+// NTHash implements secctx.Keys.
+func (k *keySet) NTHash(domain, user string) (ntlm.Hash, bool) {
+	if k.tab == nil {
+		return ntlm.Hash{}, false
+	}
+	h, ok := k.tab.NTHash(domain, user)
+	return ntlm.Hash(h), ok
+}
+
+// Kerberos implements secctx.Keys.
+func (k *keySet) Kerberos() *krb5.Keytab { return k.tab }
+
+// newKeyring loads the files. Every one of them must be there, readable by
+// nobody but its owner, and a keytab.
+func newKeyring(paths []policy.File, log zerolog.Logger) (*keyring, error) {
+	r := &keyring{paths: paths, log: log}
+	r.seen = r.stamp()
+	return r, r.load()
+}
+
+// current returns the keys of this moment.
+func (r *keyring) current() secctx.Keys { return r.now.Load() }
+
+func (r *keyring) load() error {
+	set := &keySet{}
+	var tabs []*krb5.Keytab
+	for _, path := range r.paths {
+		tab, err := readKeytab(string(path))
+		if err != nil {
+			return err
+		}
+		tabs = append(tabs, tab)
+	}
+	if len(tabs) > 0 {
+		set.tab = krb5.Join(tabs...)
+	}
+	r.now.Store(set)
+	return nil
+}
+
+func readKeytab(path string) (*krb5.Keytab, error) {
+	if err := policy.CheckPrivate(path); err != nil {
+		return nil, err
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if info.Size() > maxKeytab {
+		return nil, fmt.Errorf("keytab %s: %d bytes, at most %d", path, info.Size(), maxKeytab)
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	defer clear(data)
+	tab, err := krb5.ParseKeytab(data)
+	if err != nil {
+		return nil, fmt.Errorf("keytab %s: %w", path, err)
+	}
+	return tab, nil
+}
+
+// watch loads the files again when one of them changes, until ctx ends. A file
+// that is wrong leaves the old keys in use.
+func (r *keyring) watch(ctx context.Context) {
+	if len(r.paths) == 0 {
+		return
+	}
+	tick := time.NewTicker(keytabPoll)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			r.reload()
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (r *keyring) reload() {
+	stamp := r.stamp()
+	if slices.Equal(stamp, r.seen) {
+		return
+	}
+	r.seen = stamp // also when it fails: once a change is enough to say so
+	if err := r.load(); err != nil {
+		r.log.Error().Str("event", "keytab.error").Err(err).Msg("keytabs changed and could not be loaded; the old keys stay in use")
+		return
+	}
+	r.log.Info().Str("event", "keytab.loaded").Int("keys", r.now.Load().tab.Len()).Msg("keytabs loaded again")
+}
+
+// fileStamp is what tells one version of a file from another.
+type fileStamp struct {
+	modified time.Time
+	size     int64
+	mode     os.FileMode
+}
+
+func (r *keyring) stamp() []fileStamp {
+	all := make([]fileStamp, len(r.paths))
+	for n, path := range r.paths {
+		if info, err := os.Stat(string(path)); err == nil {
+			all[n] = fileStamp{info.ModTime(), info.Size(), info.Mode()}
+		}
+	}
+	return all
+}
