@@ -18,6 +18,8 @@ type Config struct {
 	Listeners []Listener `yaml:"listeners" need:"required,nonempty"`
 	// Backends are the domain controllers.
 	Backends []Backend `yaml:"backends" need:"required,nonempty"`
+	// Identity is how users are recognised.
+	Identity Identity `yaml:"identity"`
 	// Policy is who may hold how many sessions.
 	Policy Ruleset `yaml:"policy"`
 	// Relay is how connections are carried.
@@ -107,6 +109,8 @@ type RuleConfig struct {
 type Match struct {
 	// SID is the user's SID. Default: any user.
 	SID SID `yaml:"sid"`
+	// Group is the SID of a group that the user is in. Default: any user.
+	Group SID `yaml:"group"`
 	// Account is a pattern for DOMAIN\user. Default: any user.
 	Account Pattern `yaml:"account"`
 	// Clients are networks and addresses of clients. Default: any address.
@@ -195,7 +199,8 @@ const (
 // listeners and backends.
 func Defaults() Config {
 	return Config{
-		Version: 1,
+		Version:  1,
+		Identity: Identity{Directory: defaultDirectory()},
 		Policy: Ruleset{
 			Default: DefaultLimits{Limit: DefaultLimit},
 			Refusal: Refusal{Form: FormSpec, FaultStatus: FaultAccessDenied},

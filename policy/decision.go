@@ -38,6 +38,9 @@ type Decision struct {
 	Limit   Limit
 	Current int  // sessions of the user on the backend before this bind
 	DryRun  bool // the rule only watches
+	// Unknown says which rule could not be judged and what it needs, as
+	// [Rule.Unknown] does.
+	Unknown string
 }
 
 // Allowed reports whether the bind goes to the domain controller.
@@ -47,12 +50,16 @@ func (d Decision) Allowed() bool { return d.Action == Grant || d.Action == Grant
 func (d Decision) OverLimit() bool { return d.Action == Refuse || d.Action == GrantOverLimit }
 
 // String returns the decision in words, such as
-// "refuse: 50 of 50 sessions held, rule default".
+// "refuse: 50 of 50 sessions held, rule default; rule watched needs a SID".
 func (d Decision) String() string {
 	held := fmt.Sprintf("%d of %s sessions held", d.Current, d.Limit)
 	dryRun := ""
 	if d.DryRun {
 		dryRun = " (dry run)"
 	}
-	return fmt.Sprintf("%s%s: %s, rule %s", d.Action, dryRun, held, d.Rule)
+	unknown := ""
+	if d.Unknown != "" {
+		unknown = "; " + d.Unknown
+	}
+	return fmt.Sprintf("%s%s: %s, rule %s%s", d.Action, dryRun, held, d.Rule, unknown)
 }

@@ -22,7 +22,7 @@ const maxEntries = 1000
 // budget bounds the breadth.
 type decoder struct {
 	problems *collector
-	lines    map[string]int // line of every key and mapping that the file gives, by path
+	lines    map[string]int // line of every key, mapping and list entry that the file gives, by path
 	budget   int
 }
 
@@ -89,7 +89,9 @@ func (d *decoder) decodeList(n *yaml.Node, line int, path string, out reflect.Va
 		if e, ok := value.Addr().Interface().(interface{ setDefaults() }); ok {
 			e.setDefaults()
 		}
-		d.decode(item, fmt.Sprintf("%s[%d]", path, i), value)
+		itemPath := fmt.Sprintf("%s[%d]", path, i)
+		d.lines[itemPath] = item.Line
+		d.decode(item, itemPath, value)
 		out.Set(reflect.Append(out, value))
 	}
 }

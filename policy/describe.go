@@ -12,6 +12,7 @@ import (
 func (c *Config) Describe(w io.Writer) error {
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	c.describeListeners(tw)
+	c.describeIdentity(tw)
 	c.describePolicy(tw)
 	c.describeProgram(tw)
 	return tw.Flush()
@@ -42,6 +43,29 @@ func (c *Config) describeBackend(name string) string {
 	return fmt.Sprintf("%s at %v, NSPI where its endpoint mapper on %d says", name, b.Address, b.EPMPort)
 }
 
+// describeIdentity tells what can become known of users.
+func (c *Config) describeIdentity(w *tabwriter.Writer) {
+	i, d := &c.Identity, &c.Identity.Directory
+	if !i.learnsSIDs() {
+		return
+	}
+	fmt.Fprintln(w, "Identity")
+	for _, keytab := range i.Keytabs {
+		fmt.Fprintf(w, "  keytab\t%s\n", keytab)
+	}
+	if d.Configured() {
+		base := ""
+		if d.BaseDN != "" {
+			base = ", below " + string(d.BaseDN)
+		}
+		fmt.Fprintf(w, "  directory\t%s%s\n", d.URL, base)
+		fmt.Fprintf(w, "  asked\tas %s, for at most %v\n", d.BindDN, d.Timeout)
+		fmt.Fprintf(w, "  remembered\t%d names for %v, unknown ones for %v\n", d.CacheSize, d.PositiveTTL, d.NegativeTTL)
+		fmt.Fprintf(w, "  when down\t%s\n", d.WhenDown)
+	}
+	fmt.Fprintln(w)
+}
+
 func (c *Config) describePolicy(w *tabwriter.Writer) {
 	fmt.Fprintln(w, "Policy: sessions per user and backend, first match wins")
 	for i, rule := range New(c.Policy).Rules() {
@@ -68,6 +92,9 @@ func (m Match) String() string {
 	var conditions []string
 	if m.SID != "" {
 		conditions = append(conditions, "sid "+string(m.SID))
+	}
+	if m.Group != "" {
+		conditions = append(conditions, "group "+string(m.Group))
 	}
 	if !m.Account.IsZero() {
 		conditions = append(conditions, "account "+m.Account.String())

@@ -9,7 +9,8 @@
 //	fmt.Println(decision)                          // refuse: 50 of 50 sessions held, rule default
 //
 // The package is pure: no sockets, no clock, no logger. It only reads the file
-// that it is told to read.
+// that it is told to read; [Load] looks at the files that are named there, and
+// [ReadPrivate] reads one with secrets.
 //
 // # How a file becomes a policy
 //
@@ -26,7 +27,7 @@
 // [Policy.Match] returns the first rule of which every condition holds, or the
 // default. A condition that the rule does not have always holds; one that has
 // nothing to compare with (an account pattern and a subject without a name)
-// never does. [Rule.Decide] compares the limit with what the user holds:
+// never does, and the decision says so in its field Unknown. [Rule.Decide] compares the limit with what the user holds:
 //
 //	limit      held    dry run   decision
 //	unlimited  any     any       Grant

@@ -102,7 +102,9 @@ func documentedKeys(t *testing.T) map[string][]string {
 
 // documentedDefault returns how the document begins its cell for the default.
 func documentedDefault(l leaf) string {
-	special := map[string]string{"listeners[].epm_port": "`135`", "backends[].nspi_port": "none", "metrics.address": "none"}
+	special := map[string]string{"listeners[].epm_port": "`135`", "backends[].nspi_port": "none", "metrics.address": "none",
+		"identity.keytabs": "none", "identity.directory.base_dn": "the domain", "identity.directory.ca_file": "the system's",
+		"identity.directory.password_file": "none", "identity.directory.keytab": "none"}
 	if text, ok := special[l.path]; ok {
 		return text
 	}

@@ -11,8 +11,9 @@ import (
 // thousand rules.
 const maxFile = 1 << 20
 
-// Load reads and checks a configuration file. If the file can be read, the
-// error is [Problems].
+// Load reads and checks a configuration file, and that the files it names are
+// there; secrets must be private, see [CheckPrivate]. If the file can be read,
+// the error is [Problems].
 func Load(path string) (*Config, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -23,12 +24,15 @@ func Load(path string) (*Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading %s: %w", path, err)
 	}
-	return Parse(path, data)
+	return parse(path, data, true)
 }
 
 // Parse checks a configuration; file is its name in errors. The error is
-// [Problems], with everything that is wrong.
-func Parse(file string, data []byte) (*Config, error) {
+// [Problems], with everything that is wrong. Unlike [Load] it does not look at
+// the files that the configuration names.
+func Parse(file string, data []byte) (*Config, error) { return parse(file, data, false) }
+
+func parse(file string, data []byte, withFiles bool) (*Config, error) {
 	c := &collector{file: file}
 	root := parseYAML(c, data)
 	if root == nil {
@@ -39,6 +43,9 @@ func Parse(file string, data []byte) (*Config, error) {
 	d.decode(root, "", reflect.ValueOf(&cfg).Elem())
 	v := &validator{cfg: &cfg, problems: c, warnings: &collector{file: file}, lines: d.lines}
 	v.run()
+	if withFiles {
+		v.files()
+	}
 	if err := c.err(); err != nil {
 		return nil, err
 	}

@@ -55,10 +55,10 @@ func TestExampleKeepsItsMeaning(t *testing.T) {
 	}{
 		{Subject{Account: `lab\SVC-Mig1`, Client: netip.MustParseAddr("10.1.2.3")}, 249, "grant: 249 of 250 sessions held, rule migration"},
 		{Subject{Account: `lab\SVC-Mig1`, Client: netip.MustParseAddr("10.1.2.3")}, 250, "refuse: 250 of 250 sessions held, rule migration"},
-		{Subject{Account: `LAB\svc-mig1`, Client: netip.MustParseAddr("10.2.2.3")}, 50, "refuse: 50 of 50 sessions held, rule default"},
+		{Subject{Account: `LAB\svc-mig1`, Client: netip.MustParseAddr("10.2.2.3")}, 50, "refuse: 50 of 50 sessions held, rule default; rule watched needs a SID"},
 		{Subject{SID: "S-1-5-21-1-2-3-1105"}, 12, "grant over limit (dry run): 12 of 10 sessions held, rule watched"},
 		{Subject{SID: "S-1-5-21-1-2-3-1105"}, 9, "grant (dry run): 9 of 10 sessions held, rule watched"},
-		{Subject{}, 0, "grant: 0 of 50 sessions held, rule default"},
+		{Subject{}, 0, "grant: 0 of 50 sessions held, rule default; rule watched needs a SID"},
 	} {
 		if got := rules.Match(tc.subject).Decide(tc.current).String(); got != tc.want {
 			t.Errorf("%+v at %d: %s, want %s", tc.subject, tc.current, got, tc.want)
@@ -67,9 +67,24 @@ func TestExampleKeepsItsMeaning(t *testing.T) {
 }
 
 func TestEveryKeyHasAnEffect(t *testing.T) {
-	cfg, err := Load(filepath.Join(configs, "full.yaml"))
+	cfg, err := parseFile(t, filepath.Join(configs, "full.yaml"))
 	if err != nil {
 		t.Fatal(err)
+	}
+	wantIdentity := Identity{
+		Directory: Directory{
+			URL: "ldap://dc1.lab.example:3268", BaseDN: "DC=lab,DC=example", StartTLS: true, CAFile: "/etc/nspiproxy/ca.pem",
+			BindDN: "CN=svc-nspiproxy,CN=Users,DC=lab,DC=example", PasswordFile: "/etc/nspiproxy/directory.password",
+			Krb5Conf: "/etc/nspiproxy/krb5.conf", Timeout: 2 * time.Second, CacheSize: 50000,
+			PositiveTTL: 30 * time.Minute, NegativeTTL: 5 * time.Minute, WhenDown: WhenDownRefuse,
+		},
+		Keytabs: []File{"/etc/nspiproxy/dc1.keytab", "/etc/nspiproxy/accounts.keytab"},
+	}
+	if !reflect.DeepEqual(cfg.Identity, wantIdentity) {
+		t.Errorf("identity %+v, want %+v", cfg.Identity, wantIdentity)
+	}
+	if got := cfg.Policy.Rules[5].Match.Group; got != "S-1-5-21-1004336348-1177238915-682003330-1206" {
+		t.Errorf("group %s", got)
 	}
 	want := Relay{
 		Loops: 2, MaxConnections: 10000, ConnectTimeout: 3 * time.Second, HandshakeTimeout: 20 * time.Second,

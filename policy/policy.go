@@ -1,15 +1,20 @@
 package policy
 
-import "net/netip"
+import (
+	"net/netip"
+	"slices"
+)
 
 // DefaultRule is the name of the rule that applies when no other matches. No
 // rule of the configuration may have it.
 const DefaultRule = "default"
 
 // Subject is whom an NspiBind is charged to and where it comes from: what rules
-// look at. Empty fields are unknown, and match no condition on them.
+// look at. Empty fields are unknown, and match no condition on them. There is no
+// user without groups: an account has its primary group.
 type Subject struct {
 	SID     string     // "S-1-5-…" in decimal, as [SID] prints it
+	Groups  []string   // SIDs of the groups, nested ones included, in the same form
 	Account string     // `DOMAIN\user`, `user@domain` or `user`, in any case
 	Client  netip.Addr // IPv4-mapped addresses count as IPv4, zones are ignored
 	Backend string     // name of the backend
@@ -27,15 +32,33 @@ type Rule struct {
 	Name   string
 	Limit  Limit
 	DryRun bool // the rule watches and refuses nothing
+	// Unknown names the first rule before it that might have matched, and what
+	// about the user would have to be known, such as "rule watched needs a SID".
+	// Empty: all conditions could be judged.
+	Unknown string
 }
 
 // compiledRule is a rule with its conditions ready to compare.
 type compiledRule struct {
 	Rule
 	sid     string
+	group   string
 	backend string
 	account Pattern
 	clients addrSet
+	needs   needs
+}
+
+// needs is what a rule says when a condition has nothing to compare with. The
+// texts are made once: Match does not allocate.
+type needs struct{ sid, group, account string }
+
+func needsOf(rule string) needs {
+	return needs{
+		sid:     "rule " + rule + " needs a SID",
+		group:   "rule " + rule + " needs groups",
+		account: "rule " + rule + " needs an account",
+	}
 }
 
 // New compiles rules. Rules from [Parse] are always valid; of rules built in
@@ -49,9 +72,11 @@ func New(rules Ruleset) *Policy {
 		p.rules = append(p.rules, compiledRule{
 			Rule:    Rule{Name: r.Name, Limit: r.Limit, DryRun: r.DryRun || rules.DryRun},
 			sid:     string(r.Match.SID),
+			group:   string(r.Match.Group),
 			backend: r.Match.Backend,
 			account: r.Match.Account,
 			clients: newAddrSet(r.Match.Clients),
+			needs:   needsOf(r.Name),
 		})
 	}
 	return p
@@ -59,33 +84,55 @@ func New(rules Ruleset) *Policy {
 
 // Match returns the first rule that matches s, or the default. It does not
 // allocate as long as the account is shorter than [foldBuffer] bytes. Its time
-// is linear in the number of rules and in the length of the account.
+// is linear in the number of rules, in that of groups and in the length of the
+// account.
 func (p *Policy) Match(s Subject) Rule {
 	var buf [foldBuffer]byte
 	account := appendAccount(buf[:0], s.Account)
 	client := s.Client.Unmap().WithZone("")
+	rule, unknown := p.fallback, ""
 	for i := range p.rules {
-		if p.rules[i].matches(&s, account, client) {
-			return p.rules[i].Rule
+		if !p.rules[i].possible(&s, account, client) {
+			continue
+		}
+		lacks := p.rules[i].lacks(&s)
+		if lacks == "" {
+			rule = p.rules[i].Rule
+			break
+		}
+		if unknown == "" {
+			unknown = lacks
 		}
 	}
-	return p.fallback
+	rule.Unknown = unknown
+	return rule
 }
 
-// matches reports whether every condition of r holds. account is s.Account in
-// the form of appendAccount, client is s.Client unmapped: both are the same for
-// all rules.
-func (r *compiledRule) matches(s *Subject, account []byte, client netip.Addr) bool {
-	if r.backend != "" && r.backend != s.Backend {
+// possible reports whether no condition of r fails on what is known of s.
+// account is s.Account in the form of appendAccount, client is s.Client
+// unmapped: both are the same for all rules.
+func (r *compiledRule) possible(s *Subject, account []byte, client netip.Addr) bool {
+	switch {
+	case r.backend != "" && r.backend != s.Backend,
+		r.sid != "" && s.SID != "" && r.sid != s.SID,
+		!r.clients.isAll() && !r.clients.contains(client),
+		r.group != "" && len(s.Groups) > 0 && !slices.Contains(s.Groups, r.group):
 		return false
 	}
-	if r.sid != "" && r.sid != s.SID {
-		return false
+	return r.account.IsZero() || len(account) == 0 || r.account.matchFolded(account)
+}
+
+// lacks says which condition of r has nothing to compare with; empty: none.
+func (r *compiledRule) lacks(s *Subject) string {
+	switch {
+	case r.sid != "" && s.SID == "":
+		return r.needs.sid
+	case r.group != "" && len(s.Groups) == 0:
+		return r.needs.group
+	case !r.account.IsZero() && s.Account == "":
+		return r.needs.account
 	}
-	if !r.clients.isAll() && !r.clients.contains(client) {
-		return false
-	}
-	return r.account.IsZero() || (len(account) > 0 && r.account.matchFolded(account))
+	return ""
 }
 
 // Rules returns the rules in the order in which they are tried, the default
@@ -101,7 +148,7 @@ func (p *Policy) Rules() []Rule {
 // Decide returns what the rule says to another session of a user who holds
 // current sessions on that backend.
 func (r Rule) Decide(current int) Decision {
-	d := Decision{Action: Grant, Rule: r.Name, Limit: r.Limit, Current: current, DryRun: r.DryRun}
+	d := Decision{Action: Grant, Rule: r.Name, Limit: r.Limit, Current: current, DryRun: r.DryRun, Unknown: r.Unknown}
 	switch {
 	case !r.Limit.Reached(current):
 	case r.DryRun:

@@ -3,6 +3,7 @@ package policy
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 
@@ -11,8 +12,8 @@ import (
 
 func TestConditionsHoldTogetherOrNotAtAll(t *testing.T) {
 	site := netip.MustParsePrefix("10.1.0.0/16")
-	full := Match{SID: "S-1-5-21-1", Account: MustPattern(`LAB\a`), Clients: []netip.Prefix{site}, Backend: "dc1"}
-	subject := Subject{SID: "S-1-5-21-1", Account: `lab\A`, Client: netip.MustParseAddr("10.1.2.3"), Backend: "dc1"}
+	full := Match{SID: "S-1-5-21-1", Group: "S-1-5-32-544", Account: MustPattern(`LAB\a`), Clients: []netip.Prefix{site}, Backend: "dc1"}
+	subject := Subject{SID: "S-1-5-21-1", Groups: []string{"S-1-5-32-545", "S-1-5-32-544"}, Account: `lab\A`, Client: netip.MustParseAddr("10.1.2.3"), Backend: "dc1"}
 	for name, tc := range map[string]struct {
 		change func(*Subject)
 		want   string
@@ -21,6 +22,8 @@ func TestConditionsHoldTogetherOrNotAtAll(t *testing.T) {
 		"mapped client":      {func(s *Subject) { s.Client = netip.MustParseAddr("::ffff:10.1.2.3") }, "rule"},
 		"other SID":          {func(s *Subject) { s.SID = "S-1-5-21-10" }, DefaultRule},
 		"no SID":             {func(s *Subject) { s.SID = "" }, DefaultRule},
+		"other groups":       {func(s *Subject) { s.Groups = []string{"S-1-5-32-545"} }, DefaultRule},
+		"no groups":          {func(s *Subject) { s.Groups = nil }, DefaultRule},
 		"other account":      {func(s *Subject) { s.Account = `LAB\ab` }, DefaultRule},
 		"no account":         {func(s *Subject) { s.Account = "" }, DefaultRule},
 		"other network":      {func(s *Subject) { s.Client = netip.MustParseAddr("10.2.2.3") }, DefaultRule},
@@ -71,14 +74,15 @@ func TestDecisions(t *testing.T) {
 		action  Action
 		text    string
 	}{
-		{Rule{"r", 0, false}, 0, Refuse, "refuse: 0 of 0 sessions held, rule r"},
-		{Rule{"r", 50, false}, 49, Grant, "grant: 49 of 50 sessions held, rule r"},
-		{Rule{"r", 50, false}, 50, Refuse, "refuse: 50 of 50 sessions held, rule r"},
-		{Rule{"r", 50, false}, 51, Refuse, "refuse: 51 of 50 sessions held, rule r"},
-		{Rule{"r", 50, true}, 49, Grant, "grant (dry run): 49 of 50 sessions held, rule r"},
-		{Rule{"r", 50, true}, 50, GrantOverLimit, "grant over limit (dry run): 50 of 50 sessions held, rule r"},
-		{Rule{"r", Unlimited, false}, 1 << 30, Grant, "grant: 1073741824 of unlimited sessions held, rule r"},
-		{Rule{"r", Unlimited, true}, 0, Grant, "grant (dry run): 0 of unlimited sessions held, rule r"},
+		{Rule{Name: "r", Limit: 0}, 0, Refuse, "refuse: 0 of 0 sessions held, rule r"},
+		{Rule{Name: "r", Limit: 50}, 49, Grant, "grant: 49 of 50 sessions held, rule r"},
+		{Rule{Name: "r", Limit: 50}, 50, Refuse, "refuse: 50 of 50 sessions held, rule r"},
+		{Rule{Name: "r", Limit: 50}, 51, Refuse, "refuse: 51 of 50 sessions held, rule r"},
+		{Rule{Name: "r", Limit: 50, DryRun: true}, 49, Grant, "grant (dry run): 49 of 50 sessions held, rule r"},
+		{Rule{Name: "r", Limit: 50, DryRun: true}, 50, GrantOverLimit, "grant over limit (dry run): 50 of 50 sessions held, rule r"},
+		{Rule{Name: "r", Limit: Unlimited}, 1 << 30, Grant, "grant: 1073741824 of unlimited sessions held, rule r"},
+		{Rule{Name: "r", Limit: Unlimited, DryRun: true}, 0, Grant, "grant (dry run): 0 of unlimited sessions held, rule r"},
+		{Rule{Name: "r", Limit: 2, Unknown: "rule a needs groups"}, 2, Refuse, "refuse: 2 of 2 sessions held, rule r; rule a needs groups"},
 	} {
 		d := tc.rule.Decide(tc.current)
 		if d.Action != tc.action || d.String() != tc.text {
@@ -100,6 +104,9 @@ func drawMatch(t *rapid.T, label string) Match {
 	if rapid.Bool().Draw(t, label+" has sid") {
 		m.SID = SID(rapid.SampledFrom([]string{"S-1-5-1", "S-1-5-2"}).Draw(t, label+" sid"))
 	}
+	if rapid.Bool().Draw(t, label+" has group") {
+		m.Group = SID(rapid.SampledFrom([]string{"S-1-5-8", "S-1-5-9"}).Draw(t, label+" group"))
+	}
 	if rapid.Bool().Draw(t, label+" has account") {
 		m.Account = MustPattern(rapid.SampledFrom([]string{`LAB\a*`, `lab\*b`, `*\ab`, `*`, `LAB\??`}).Draw(t, label+" account"))
 	}
@@ -115,6 +122,7 @@ func drawMatch(t *rapid.T, label string) Match {
 func drawSubject(t *rapid.T) Subject {
 	s := Subject{
 		SID:     rapid.SampledFrom([]string{"", "S-1-5-1", "S-1-5-2"}).Draw(t, "sid"),
+		Groups:  rapid.SampledFrom([][]string{nil, {"S-1-5-8"}, {"S-1-5-7", "S-1-5-9"}}).Draw(t, "groups"),
 		Account: rapid.SampledFrom([]string{"", `LAB\A`, `lab\ab`, `X\AB`, `LAB\ab@`}).Draw(t, "account"),
 		Backend: rapid.SampledFrom([]string{"dc1", "dc2"}).Draw(t, "backend"),
 	}
@@ -132,6 +140,7 @@ func holds(m Match, s Subject) bool {
 	}
 	return client &&
 		(m.SID == "" || string(m.SID) == s.SID) &&
+		(m.Group == "" || slices.Contains(s.Groups, string(m.Group))) &&
 		(m.Account.IsZero() || s.Account != "" && reference(m.Account.String()).MatchString(s.Account)) &&
 		(m.Backend == "" || m.Backend == s.Backend)
 }
@@ -142,17 +151,62 @@ func TestFirstMatchingRuleDecides(t *testing.T) {
 		for i := range rapid.IntRange(0, 6).Draw(t, "rules") {
 			rules.Rules = append(rules.Rules, RuleConfig{Name: fmt.Sprint(i), Limit: Limit(i), Match: drawMatch(t, fmt.Sprint("rule ", i))})
 		}
-		s, want := drawSubject(t), DefaultRule
+		s, want, unknown := drawSubject(t), DefaultRule, ""
 		for _, r := range rules.Rules {
 			if holds(r.Match, s) {
 				want = r.Name
 				break
 			}
+			if unknown == "" && mightHold(r.Match, s) {
+				unknown = "rule " + r.Name + " needs "
+			}
 		}
-		if got := New(rules).Match(s).Name; got != want {
-			t.Fatalf("%+v: rule %s, want %s", s, got, want)
+		got := New(rules).Match(s)
+		if got.Name != want || !strings.HasPrefix(got.Unknown, unknown) || (got.Unknown == "") != (unknown == "") {
+			t.Fatalf("%+v: rule %s (%s), want %s (%s)", s, got.Name, got.Unknown, want, unknown)
 		}
 	})
+}
+
+// mightHold reports whether m would hold if everything that is not known of s
+// were as m wants it.
+func mightHold(m Match, s Subject) bool {
+	if s.SID == "" {
+		m.SID = ""
+	}
+	if len(s.Groups) == 0 {
+		m.Group = ""
+	}
+	if s.Account == "" {
+		m.Account = Pattern{}
+	}
+	return holds(m, s)
+}
+
+func TestDecisionSaysWhatWouldHaveToBeKnown(t *testing.T) {
+	rules := New(Ruleset{Default: DefaultLimits{Limit: 9}, Rules: []RuleConfig{
+		{Name: "elsewhere", Match: Match{SID: "S-1-5-21-1", Backend: "dc2"}},
+		{Name: "watched", Match: Match{SID: "S-1-5-21-1"}, Limit: 1},
+		{Name: "team", Match: Match{Group: "S-1-5-21-9"}, Limit: 2},
+		{Name: "services", Match: Match{Account: MustPattern(`LAB\svc-*`)}, Limit: 3},
+	}})
+	for _, tc := range []struct {
+		subject Subject
+		want    string
+	}{
+		{Subject{}, "grant: 0 of 9 sessions held, rule default; rule watched needs a SID"},
+		{Subject{Account: `LAB\svc-1`}, "grant: 0 of 3 sessions held, rule services; rule watched needs a SID"},
+		{Subject{SID: "S-1-5-21-1"}, "grant: 0 of 1 sessions held, rule watched"},
+		{Subject{SID: "S-1-5-21-2"}, "grant: 0 of 9 sessions held, rule default; rule team needs groups"},
+		{Subject{SID: "S-1-5-21-2", Groups: []string{"S-1-5-21-9"}}, "grant: 0 of 2 sessions held, rule team"},
+		{Subject{SID: "S-1-5-21-2", Groups: []string{"S-1-5-21-8"}}, "grant: 0 of 9 sessions held, rule default; rule services needs an account"},
+		{Subject{SID: "S-1-5-21-2", Groups: []string{"S-1-5-21-8"}, Account: `LAB\a`}, "grant: 0 of 9 sessions held, rule default"},
+	} {
+		tc.subject.Backend = "dc1"
+		if got := rules.Match(tc.subject).Decide(0).String(); got != tc.want {
+			t.Errorf("%+v: %s, want %s", tc.subject, got, tc.want)
+		}
+	}
 }
 
 func TestRuleThatIsCalledShadowedNeverDecides(t *testing.T) {

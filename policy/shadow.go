@@ -23,6 +23,7 @@ func (v *validator) shadowed() {
 func (r *compiledRule) covers(other *compiledRule) bool {
 	return (r.backend == "" || r.backend == other.backend) &&
 		(r.sid == "" || r.sid == other.sid) &&
+		(r.group == "" || r.group == other.group) &&
 		r.clients.covers(other.clients) &&
 		r.account.covers(other.account)
 }

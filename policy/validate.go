@@ -32,6 +32,7 @@ func (v *validator) run() {
 	}
 	v.backends()
 	v.listeners()
+	v.identity()
 	v.rules()
 	v.refusal()
 	v.numbers()
@@ -138,12 +139,20 @@ func (v *validator) rules() {
 			v.problem(path+".name", quote(DefaultRule), "another name: decisions use this one when no rule matches")
 		}
 		v.knownBackend(path+".match.backend", r.Match.Backend)
-		if r.Match.SID != "" {
-			v.warn(path+".match.sid", "a condition on a SID, which this version cannot learn from the traffic: the rule never matches", "a condition on account")
+		if !v.cfg.Identity.learnsSIDs() {
+			v.unknowable(path+".match.sid", r.Match.SID)
+			v.unknowable(path+".match.group", r.Match.Group)
 		}
 	}
 	if len(v.problems.found) == 0 {
 		v.shadowed()
+	}
+}
+
+// unknowable warns of a condition on a SID where no SID is ever known.
+func (v *validator) unknowable(path string, sid SID) {
+	if sid != "" {
+		v.warn(path, "a condition on a SID, and nothing that tells SIDs: the rule never matches", "identity.keytabs, identity.directory, or a condition on account")
 	}
 }
 
@@ -157,7 +166,7 @@ func (v *validator) refusal() {
 
 // numbers checks the ranges of numbers.
 func (v *validator) numbers() {
-	r := &v.cfg.Relay
+	r, d := &v.cfg.Relay, &v.cfg.Identity.Directory
 	for _, n := range []struct {
 		path            string
 		value, min, max int
@@ -165,6 +174,7 @@ func (v *validator) numbers() {
 		{"relay.loops", r.Loops, 0, 256},                          // more loops than cores only add switches
 		{"relay.max_connections", r.MaxConnections, 1, 1_000_000}, // two descriptors each; Linux allows 2^20 by default
 		{"relay.max_fragment", r.MaxFragment, minFragment, maxFragment},
+		{"identity.directory.cache_size", d.CacheSize, 1, 1_000_000}, // some hundred bytes each, groups more
 	} {
 		if n.value < n.min || n.value > n.max {
 			v.problem(n.path, fmt.Sprintf("the number %d", n.value), fmt.Sprintf("%d to %d", n.min, n.max))
@@ -174,7 +184,7 @@ func (v *validator) numbers() {
 
 // durations checks the ranges and units of durations.
 func (v *validator) durations() {
-	r := &v.cfg.Relay
+	r, directory := &v.cfg.Relay, &v.cfg.Identity.Directory
 	for _, d := range []struct {
 		path                  string
 		value, min, max, unit time.Duration
@@ -183,6 +193,9 @@ func (v *validator) durations() {
 		{"relay.handshake_timeout", r.HandshakeTimeout, time.Second, 10 * time.Minute, 1},       // below the 15 min of Windows clients
 		{"relay.keepalive", r.Keepalive, time.Second, 2 * time.Hour, time.Second},               // TCP_KEEPIDLE; 2 h is the system's default
 		{"relay.shutdown_timeout", r.ShutdownTimeout, 0, time.Hour, 1},
+		{"identity.directory.timeout", directory.Timeout, 100 * time.Millisecond, time.Minute, 1}, // binds wait for it
+		{"identity.directory.positive_ttl", directory.PositiveTTL, time.Second, 24 * time.Hour, 1},
+		{"identity.directory.negative_ttl", directory.NegativeTTL, time.Second, time.Hour, 1}, // a new account is unknown for so long
 	} {
 		switch {
 		case d.value < d.min || d.value > d.max:

@@ -1,0 +1,59 @@
+package policy
+
+import (
+	"errors"
+	"fmt"
+	"os"
+)
+
+// files checks the files that the configuration names: that they can be read,
+// and secrets by nobody else.
+func (v *validator) files() {
+	for i, path := range v.cfg.Identity.Keytabs {
+		v.file(fmt.Sprintf("identity.keytabs[%d]", i), path, CheckPrivate)
+	}
+	d := &v.cfg.Identity.Directory
+	if !d.Configured() {
+		return
+	}
+	const key = "identity.directory"
+	v.file(key+".password_file", d.PasswordFile, CheckPrivate)
+	v.file(key+".ca_file", d.CAFile, checkReadable)
+	if d.Keytab != "" {
+		v.file(key+".keytab", d.Keytab, CheckPrivate)
+		v.file(key+".krb5_conf", d.Krb5Conf, checkReadable)
+	}
+}
+
+// file reports what check finds about a file.
+func (v *validator) file(path string, file File, check func(string) error) {
+	if file == "" {
+		return
+	}
+	err := check(string(file))
+	if err == nil {
+		return
+	}
+	if private := (*notPrivate)(nil); errors.As(err, &private) {
+		v.problem(path, fmt.Sprintf("%s, which others than its owner can use (mode %04o)", quote(string(file)), private.mode.Perm()),
+			"a file for its owner alone: chmod 600")
+		return
+	}
+	v.problem(path, quote(string(file))+" ("+reason(err)+")", "a file that can be read")
+}
+
+// reason is err without the path, which an error names anyway.
+func reason(err error) string {
+	if pathError := (*os.PathError)(nil); errors.As(err, &pathError) {
+		return pathError.Err.Error()
+	}
+	return "not a regular file"
+}
+
+func checkReadable(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return f.Close()
+}
