@@ -17,22 +17,28 @@ func (i *inspector) admit(k *rpcparse.Call, h rpcparse.Header, p *passage) relay
 	if i.orphan {
 		return i.toServer(p) // nobody is there to grant it
 	}
-	id, proven := identityOf(k.Security, i.client())
+	u, ok := i.userOf(k.Security)
+	if !ok {
+		return i.wait(k, h, p)
+	}
 	backend := i.service.backend.Name
-	rule := i.server.policy.Match(subjectOf(id, i.client(), backend))
+	rule := i.server.policy.Match(u.subject(i.client(), backend))
+	if u.unsure != "" && i.server.config.Identity.Directory.WhenDown == policy.WhenDownRefuse {
+		return i.refuse(k, u.id, policy.Decision{Action: policy.Refuse, Rule: rule.Name, Limit: rule.Limit, Unknown: "the directory is down"}, p)
+	}
 	slot, usage, outcome := i.session.Reserve(session.ReserveRequest{
-		User: id, Limit: int(rule.Enforced()), Proven: proven, Wake: i.conn.Wake,
+		User: u.id, Limit: int(rule.Enforced()), Proven: u.proven(), Wake: i.conn.Wake,
 	})
 	decision := rule.Decide(usage.Held + usage.Reserved)
 	switch outcome {
 	case session.Wait:
 		return i.wait(k, h, p)
 	case session.Refused:
-		return i.refuse(k, id, decision, p)
+		return i.refuse(k, u.id, decision, p)
 	}
 	if decision.Action == policy.GrantOverLimit {
 		i.server.metrics.overLimit(backend, decision)
-		i.server.recorder.refused(i, k, id, decision, "")
+		i.server.recorder.refused(i, k, u.id, decision, "")
 	}
 	k.Tag = slot
 	return i.forwardBind(p)

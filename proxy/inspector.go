@@ -37,6 +37,8 @@ type inspector struct {
 	deferred    []deferredAnswer    // answers that wait for the end of a response
 	handshakes  []*secctx.Handshake // of security contexts whose outcome is not reported yet
 	keyed       bool                // some security context has known keys
+	users       []*user             // of security contexts
+	lookup      *lookup             // in the directory, for the bind that waits
 	answer      []byte              // scratch of the last verdict
 	dead        []uint32            // security contexts that a refusal left without their sequence
 	key         string              // of keySecurity
@@ -118,8 +120,11 @@ func (i *inspector) touch() {
 // one is remembered: it is asked for with every sealed request.
 func (i *inspector) keyOf(s *rpcparse.SecurityContext) string {
 	if i.key == "" || i.keySecurity != s {
-		id, _ := identityOf(s, i.client())
-		i.key, i.keySecurity = id.Key(), s
+		u, ok := i.userOf(s)
+		if !ok {
+			return "" // still being looked up: nothing is counted for it yet
+		}
+		i.key, i.keySecurity = u.id.Key(), s
 	}
 	return i.key
 }

@@ -117,6 +117,9 @@ func (rec refusalRecord) event(r *recorder) *zerolog.Event {
 	if rec.station != "" {
 		e = e.Str("workstation", clip(rec.station))
 	}
+	if rec.decision.Unknown != "" {
+		e = e.Str("unknown", clip(rec.decision.Unknown))
+	}
 	return e.Str("assurance", rec.user.Assurance.String()).
 		Str("client", rec.client.String()).
 		Str("backend", rec.backend).

@@ -15,21 +15,23 @@ import (
 	"github.com/nspiproxy/nspiproxy/rpcparse"
 	"github.com/nspiproxy/nspiproxy/rpcparse/nspi"
 	"github.com/nspiproxy/nspiproxy/session"
+	"github.com/nspiproxy/nspiproxy/session/directory"
 )
 
 // Server is one running proxy: its listeners, its session table, its policy.
 type Server struct {
-	config   *policy.Config
-	policy   *policy.Policy
-	refusal  refusal
-	log      zerolog.Logger
-	table    *session.Table
-	group    *relay.Group
-	metrics  *metrics
-	recorder *recorder
-	services []*service
-	http     *metricsServer
-	keys     *keyring
+	config    *policy.Config
+	policy    *policy.Policy
+	refusal   refusal
+	log       zerolog.Logger
+	table     *session.Table
+	group     *relay.Group
+	metrics   *metrics
+	recorder  *recorder
+	services  []*service
+	http      *metricsServer
+	keys      *keyring
+	directory *directory.Directory // nil: none
 }
 
 // New prepares a server for a valid configuration. Nothing listens before
@@ -49,6 +51,9 @@ func New(config *policy.Config, log zerolog.Logger) (*Server, error) {
 		return nil, err
 	}
 	s.keys = keys
+	if s.directory, err = newDirectory(&config.Identity.Directory); err != nil {
+		return nil, err
+	}
 	group, err := relay.NewGroup(relayOptions(&config.Relay))
 	if err != nil {
 		return nil, err
@@ -119,6 +124,9 @@ func (s *Server) Run(ctx context.Context) error {
 	go s.keys.watch(stopWriter)
 
 	defer s.http.stop()
+	if s.directory != nil {
+		defer s.directory.Close()
+	}
 
 	<-ctx.Done()
 	deadline, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.config.Relay.ShutdownTimeout)
