@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/nspiproxy/nspiproxy/proxy/capture/listing"
+	"github.com/nspiproxy/nspiproxy/rpcparse"
 )
 
 // values returns what one row has of a field, in the order of the PDU, written
@@ -128,8 +129,9 @@ func object(r *listing.Row) []string {
 	return []string{r.Object}
 }
 
+// requestFrame is told by tshark where it tells the opnum as well.
 func requestFrame(r *listing.Row) []string {
-	if r.RequestFrame == 0 {
+	if r.RequestFrame == 0 || r.Opnum == nil {
 		return nil
 	}
 	return []string{decimal(r.RequestFrame)}
@@ -201,15 +203,23 @@ func features(r *listing.Row) (out []string) {
 // version is one number to tshark, where it is that of a transfer syntax.
 func version(s *listing.Syntax) string { return decimal(uint32(s.Minor)<<16 | uint32(s.Major)) }
 
+// protocolCount and protocols are shown by tshark where they are the reason.
 func protocolCount(r *listing.Row) []string {
-	if r.RejectReason == nil {
+	if !versionRejected(r) {
 		return nil
 	}
 	return []string{decimal(len(r.Versions))}
 }
 
+func versionRejected(r *listing.Row) bool {
+	return r.RejectReason != nil && *r.RejectReason == rpcparse.NakProtocolVersionNotSupported
+}
+
 func protocols(part int) values {
 	return func(r *listing.Row) (out []string) {
+		if !versionRejected(r) {
+			return nil
+		}
 		for _, v := range r.Versions {
 			var n [2]int
 			if _, err := fmt.Sscanf(v, "%d.%d", &n[0], &n[1]); err == nil {
