@@ -4,9 +4,16 @@ package lab
 
 import (
 	"bytes"
+	"fmt"
+	"os"
 	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
 	"testing"
 
+	"github.com/nspiproxy/nspiproxy/proxy/capture/capturetest"
 	"github.com/nspiproxy/nspiproxy/proxy/capture/listing"
 	"github.com/nspiproxy/nspiproxy/proxy/capture/oracle"
 )
@@ -76,4 +83,51 @@ func output(t *testing.T, name string, args ...string) []byte {
 		t.Fatalf("%s: %v\n%s", name, err, stderr.Bytes())
 	}
 	return out
+}
+
+// TestScenariosReadAsTsharkReadsThem holds tshark to what the tests of package capture expect: stream numbers above all,
+// which the collection of captures has few difficult cases of.
+func TestScenariosReadAsTsharkReadsThem(t *testing.T) {
+	for _, s := range capturetest.Scenarios() {
+		t.Run(s.Name, func(t *testing.T) {
+			file := filepath.Join(t.TempDir(), "scenario.pcap")
+			if err := os.WriteFile(file, s.File, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			want := s.PDUs
+			if s.Why != "" {
+				want = s.Tshark
+			}
+			pdus, streams := tsharkBrief(t, file)
+			if !slices.Equal(pdus, want) {
+				t.Errorf("PDUs:\ntshark %q\nwant   %q", pdus, want)
+			}
+			if streams != s.Streams {
+				t.Errorf("tshark counts %d streams, want %d", streams, s.Streams)
+			}
+		})
+	}
+}
+
+// tsharkBrief lists the PDUs that tshark finds as scenarios do, and counts the TCP streams.
+func tsharkBrief(t *testing.T, file string) (pdus []string, streams int) {
+	t.Helper()
+	for _, row := range Dissect(t, file, "tcp", "frame.number", "tcp.stream", "dcerpc.pkt_type", "dcerpc.cn_call_id") {
+		if row[1] == "" {
+			continue // the header was cut
+		}
+		stream, err := strconv.Atoi(row[1])
+		if err != nil {
+			t.Fatalf("stream %q", row[1])
+		}
+		streams = max(streams, stream+1)
+		if row[2] == "" {
+			continue
+		}
+		calls := strings.Split(row[3], ",")
+		for i, ptype := range strings.Split(row[2], ",") {
+			pdus = append(pdus, fmt.Sprintf("%s %d %s %s", row[0], stream, ptype, calls[i]))
+		}
+	}
+	return pdus, streams
 }

@@ -49,7 +49,8 @@
 // Streams are numbered alike. tshark 4.0, without options:
 //
 //   - uses segments that come late only where a PDU waits for them (unless
-//     tcp.reassemble_out_of_order is set): here they are put in order;
+//     tcp.reassemble_out_of_order is set), and leaves out those that were
+//     acknowledged before or overlap others: here they are put in order;
 //   - does not find a PDU whose header is spread over two segments, where the
 //     port does not tell it: here it is found if the connection was captured
 //     from its beginning;
