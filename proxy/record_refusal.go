@@ -99,7 +99,7 @@ func (s *refusalSums) flush(r *recorder, now time.Time, all bool) {
 			delete(s.open, key)
 			continue
 		}
-		sum.last.event(r).Int("repeated", sum.repeated).Dur("within", now.Sub(sum.since)).Msg(eventText)
+		sum.last.event(r).Int("repeated", sum.repeated).Int64("within_ms", now.Sub(sum.since).Milliseconds()).Msg(eventText)
 		sum.since, sum.repeated = now, 0
 	}
 }

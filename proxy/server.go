@@ -111,8 +111,9 @@ func expired() context.Context {
 	return ctx
 }
 
-// Run, after Start, serves until ctx ends, then stops accepting, waits for connections to
-// end as long as the configuration says, closes the rest, and returns.
+// Run serves, after Start, until ctx ends, then stops accepting, waits for
+// connections to end as long as the configuration says, closes the rest, and
+// returns.
 func (s *Server) Run(ctx context.Context) error {
 	stopWriter, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var writer sync.WaitGroup

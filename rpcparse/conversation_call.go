@@ -112,7 +112,7 @@ func (c *Conversation) begin(r *Request) (*Call, error) {
 		k.Level = LevelConnect
 	}
 	if len(c.calls) >= MaxCalls && c.opts.FollowAll {
-		c.forget(c.calls[0]) // captures may lack all that one side sent
+		c.calls = append(c.calls[:0], c.calls[1:]...) // captures may lack all that one side sent
 	}
 	if len(c.calls) >= MaxCalls {
 		return nil, Errorf(ClassLimit, "calls", 12, "more than %d calls wait for their answers", MaxCalls)

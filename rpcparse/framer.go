@@ -42,6 +42,8 @@ func (f *Framer) Next(b []byte) (pdu []byte, h Header, err error) {
 	}
 	if err = h.parse(b); err == nil {
 		err = f.check(&h)
+	} else if earlier := f.checkPrefix(b); earlier != nil {
+		err = earlier // what fewer bytes would have shown
 	}
 	if err != nil {
 		f.err = err
@@ -85,15 +87,19 @@ func (f *Framer) MaxFragment() int {
 	return min(max(DefaultFragment, int(f.negotiated)), f.Limits.maxFragment())
 }
 
-// checkPrefix judges less than a header.
+// checkPrefix judges the first bytes of a PDU in the order in which they
+// arrive, so that the error does not depend on how the stream was split.
 func (f *Framer) checkPrefix(b []byte) error {
-	if err := checkPrefix(b); err != nil {
-		return err
+	const upToType = 3
+	if len(b) >= upToType {
+		if err := checkPrefix(b[:upToType]); err != nil {
+			return err
+		}
+		if t := PType(b[2]); !f.allows(t) {
+			return f.typeError(t)
+		}
 	}
-	if len(b) > 2 && !f.allows(PType(b[2])) {
-		return f.typeError(PType(b[2]))
-	}
-	return nil
+	return checkPrefix(b)
 }
 
 // check judges a good header: is this the direction and the size for it?

@@ -106,6 +106,26 @@ func TestFramerTakesEachTypeFromOneSideOnly(t *testing.T) {
 	}
 }
 
+// TestFramerSaysTheSameOfAnErrorHoweverItArrives: headers that are wrong in two places.
+func TestFramerSaysTheSameOfAnErrorHoweverItArrives(t *testing.T) {
+	for name, header := range map[string]string{
+		"direction and auth_length":    "0500 00 03 10000000 1800 dfff 01000000",
+		"direction and frag_length":    "0500 00 03 10000000 0f00 0000 01000000",
+		"direction and representation": "0500 00 03 50000000 1800 0000 01000000",
+		"version and direction":        "0502 00 03 10000000 1800 0000 01000000",
+		"representation and length":    "0500 02 03 50000000 0000 0000 01000000",
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := unhex(t, header)
+			_, whole := frame(t, &Framer{Dir: ServerToClient}, b, func() int { return len(b) })
+			_, split := frame(t, &Framer{Dir: ServerToClient}, b, func() int { return 1 })
+			if whole == nil || split == nil || whole.Error() != split.Error() {
+				t.Errorf("in one piece %v, byte by byte %v", whole, split)
+			}
+		})
+	}
+}
+
 func TestFramerErrorIsFinal(t *testing.T) {
 	good := golden(t, "NspiBind request")
 	for name, bad := range map[string][]byte{

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -14,10 +15,11 @@ const (
 	liveTick  = 2 * time.Second
 )
 
-// Live runs the demonstration until ctx ends and prints to w what happens: who
-// holds how many sessions, and every refusal as the proxy logs it, in colours if
-// the reader can show them.
+// Live runs the demonstration until ctx ends or w cannot be written to, and
+// prints to w what happens: who holds how many sessions, and every refusal as
+// the proxy logs it, in colours if the reader can show them.
 func Live(ctx context.Context, w io.Writer, colours bool) error {
+	w = zerolog.SyncWriter(w) // for tables and log records: neither may land inside the other
 	console := zerolog.ConsoleWriter{Out: w, TimeFormat: time.TimeOnly, NoColor: !colours}
 	log := zerolog.New(zerolog.SyncWriter(console)).Level(zerolog.InfoLevel).With().Timestamp().Logger()
 	s, err := build(ctx, log)
@@ -25,10 +27,9 @@ func Live(ctx context.Context, w io.Writer, colours bool) error {
 		return err
 	}
 	defer s.stop()
-	fmt.Fprintf(w, "domain controller (simulated)  endpoint mapper %v, limit %d\n", s.controller.EPMAddr(), defaultLimit)
-	fmt.Fprintf(w, "nspiproxy in front of it       endpoint mapper %v, limit %d, %d for LAB\\svc-*\n", s.mapper, defaultLimit, leakyLimit)
-	fmt.Fprintln(w, `LAB\alice binds and unbinds; LAB\svc-leaky only binds. Stop with Ctrl-C.`)
-
+	if _, err := io.WriteString(w, s.opening()); err != nil {
+		return err
+	}
 	var t tally
 	ended := make(chan error, 2)
 	go func() { ended <- behave(ctx, s, &t, livePause) }()
@@ -38,19 +39,31 @@ func Live(ctx context.Context, w io.Writer, colours bool) error {
 	for {
 		select {
 		case <-tick.C:
-			s.print(w, &t)
+			if _, err := io.WriteString(w, s.holders(&t)); err != nil {
+				return err
+			}
 		case err := <-ended:
 			return err
 		}
 	}
 }
 
-// print shows who holds how many sessions at this moment.
-func (s *stage) print(w io.Writer, t *tally) {
-	fmt.Fprintf(w, "\n%-16s %5s %6s %8s %8s\n", "user", "held", "binds", "unbinds", "oldest")
+// opening says who takes part.
+func (s *stage) opening() string {
+	return fmt.Sprintf(`domain controller (simulated)  endpoint mapper %v, limit %d
+nspiproxy in front of it       endpoint mapper %v, limit %d, %d for LAB\svc-*
+LAB\alice binds and unbinds; LAB\svc-leaky only binds. Stop with Ctrl-C.
+`, s.controller.EPMAddr(), defaultLimit, s.mapper, defaultLimit, leakyLimit)
+}
+
+// holders is a table of who holds how many sessions at this moment.
+func (s *stage) holders(t *tally) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "\n%-16s %5s %6s %8s %8s\n", "user", "held", "binds", "unbinds", "oldest")
 	for _, u := range s.proxy.Sessions().Users() {
-		fmt.Fprintf(w, "%-16s %5d %6d %8d %8v\n", u.User, u.Held, u.Binds, u.Unbinds, u.Age.Round(time.Second))
+		fmt.Fprintf(&b, "%-16s %5d %6d %8d %8v\n", u.User, u.Held, u.Binds, u.Unbinds, u.Age.Round(time.Second))
 	}
-	fmt.Fprintf(w, "refused %d; sessions: proxy %d, domain controller %d\n\n",
+	fmt.Fprintf(&b, "refused %d; sessions: proxy %d, domain controller %d\n\n",
 		t.refused.Load(), s.proxy.Sessions().Count().Sessions, s.controller.TotalSessions())
+	return b.String()
 }

@@ -17,5 +17,5 @@
 // [DC.Count] what the domain controller holds.
 //
 // Files: process.go starts and ends programs, proxy.go nspiproxy, dc.go the domain controller, impacket.go the Python
-// client, rawclient.go a client that may misbehave, tshark.go the capture; perf/ is the comparison with other proxies.
+// client, tshark.go the capture; rawnspi/ is a client that may misbehave, perf/ the comparison with other proxies.
 package lab

@@ -38,6 +38,7 @@ type member struct {
 // TestFourThousandConnectionsLeaveNoSlot opens them all, each with an NspiBind, and ends them in every manner. The limit
 // must hold exactly, however many binds of one user race each other.
 func TestFourThousandConnectionsLeaveNoSlot(t *testing.T) {
+	needFiles(t, enoughFiles)
 	dc := StartDC(t, DCOptions{Address: "127.0.10.51", Anonymous: true})
 	proxy := StartProxy(t, ProxyOptions{Front: "127.0.20.51", DC: dc, Limit: manyLimit})
 	address := proxy.NSPI(t)

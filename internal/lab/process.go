@@ -45,9 +45,10 @@ func start(t testing.TB, name string, cmd *exec.Cmd) *Process {
 	return p
 }
 
-// reap waits for the program; its exit state is in cmd.ProcessState once done is closed.
+// reap waits for the program; once done is closed, its exit state is in cmd.ProcessState and its last line in Out.
 func (p *Process) reap() {
 	_ = p.cmd.Wait()
+	p.Out.end()
 	close(p.done)
 }
 
@@ -86,14 +87,15 @@ func (p *Process) Ended() bool {
 
 // Lines collects what a program writes, line by line.
 type Lines struct {
-	w   *io.PipeWriter
-	mu  sync.Mutex
-	all []string
+	w     *io.PipeWriter
+	ended chan struct{} // closed when no line can follow
+	mu    sync.Mutex
+	all   []string
 }
 
 func newLines() *Lines {
 	r, w := io.Pipe()
-	l := &Lines{w: w}
+	l := &Lines{w: w, ended: make(chan struct{})}
 	go l.collect(r)
 	return l
 }
@@ -101,7 +103,14 @@ func newLines() *Lines {
 // Write takes a piece of output; a line counts when it is complete.
 func (l *Lines) Write(b []byte) (int, error) { return l.w.Write(b) }
 
+// end returns when the last line is in All.
+func (l *Lines) end() {
+	_ = l.w.Close()
+	<-l.ended
+}
+
 func (l *Lines) collect(r io.Reader) {
+	defer close(l.ended)
 	s := bufio.NewScanner(r)
 	s.Buffer(nil, 1<<20) // a stack dump's longest line
 	for s.Scan() {

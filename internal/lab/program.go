@@ -27,12 +27,28 @@ func Main(m *testing.M) int {
 	return code
 }
 
-// raiseFileLimit lets this process and its children have as many files as the machine allows.
+// enoughFiles is more than the proxy needs for the connections of the largest test, two each.
+const enoughFiles = 10000
+
+// raiseFileLimit lets this process and its children have as many files as the machine allows; some let root allow more.
 func raiseFileLimit() {
 	var r syscall.Rlimit
-	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &r) == nil {
-		r.Cur = r.Max
-		_ = syscall.Setrlimit(syscall.RLIMIT_NOFILE, &r)
+	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &r) != nil {
+		return
+	}
+	if r.Max < enoughFiles && syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: enoughFiles, Max: enoughFiles}) == nil {
+		return
+	}
+	r.Cur = r.Max
+	_ = syscall.Setrlimit(syscall.RLIMIT_NOFILE, &r)
+}
+
+// needFiles fails the test where so many files cannot be open: time-outs would be all that is seen of it.
+func needFiles(t testing.TB, n uint64) {
+	t.Helper()
+	var r syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &r); err != nil || r.Cur < n {
+		t.Fatalf("this machine allows %d open files, the test needs %d (ulimit -Hn)", r.Cur, n)
 	}
 }
 

@@ -4,6 +4,7 @@ package lab
 
 import (
 	"fmt"
+	"net"
 	"testing"
 
 	"github.com/nspiproxy/nspiproxy/rpcparse"
@@ -29,15 +30,12 @@ func TestTsharkDissectsEveryRefusal(t *testing.T) {
 	}
 	capture.Stop(t)
 
-	for _, row := range Complaints(t, capture.File) {
-		t.Errorf("tshark complains: frame %s from port %s, packet type %s: %s", row[0], row[1], row[2], row[3])
-	}
+	checkNoComplaints(t, capture.File)
 	logonFailed := fmt.Sprintf("nspi.MAPISTATUS_status == 0x%08x", uint32(nspi.LogonFailed))
-	accessDenied := fmt.Sprintf("dcerpc.pkt_type == 3 && dcerpc.cn_status == 0x%08x", rpcparse.StatusAccessDenied)
 	for _, c := range []struct {
 		what, filter string
 		sealed       bool
-	}{{"MAPI_E_LOGON_FAILED", logonFailed, false}, {"access denied", accessDenied, true}} {
+	}{{"MAPI_E_LOGON_FAILED", logonFailed, false}, {"access denied", faultFilter(rpcparse.StatusAccessDenied), true}} {
 		want := 0
 		for _, w := range ways {
 			if w.sealed == c.sealed {
@@ -48,4 +46,56 @@ func TestTsharkDissectsEveryRefusal(t *testing.T) {
 			t.Errorf("tshark reads %d answers %s, want %d", len(rows), c.what, want)
 		}
 	}
+}
+
+// TestTsharkDissectsWhatElseTheProxySays: the endpoint mapper's answers with ports of the proxy, the refusal to join
+// another's association, and the fault to a security context that has missed a PDU.
+func TestTsharkDissectsWhatElseTheProxySays(t *testing.T) {
+	dc := StartDC(t, DCOptions{Address: "127.0.10.62", Anonymous: true})
+	proxy := StartProxy(t, ProxyOptions{Front: "127.0.20.62", DC: dc, Limit: 1})
+	capture := StartCapture(t, "tcp and host "+proxy.Front)
+	owner := dial(t, proxy, 1) // asks the endpoint mapper
+	bindSession(t, owner)
+	if err := dial(t, proxy, 2).Bind(owner.Group); err == nil {
+		t.Error("another client address has joined the association")
+	}
+	client := StartImpacket(t)
+	sealed := ways[4]
+	expect(t, "connect", client.Connect("a", sealed.at(proxy.Front))) // Impacket asks the endpoint mapper in its own way
+	handle := expect(t, "bind", client.Bind("a")).Handle
+	sealed.refused(t, client.Bind("a"))
+	if a := client.Query("a", handle); a.Kind != KindFault || a.Status != rpcparse.StatusSecPkgError {
+		t.Errorf("a call of the security context that has missed one: %+v", a)
+	}
+	capture.Stop(t)
+
+	checkNoComplaints(t, capture.File)
+	_, port, err := net.SplitHostPort(proxy.NSPI(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		what, filter string
+		least        int
+	}{
+		{"towers with the proxy's port", "tcp.srcport == 135 && epm.opnum == 3 && epm.proto.tcp_port == " + port, 3},
+		{"bind_nak", "dcerpc.pkt_type == 13", 1},
+		{"a fault of the security package", faultFilter(rpcparse.StatusSecPkgError), 1},
+	} {
+		if rows := Dissect(t, capture.File, c.filter, "frame.number"); len(rows) < c.least {
+			t.Errorf("tshark reads %d answers %s, want at least %d", len(rows), c.what, c.least)
+		}
+	}
+}
+
+func checkNoComplaints(t *testing.T, file string) {
+	t.Helper()
+	for _, row := range Complaints(t, file) {
+		t.Errorf("tshark complains: frame %s from port %s, packet type %s: %s", row[0], row[1], row[2], row[3])
+	}
+}
+
+// faultFilter finds fault PDUs with a status.
+func faultFilter(status uint32) string {
+	return fmt.Sprintf("dcerpc.pkt_type == 3 && dcerpc.cn_status == 0x%08x", status)
 }

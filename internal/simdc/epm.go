@@ -126,9 +126,8 @@ func (m *epmService) page(x *call, h tower.Handle, limit uint32, match func(regi
 			}
 		}
 	} else {
-		r, known := x.conn.assoc.remove(nspi.Handle(h))
-		c, isCursor := r.(cursor)
-		if !known || !isCursor {
+		c, known := x.conn.assoc.take(nspi.Handle(h))
+		if !known {
 			return nil, tower.Handle{}, false
 		}
 		rest = c.rest
@@ -146,8 +145,20 @@ func freeHandle(x *call) ([]byte, uint32) {
 	if len(x.stub) < tower.HandleSize {
 		return nil, rpcparse.StatusBadStubData
 	}
-	x.conn.assoc.remove(nspi.Handle(x.stub[:tower.HandleSize]))
+	x.conn.assoc.take(nspi.Handle(x.stub[:tower.HandleSize]))
 	return make([]byte, tower.HandleSize+4), 0
+}
+
+// take removes an entry handle and returns what it stands for. Handles of other
+// services are left alone: their resources are not the endpoint mapper's to end.
+func (a *association) take(h nspi.Handle) (cursor, bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	c, ok := a.handles[h].(cursor)
+	if ok {
+		delete(a.handles, h)
+	}
+	return c, ok
 }
 
 func stubOrFault(stub []byte, err error) ([]byte, uint32) {

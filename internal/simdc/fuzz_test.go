@@ -11,7 +11,8 @@ import (
 	"github.com/nspiproxy/nspiproxy/rpcparse/tower"
 )
 
-// FuzzServices: no stub of any operation panics or answers more than it may.
+// FuzzServices: no stub of any operation panics, answers more than it may, or
+// leaves a session behind when its association has ended.
 func FuzzServices(f *testing.F) {
 	handle := nspi.Handle{4: 1}
 	withHandle := func(n int) []byte { return append(handle[:], make([]byte, n)...) }
@@ -27,13 +28,19 @@ func FuzzServices(f *testing.F) {
 	f.Add(tower.OpnumMap, mapped, false, false, true)
 	listed, _ := tower.AppendLookupRequest(nil, tower.LookupRequest{MaxEntries: 4}, tower.NDR64, rpcparse.LittleEndian)
 	f.Add(tower.OpnumLookup, listed, true, false, true)
+	f.Add(tower.OpnumLookupHandleFree, withHandle(0), false, false, true) // of a session, not of an entry
 
 	s := &Server{cfg: Config{AnonymousBind: true}.withDefaults(), sessions: newSessions(5), book: newAddressBook(somePeople())}
 	mapper := &epmService{registrations: []registration{{iface: nspi.Interface, addr: netip.MustParseAddrPort("127.0.0.1:1")}}}
 	f.Fuzz(func(t *testing.T, opnum uint16, stub []byte, ndr64, bigEndian, epm bool) {
 		table := newAssociations(&s.ids)
 		a, _ := table.enter(0, netip.MustParseAddr("127.0.0.1"))
-		defer table.leave(a)
+		defer func() {
+			table.leave(a)
+			if left := s.sessions.counts(); len(left) != 0 {
+				t.Errorf("sessions are left: %v", left)
+			}
+		}()
 		owned, _ := s.sessions.open(nil)
 		a.store(handle, owned)
 		x := &call{conn: &conn{server: s, assoc: a}, opnum: opnum, stub: stub, order: rpcparse.Order(bigEndian),

@@ -103,16 +103,12 @@ func openPcap(r io.Reader) (*frames, error) {
 	if err != nil {
 		return nil, headerError(err)
 	}
-	link := fileLinkType(p.LinkType())
+	link := p.LinkType()
 	if err := knownLink(link); err != nil {
 		return nil, err
 	}
 	return &frames{packets: p, link: func(gopacket.CaptureInfo) layers.LinkType { return link }}, nil
 }
-
-// fileLinkType takes the network field of a pcap header apart: its upper bits
-// say how long the frame check sequences are.
-func fileLinkType(l layers.LinkType) layers.LinkType { return l & 0xffff }
 
 func openPcapNG(r io.Reader) (*frames, error) {
 	p, err := pcapgo.NewNgReader(r, pcapgo.NgReaderOptions{WantMixedLinkType: true, SkipUnknownVersion: true})

@@ -14,11 +14,12 @@ type defragmenter struct {
 	v4      *ip4defrag.IPv4Defragmenter
 	v6      *ip6defrag.IPv6Defragmenter
 	waiting int
+	limit   int // of waiting
 }
 
 // room makes place for one more fragment.
 func (d *defragmenter) room() {
-	if d.v4 == nil || d.waiting >= maxFragments {
+	if d.v4 == nil || d.waiting >= d.limit {
 		d.v4, d.v6, d.waiting = ip4defrag.NewIPv4Defragmenter(), ip6defrag.NewIPv6Defragmenter(), 0
 	}
 	d.waiting++

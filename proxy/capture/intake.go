@@ -44,7 +44,7 @@ type exchange interface {
 	// PDU. ok is false when the other direction contradicts.
 	role(t rpcparse.PType) (dir rpcparse.Direction, ok bool)
 	emit(p PDU)
-	note(text string)
+	note(frame int, text string)
 }
 
 // take takes the bytes of p, before which lost bytes are missing.
@@ -52,10 +52,12 @@ func (in *intake) take(p piece, lost int, x exchange) {
 	if in.state == foreign {
 		return
 	}
+	if p.frame > in.frame { // less behind a hole that was filled late
+		in.frame, in.time = p.frame, p.time
+	}
 	if lost != 0 {
 		in.gap(lost, x)
 	}
-	in.frame, in.time = p.frame, p.time
 	in.ahead = in.ahead || p.ahead
 	b := p.data
 	if n := min(in.skip, len(b)); n > 0 {
@@ -168,7 +170,7 @@ func (in *intake) next(b []byte, x exchange) int {
 	switch {
 	case !ok:
 		in.state = foreign
-		x.note("not DCE/RPC any more: " + err.Error())
+		x.note(in.frame, "not DCE/RPC any more: "+err.Error())
 		return 0
 	case len(b) < max(rpcparse.HeaderSize, int(h.FragLength)):
 		return 0
@@ -190,7 +192,7 @@ func (in *intake) emit(p PDU, x exchange) {
 // if they lie inside one PDU whose length is known.
 func (in *intake) gap(n int, x exchange) {
 	if in.state == framing {
-		x.note(gapText(n))
+		x.note(in.frame, gapText(n))
 	}
 	in.pass(n)
 	left := in.left()
@@ -239,7 +241,7 @@ func (in *intake) left() int {
 // end notes the end of the connection, or of the capture.
 func (in *intake) end(x exchange) {
 	if in.state == framing && len(in.buf) > 0 {
-		x.note("ends inside a PDU")
+		x.note(in.frame, "ends inside a PDU")
 	}
 	in.buf, in.skip = nil, 0
 	if in.state != foreign {

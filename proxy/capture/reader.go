@@ -11,6 +11,7 @@ type Reader struct {
 	// Note, if set, is called with what is worth knowing besides PDUs.
 	Note func(Note)
 
+	limits  limits
 	frames  *frames
 	decoder decoder
 	table   table
@@ -30,7 +31,13 @@ func NewReader(r io.Reader) (*Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Reader{frames: f}, nil
+	return newReader(f, defaultLimits), nil
+}
+
+func newReader(f *frames, l limits) *Reader {
+	r := &Reader{frames: f, limits: l}
+	r.table.limit, r.decoder.fragments.limit = l.connections, l.fragments
+	return r
 }
 
 // Next returns the next PDU in the order of the frames that complete them. At
@@ -117,7 +124,7 @@ func (r *Reader) reading(c *conn, s *segment) *reading {
 	if s.has(flagRST) {
 		return nil
 	}
-	if r.read.n >= maxReading {
+	if r.read.n >= r.limits.reading {
 		r.close(r.read.oldest().conn)
 	}
 	c.reading = newReading(c)
@@ -130,7 +137,7 @@ func (r *Reader) sequence(own, other *side, s *segment) {
 	seq := s.seq
 	if s.has(flagSYN) {
 		seq++
-		if !own.sequence.known && own.reading.info == nil {
+		if own.sequence.begin(seq) && own.reading.info == nil {
 			own.intake.state, own.intake.resumed = opening, false
 		}
 	}
@@ -156,7 +163,7 @@ func (r *Reader) deliver(own *side) deliverer {
 
 // settle brings the books of a side up to date.
 func (r *Reader) settle(s *side) {
-	for s.sequence.kept > maxWaiting {
+	for s.sequence.kept > r.limits.waiting {
 		s.sequence.giveUp(r.deliver(s))
 	}
 	r.holes.watch(s, r.now)
@@ -213,10 +220,10 @@ func (r *Reader) close(c *conn) {
 
 // bound keeps the limits on memory.
 func (r *Reader) bound() {
-	for r.kept > maxBuffered && r.read.n > 0 {
+	for r.kept > r.limits.buffered && r.read.n > 0 {
 		r.close(r.read.oldest().conn)
 	}
-	for r.ready.cost > maxHeld {
+	for r.ready.cost > r.limits.held {
 		s, _ := r.holes.oldest()
 		if s == nil {
 			return
@@ -232,8 +239,8 @@ func (r *Reader) finish() {
 	}
 }
 
-func (r *Reader) tell(stream int, text string) {
+func (r *Reader) tell(n Note) {
 	if r.Note != nil {
-		r.Note(Note{Frame: r.now, Stream: stream, Text: text})
+		r.Note(n)
 	}
 }

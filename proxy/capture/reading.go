@@ -100,10 +100,10 @@ func (x sideExchange) emit(p PDU) {
 	x.ready.add(p)
 }
 
-func (x sideExchange) note(text string) {
+func (x sideExchange) note(frame int, text string) {
 	rd := x.side.reading
 	if rd.client < 0 {
 		return // nothing of DCE/RPC yet
 	}
-	x.tell(rd.conn.number, fmt.Sprintf("%v: %s", rd.conn.ends[x.side.index()], text))
+	x.tell(Note{Frame: frame, Stream: rd.conn.number, Text: fmt.Sprintf("%v: %s", rd.conn.ends[x.side.index()], text)})
 }

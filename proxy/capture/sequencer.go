@@ -39,6 +39,7 @@ const unknown = -1
 // their sequence numbers. What comes twice is dropped the second time. Behind a
 // hole pieces wait, until it is filled or given up.
 type sequencer struct {
+	moved   bool   // there was payload
 	known   bool   // next is valid: something of this direction was seen
 	next    uint32 // sequence number of the byte to come
 	acked   uint32 // highest acknowledgement of the other side
@@ -57,12 +58,24 @@ func (s *sequencer) expect(seq uint32) {
 	}
 }
 
+// begin notes a SYN, behind which the next byte has number seq, and reports
+// whether the direction begins with it. A server may answer again with another
+// number as long as it has sent nothing else.
+func (s *sequencer) begin(seq uint32) bool {
+	if s.moved {
+		return false
+	}
+	s.known, s.next = true, seq
+	return true
+}
+
 // add takes one piece, which is kept only as a copy.
 func (s *sequencer) add(p piece, deliver deliverer) {
 	s.expect(p.seq)
 	if p.size() == 0 {
 		return
 	}
+	s.moved = true
 	ahead := int(int32(p.seq - s.next))
 	if ahead > maxJump || ahead < -maxJump {
 		// No window is that large: the ports are used by another connection,

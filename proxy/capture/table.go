@@ -1,8 +1,6 @@
 package capture
 
-import (
-	"net/netip"
-)
+import "net/netip"
 
 // endpoints names a connection: both ends, the smaller first.
 type endpoints [2]netip.AddrPort
@@ -45,6 +43,7 @@ type table struct {
 	conns  map[endpoints]*conn
 	recent recency[*conn]
 	count  int
+	limit  int // of conns
 }
 
 // find returns the connection of s and which end sent it. dropped is one that
@@ -54,7 +53,7 @@ func (t *table) find(s *segment) (c *conn, sender int, dropped *conn) {
 	c = t.conns[ends]
 	switch {
 	case c == nil:
-		if len(t.conns) >= maxConnections {
+		if len(t.conns) >= t.limit {
 			dropped = t.recent.oldest()
 			t.forget(dropped)
 		}

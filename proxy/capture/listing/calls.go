@@ -8,9 +8,11 @@ const maxCalls = rpcparse.MaxCalls
 
 // call is what rows of answers tell about their request.
 type call struct {
-	opnum uint16
-	iface string
-	frame int
+	opnum  uint16
+	iface  string
+	object string
+	frame  int  // of the first fragment
+	bound  bool // its context was offered by a bind, accepted or not
 }
 
 // callTable remembers requests by call id, answered ones as well: a response
@@ -24,7 +26,11 @@ func (t *callTable) put(id uint32, c call) {
 	if t.byID == nil {
 		t.byID = make(map[uint32]call)
 	}
-	if _, known := t.byID[id]; !known {
+	old, known := t.byID[id]
+	if known && old.bound && !c.bound {
+		return // a call of a context that nobody knows does not replace one of a context that is known
+	}
+	if !known {
 		if len(t.ids) >= maxCalls {
 			delete(t.byID, t.ids[0])
 			t.ids = t.ids[1:]
@@ -37,24 +43,49 @@ func (t *callTable) put(id uint32, c call) {
 // match completes the rows of requests and of what answers them.
 func (c *connection) match(r *Row) {
 	switch r.ptype {
+	case rpcparse.PTypeBind, rpcparse.PTypeAlterContext:
+		c.offer(r.Contexts)
 	case rpcparse.PTypeRequest:
-		if r.ContextID == nil || r.Opnum == nil {
-			return
-		}
-		if p := c.conversation.Context(*r.ContextID); p != nil {
-			r.Interface = p.Abstract.UUID.String()
-		}
-		if r.first {
-			c.calls.put(r.CallID, call{opnum: *r.Opnum, iface: r.Interface, frame: r.Frame})
-		}
+		c.request(r)
 	case rpcparse.PTypeResponse, rpcparse.PTypeFault:
-		known, ok := c.calls.byID[r.CallID]
-		if !ok {
-			return
-		}
-		r.Opnum, r.Interface, r.RequestFrame = &known.opnum, known.iface, known.frame
-	default:
-		return
+		c.answer(r)
 	}
 	r.Operation = operationName(r.Interface, r.Opnum)
+}
+
+func (c *connection) offer(contexts []Context) {
+	if c.offered == nil {
+		c.offered = make(map[uint16]bool)
+	}
+	for i := range contexts {
+		c.offered[contexts[i].ID] = true
+	}
+}
+
+func (c *connection) request(r *Row) {
+	if r.ContextID == nil {
+		return
+	}
+	if p := c.conversation.Context(*r.ContextID); p != nil {
+		r.Interface = p.Abstract.UUID.String()
+	}
+	if r.first {
+		c.calls.put(r.CallID, call{
+			opnum: *r.Opnum, iface: r.Interface, object: r.Object,
+			frame: r.Frame, bound: c.offered[*r.ContextID],
+		})
+	}
+}
+
+// answer tells of the request. Its opnum says nothing where nobody has seen
+// what interface it is of; tshark does not tell it then, either.
+func (c *connection) answer(r *Row) {
+	known, ok := c.calls.byID[r.CallID]
+	if !ok {
+		return
+	}
+	r.RequestFrame, r.Interface = known.frame, known.iface
+	if known.bound {
+		r.Opnum, r.Object = &known.opnum, known.object
+	}
 }

@@ -9,47 +9,59 @@ import (
 	"github.com/nspiproxy/nspiproxy/rpcparse/secctx/spnego"
 )
 
-// describe fills in what the type of the PDU has. A PDU that cannot be parsed
-// keeps what its header says.
+// describe fills in what the type of the PDU has. Of a PDU that cannot be
+// parsed, it shows as much as can be told.
 func (r *Row) describe(pdu []byte) {
+	if r.parse(pdu) == nil || len(pdu) < rpcparse.HeaderSize {
+		return
+	}
+	body := bytes.Clone(pdu)
+	o := rpcparse.Drep(body[4:8]).Order()
+	o.PutUint16(body[8:], uint16(len(body))) // where the capture cut it
+	o.PutUint16(body[10:], 0)                // without a verifier, which may be what is wrong
+	_ = r.parse(body)
+	r.StubLength = nil
+	if start := len(pdu) - rpcparse.VerifierSize - int(r.AuthLength); r.AuthLength > 0 && r.Cut == 0 && start >= rpcparse.HeaderSize {
+		t := pdu[start:]
+		r.verifier(&rpcparse.Verifier{
+			Type: rpcparse.AuthType(t[0]), Level: rpcparse.AuthLevel(t[1]), PadLength: t[2], Reserved: t[3],
+			ContextID: o.Uint32(t[4:]), Token: t[rpcparse.VerifierSize:],
+		}, true)
+	}
+}
+
+// parse fills in what the type of the PDU has.
+func (r *Row) parse(pdu []byte) error {
 	switch r.ptype {
 	case rpcparse.PTypeRequest:
-		if x, err := rpcparse.ParseRequest(pdu); err == nil {
-			r.request(&x)
-		}
+		return describe(pdu, rpcparse.ParseRequest, r.request)
 	case rpcparse.PTypeResponse:
-		if x, err := rpcparse.ParseResponse(pdu); err == nil {
-			r.response(&x)
-		}
+		return describe(pdu, rpcparse.ParseResponse, r.response)
 	case rpcparse.PTypeFault:
-		if x, err := rpcparse.ParseFault(pdu); err == nil {
-			r.fault(&x)
-		}
+		return describe(pdu, rpcparse.ParseFault, r.fault)
 	case rpcparse.PTypeBind, rpcparse.PTypeAlterContext:
-		if x, err := rpcparse.ParseBind(pdu); err == nil {
-			r.bind(&x)
-		}
+		return describe(pdu, rpcparse.ParseBind, r.bind)
 	case rpcparse.PTypeBindAck, rpcparse.PTypeAlterContextResp:
-		if x, err := rpcparse.ParseBindAck(pdu); err == nil {
-			r.bindAck(&x)
-		}
+		return describe(pdu, rpcparse.ParseBindAck, r.bindAck)
 	case rpcparse.PTypeBindNak:
-		if x, err := rpcparse.ParseBindNak(pdu); err == nil {
-			r.bindNak(&x)
-		}
+		return describe(pdu, rpcparse.ParseBindNak, r.bindNak)
 	case rpcparse.PTypeAuth3:
-		if x, err := rpcparse.ParseAuth3(pdu); err == nil {
-			r.verifier(&x.Verifier, x.HasVerifier)
-		}
+		return describe(pdu, rpcparse.ParseAuth3, func(x *rpcparse.Auth3) { r.verifier(&x.Verifier, x.HasVerifier) })
 	case rpcparse.PTypeCoCancel:
-		if x, err := rpcparse.ParseCoCancel(pdu); err == nil {
-			r.verifier(&x.Verifier, x.HasVerifier)
-		}
+		return describe(pdu, rpcparse.ParseCoCancel, func(x *rpcparse.CoCancel) { r.verifier(&x.Verifier, x.HasVerifier) })
 	case rpcparse.PTypeOrphaned:
-		if x, err := rpcparse.ParseOrphaned(pdu); err == nil {
-			r.verifier(&x.Verifier, x.HasVerifier)
-		}
+		return describe(pdu, rpcparse.ParseOrphaned, func(x *rpcparse.Orphaned) { r.verifier(&x.Verifier, x.HasVerifier) })
 	}
+	return nil
+}
+
+// describe parses a PDU of one type and fills in what it has.
+func describe[T any](pdu []byte, parse func([]byte) (T, error), fill func(*T)) error {
+	x, err := parse(pdu)
+	if err == nil {
+		fill(&x)
+	}
+	return err
 }
 
 func (r *Row) request(x *rpcparse.Request) {
@@ -120,20 +132,21 @@ func (r *Row) verifier(v *rpcparse.Verifier, has bool) {
 	}
 }
 
-// newNTLM reads the NTLM message in a token; nil if there is none.
+// newNTLM reads the NTLM message in a token; nil if there is none. Of a message
+// that cannot be parsed, its type is known.
 func newNTLM(token []byte) *NTLM {
+	const typeOffset = 8 // behind the signature
 	mech, inner, ok := spnego.Unwrap(token)
-	if !ok || mech != spnego.MechNTLM {
+	if !ok || mech != spnego.MechNTLM || len(inner) < typeOffset+4 {
 		return nil
 	}
+	m := &NTLM{Message: rpcparse.LittleEndian.Uint32(inner[typeOffset:])}
 	if a, err := ntlm.ParseAuthenticate(inner); err == nil {
-		return &NTLM{Message: 3, Domain: Text(a.Domain), User: Text(a.User), Workstation: Text(a.Workstation), Anonymous: a.Anonymous}
+		m.Domain, m.User, m.Workstation, m.Anonymous = Text(a.Domain), Text(a.User), Text(a.Workstation), a.Anonymous
+	} else if c, err := ntlm.ParseChallenge(inner); err == nil {
+		m.Target = Text(c.TargetName)
+	} else if n, err := ntlm.ParseNegotiate(inner); err == nil {
+		m.Domain, m.Workstation = Text(n.Domain), Text(n.Workstation)
 	}
-	if c, err := ntlm.ParseChallenge(inner); err == nil {
-		return &NTLM{Message: 2, Target: Text(c.TargetName)}
-	}
-	if n, err := ntlm.ParseNegotiate(inner); err == nil {
-		return &NTLM{Message: 1, Domain: Text(n.Domain), Workstation: Text(n.Workstation)}
-	}
-	return nil
+	return m
 }

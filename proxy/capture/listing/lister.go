@@ -19,6 +19,7 @@ type Lister struct {
 type connection struct {
 	conversation *rpcparse.Conversation
 	calls        callTable
+	offered      map[uint16]bool // ids of presentation contexts, accepted or not
 }
 
 func connectionOf(c *capture.Connection) *connection {

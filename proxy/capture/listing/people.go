@@ -94,6 +94,8 @@ func (r *Row) callText() string {
 	switch {
 	case r.Operation != "":
 		return interfaceName(r.Interface) + " " + r.Operation
+	case r.Opnum == nil && r.RequestFrame > 0:
+		return fmt.Sprintf("answers frame %d", r.RequestFrame)
 	case r.Opnum == nil:
 		return ""
 	case r.Interface != "":

@@ -27,8 +27,8 @@ type Row struct {
 	AuthLength   uint16 `json:"auth_length"`
 	CallID       uint32 `json:"call_id"`
 
-	// Requests, responses and faults. Opnum and Interface of the latter two are
-	// those of the request that they answer.
+	// Requests, responses and faults. Opnum, Interface and Object of the latter
+	// two are those of the request that they answer.
 	ContextID    *uint16 `json:"ctx_id,omitempty"`
 	Opnum        *uint16 `json:"opnum,omitempty"`
 	Operation    string  `json:"operation,omitempty"` // its name, where this program knows it
