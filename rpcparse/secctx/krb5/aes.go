@@ -1,6 +1,7 @@
 package krb5
 
 import (
+	"bytes"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha1"
@@ -83,15 +84,16 @@ func (p *aesProfile) mac(base []byte, usage uint32, purpose byte) hash.Hash {
 // aesForm makes and takes the tokens of RFC 4121, DCE style.
 type aesForm struct {
 	profile *aesProfile
-	base    []byte // never modified: clones share it
+	base    []byte
 	flags   byte   // of signed tokens
 	signer  hash.Hash
 	sealer  *aesSealer
 	sum     [sha512.Size384]byte
+	want    [aesHeaderSize]byte
 }
 
 func newAESForm(profile *aesProfile, base []byte, from Role, acceptorSubkey bool) *aesForm {
-	f := &aesForm{profile: profile, base: append([]byte(nil), base...)}
+	f := &aesForm{profile: profile, base: bytes.Clone(base)}
 	if from == Acceptor {
 		f.flags |= aesFlagAcceptor
 	}
@@ -104,7 +106,12 @@ func newAESForm(profile *aesProfile, base []byte, from Role, acceptorSubkey bool
 func (f *aesForm) numberMask() uint64 { return math.MaxUint64 }
 
 func (f *aesForm) clone() form {
-	return &aesForm{profile: f.profile, base: f.base, flags: f.flags}
+	return &aesForm{profile: f.profile, base: bytes.Clone(f.base), flags: f.flags}
+}
+
+func (f *aesForm) wipe() {
+	clear(f.base)
+	f.signer, f.sealer = nil, nil
 }
 
 func (f *aesForm) size(seal bool) int {
@@ -123,11 +130,11 @@ func (f *aesForm) fits(n int, seal bool) bool {
 
 // number checks the clear header of a token.
 func (f *aesForm) number(token []byte, seal bool) (uint64, *wire.Error) {
-	var want [aesHeaderSize]byte
+	want := f.want[:]
 	number := binary.BigEndian.Uint64(token[8:])
-	f.putHeader(want[:], number, seal, len(token))
+	f.putHeader(want, number, seal, len(token))
 	switch {
-	case [2]byte(token) != [2]byte(want[:]):
+	case [2]byte(token) != [2]byte(want):
 		return 0, wire.Errorf(wire.ClassAuth, "krb5_token_id", 0, "id %x, expected %x", token[:2], want[:2])
 	case token[2]&aesFlags != want[2]:
 		return 0, wire.Errorf(wire.ClassAuth, "krb5_flags", 2, "flags %#x, expected %#x", token[2], want[2])

@@ -4,6 +4,7 @@ import (
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/subtle"
+	"encoding/binary"
 )
 
 var zeroBlock [aes.BlockSize]byte
@@ -107,9 +108,18 @@ func (c *cts) decryptBlocks(b []byte) {
 		}
 		block := b[i : i+aes.BlockSize]
 		c.block.Decrypt(block, block)
-		subtle.XORBytes(block, block, previous)
+		xorBlock(block, previous)
 	}
 	c.chain = last
+}
+
+// xorBlock is subtle.XORBytes for one block, inlined. Decryption of the next
+// block does not wait for it; where encryption does, subtle's single store is
+// faster than these two.
+func xorBlock(dst, src []byte) {
+	le := binary.LittleEndian
+	le.PutUint64(dst, le.Uint64(dst)^le.Uint64(src))
+	le.PutUint64(dst[8:], le.Uint64(dst[8:])^le.Uint64(src[8:]))
 }
 
 // encryptEnd encrypts the end of a message, more than one block. The last two
@@ -137,5 +147,5 @@ func (c *cts) decryptEnd(b []byte) {
 		stolen[i] = sent // what was cut off is still there
 	}
 	c.block.Decrypt(stolen, stolen)
-	subtle.XORBytes(stolen, stolen, c.chain[:])
+	xorBlock(stolen, c.chain[:])
 }

@@ -1,6 +1,7 @@
 package krb5
 
 import (
+	"bytes"
 	"crypto/hmac"
 	"crypto/md5"
 	"crypto/rc4"
@@ -46,7 +47,7 @@ const (
 // streams for a sealed message that goes in and out again: RC4 of the standard
 // library cannot be re-keyed, and every message has its own keys.
 type rc4Form struct {
-	base     []byte // never modified: clones share it
+	base     []byte
 	from     Role
 	keys     *rc4Keys
 	scratch  [md5.Size]byte
@@ -62,13 +63,18 @@ type rc4Keys struct {
 }
 
 func newRC4Form(base []byte, from Role) *rc4Form {
-	return &rc4Form{base: append([]byte(nil), base...), from: from}
+	return &rc4Form{base: bytes.Clone(base), from: from}
 }
 
 // numberMask: a number has half of SND_SEQ.
 func (f *rc4Form) numberMask() uint64 { return 0xffffffff }
 
-func (f *rc4Form) clone() form { return &rc4Form{base: f.base, from: f.from} }
+func (f *rc4Form) clone() form { return newRC4Form(f.base, f.from) }
+
+func (f *rc4Form) wipe() {
+	clear(f.base)
+	f.keys = nil
+}
 
 func (f *rc4Form) derive() *rc4Keys {
 	if f.keys != nil {

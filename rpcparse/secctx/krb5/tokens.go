@@ -63,8 +63,10 @@ type form interface {
 	seal(p parts, number uint64, token []byte)
 	open(p parts, number uint64, token []byte) bool
 
-	// clone returns a form with ciphers of its own.
+	// clone returns a form with a key and ciphers of its own.
 	clone() form
+	// wipe overwrites the key and forgets the ciphers.
+	wipe()
 }
 
 // parts are the pieces of a message in front of its token. header and trailer
@@ -131,6 +133,13 @@ func (s *Stream) Clone() *Stream {
 	c := *s
 	c.form = s.form.clone()
 	return &c
+}
+
+// Wipe overwrites the stream's key. What package crypto has expanded from it
+// is left to the garbage collector. A wiped stream gives class state.
+func (s *Stream) Wipe() {
+	s.form.wipe()
+	s.failed = wire.Errorf(wire.ClassState, "krb5_wiped", 0, "the stream's key was wiped")
 }
 
 // Format prints the stream without its keys, whatever the verb.
