@@ -85,7 +85,7 @@ func (p *aesProfile) mac(base []byte, usage uint32, purpose byte) hash.Hash {
 type aesForm struct {
 	profile *aesProfile
 	base    []byte
-	flags   byte   // of signed tokens
+	flags   byte // of signed tokens
 	signer  hash.Hash
 	sealer  *aesSealer
 	sum     [sha512.Size384]byte
