@@ -17,7 +17,7 @@ type Established struct {
 	*Initiated
 	AcceptorSequence uint32 // number of the server's first message
 
-	acceptor *Key // the server's subkey; nil: none
+	acceptor sealed // the server's subkey; nil: none
 }
 
 // SessionKeys is what the streams of both directions start from.
@@ -50,8 +50,8 @@ func (in *Initiated) OpenAPRep(token []byte) (*Established, error) {
 	}
 	e := &Established{Initiated: in, AcceptorSequence: uint32(part.SequenceNumber)}
 	if part.Subkey.KeyType != 0 || len(part.Subkey.KeyValue) != 0 {
-		e.acceptor = &Key{Etype: part.Subkey.KeyType, Value: part.Subkey.KeyValue}
-		if err := checkKey(*e.acceptor, "server's subkey"); err != nil {
+		e.acceptor = seal(Key{Etype: part.Subkey.KeyType, Value: part.Subkey.KeyValue})
+		if err := checkKey(e.acceptor(), "server's subkey"); err != nil {
 			return nil, err
 		}
 	}
@@ -80,11 +80,11 @@ func (e *Established) Keys() SessionKeys {
 	k := SessionKeys{InitiatorSequence: e.Sequence, AcceptorSequence: e.AcceptorSequence}
 	switch {
 	case e.acceptor != nil:
-		k.Key, k.AcceptorSubkey = *e.acceptor, true
+		k.Key, k.AcceptorSubkey = e.acceptor(), true
 	case e.subkey != nil:
-		k.Key = *e.subkey
+		k.Key = e.subkey()
 	default:
-		k.Key = *e.session
+		k.Key = e.session()
 	}
 	return k
 }
@@ -92,18 +92,14 @@ func (e *Established) Keys() SessionKeys {
 // Wipe overwrites the keys of the exchange, when streams have been made of
 // them or the context has ended. The keytab's keys stay.
 func (e *Established) Wipe() {
-	if e.acceptor != nil {
-		clear(e.acceptor.Value)
-	}
+	e.acceptor.wipe()
 	e.Initiated.Wipe()
 }
 
 // Wipe overwrites the session key and the client's subkey.
 func (in *Initiated) Wipe() {
-	clear(in.session.Value)
-	if in.subkey != nil {
-		clear(in.subkey.Value)
-	}
+	in.session.wipe()
+	in.subkey.wipe()
 }
 
 // openPart decrypts and reads an AP-REP.
@@ -119,7 +115,7 @@ func (in *Initiated) openPart(token []byte) (*messages.EncAPRepPart, error) {
 	if rep.PVNO != protocolVersion {
 		return nil, wire.Errorf(wire.ClassInvalid, nameAPRep, 0, "version %d, expected %d", rep.PVNO, protocolVersion)
 	}
-	plain, err := decrypt(rep.EncPart, *in.session, keyusage.AP_REP_ENCPART, "AP-REP")
+	plain, err := decrypt(rep.EncPart, in.session(), keyusage.AP_REP_ENCPART, "AP-REP")
 	if err != nil {
 		return nil, err
 	}

@@ -47,8 +47,8 @@ type Initiated struct {
 
 	ctime   time.Time // seconds, as the AP-REP repeats them
 	cusec   int
-	session *Key
-	subkey  *Key // nil: none
+	session sealed
+	subkey  sealed // nil: none
 }
 
 // String names client and service.
@@ -84,7 +84,7 @@ func OpenAPReq(token []byte, kt *Keytab) (*Initiated, Outcome) {
 	if plain == nil {
 		return nil, kt.unopened(o, ticket.Realm, ticket.SName.NameString, err)
 	}
-	in, err := initiate(req, plain, entry.key)
+	in, err := initiate(req, plain, entry.key())
 	if err != nil {
 		o.Result, o.Err = Malformed, err
 		return nil, o
@@ -118,7 +118,7 @@ func parseAPReq(token []byte) (*messages.APReq, error) {
 // none fits; err is the first, and so the likeliest, key's.
 func (kt *Keytab) openTicket(t *messages.Ticket) (plain []byte, with Entry, err error) {
 	for _, e := range kt.Find(t.Realm, t.SName.NameString, t.EncPart.EType, uint32(t.EncPart.KVNO)) {
-		plain, failed := decrypt(t.EncPart, *e.key, keyusage.KDC_REP_TICKET, "ticket")
+		plain, failed := decrypt(t.EncPart, e.key(), keyusage.KDC_REP_TICKET, "ticket")
 		if failed == nil {
 			return plain, e, nil
 		}
@@ -131,7 +131,7 @@ func (kt *Keytab) openTicket(t *messages.Ticket) (plain []byte, with Entry, err 
 
 // initiate reads the opened ticket, and the authenticator with its session
 // key.
-func initiate(req *messages.APReq, plain []byte, service *Key) (*Initiated, error) {
+func initiate(req *messages.APReq, plain []byte, service Key) (*Initiated, error) {
 	var part messages.EncTicketPart
 	if err := decode(plain, "ticket", part.Unmarshal); err != nil {
 		return nil, err
@@ -141,16 +141,16 @@ func initiate(req *messages.APReq, plain []byte, service *Key) (*Initiated, erro
 		AuthTime: part.AuthTime,
 		EndTime:  part.EndTime,
 		ReplayID: sha256.Sum256(req.EncryptedAuthenticator.Cipher),
-		session:  &Key{Etype: part.Key.KeyType, Value: part.Key.KeyValue},
+		session:  seal(Key{Etype: part.Key.KeyType, Value: part.Key.KeyValue}),
 	}
-	auth, err := openAuthenticator(req.EncryptedAuthenticator, *in.session)
+	auth, err := openAuthenticator(req.EncryptedAuthenticator, in.session())
 	if err != nil {
 		return nil, err
 	}
 	if err := in.take(auth, &part); err != nil {
 		return nil, err
 	}
-	in.PAC, in.PACErr = findPAC(part.AuthorizationData, *service)
+	in.PAC, in.PACErr = findPAC(part.AuthorizationData, service)
 	return in, nil
 }
 

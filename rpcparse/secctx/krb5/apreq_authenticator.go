@@ -55,8 +55,8 @@ func (in *Initiated) take(auth *types.Authenticator, part *messages.EncTicketPar
 		return err
 	}
 	if auth.SubKey.KeyType != 0 || len(auth.SubKey.KeyValue) != 0 {
-		in.subkey = &Key{Etype: auth.SubKey.KeyType, Value: auth.SubKey.KeyValue}
-		if err := checkKey(*in.subkey, "client's subkey"); err != nil {
+		in.subkey = seal(Key{Etype: auth.SubKey.KeyType, Value: auth.SubKey.KeyValue})
+		if err := checkKey(in.subkey(), "client's subkey"); err != nil {
 			return err
 		}
 	}

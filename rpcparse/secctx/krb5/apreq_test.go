@@ -316,7 +316,7 @@ func TestWipeOverwritesTheKeysOfTheHandshakeOnly(t *testing.T) {
 		t.Fatal(err)
 	}
 	e.Wipe()
-	for _, key := range []*Key{e.acceptor, in.subkey, in.session} {
+	for _, key := range []Key{e.acceptor(), in.subkey(), in.session()} {
 		if !bytes.Equal(key.Value, make([]byte, len(key.Value))) {
 			t.Errorf("%s is left", key)
 		}

@@ -6,8 +6,8 @@ import (
 
 // Key is a Kerberos key: the long-term key of an account, a session key or a
 // subkey. It prints its encryption type and never its value, however it is
-// printed; a struct that keeps one in an unexported field keeps a pointer,
-// because package fmt reads the fields of such a struct without asking Key.
+// printed. Package fmt does not ask Key when it is in an unexported field of
+// another struct: there, keep it sealed.
 type Key struct {
 	Etype int32
 	Value []byte
@@ -36,4 +36,21 @@ func (k Key) MarshalJSON() ([]byte, error) {
 // MarshalText gives the printed form to every other encoder.
 func (k Key) MarshalText() ([]byte, error) {
 	return []byte(k.String()), nil
+}
+
+// sealed is a key where package fmt cannot find it: it prints the fields of a
+// struct without asking their methods, with some verbs follows pointers, but of
+// a function it prints the address. nil is no key.
+type sealed func() Key
+
+// seal hides k, whose bytes it does not copy.
+func seal(k Key) sealed {
+	return func() Key { return k }
+}
+
+// wipe overwrites the bytes of the key.
+func (s sealed) wipe() {
+	if s != nil {
+		clear(s().Value)
+	}
 }

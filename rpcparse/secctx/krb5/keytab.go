@@ -36,8 +36,7 @@ type Entry struct {
 	Etype     int32
 	Written   time.Time // when the key was put into the file, as the file says
 
-	// A pointer: package fmt prints an address for it, not a key.
-	key *Key
+	key sealed
 }
 
 // String names the key without showing it.
@@ -107,8 +106,7 @@ func (kt *Keytab) String() string {
 	return fmt.Sprintf("keytab(%d keys)", kt.Len())
 }
 
-// Format prints the same whatever the verb: %+v of the fields would be
-// addresses at best.
+// Format prints the same whatever the verb.
 func (kt *Keytab) Format(s fmt.State, _ rune) {
 	_, _ = s.Write([]byte(kt.String()))
 }
@@ -152,7 +150,7 @@ func newEntry(from *keytab.Entry) (e Entry, usable bool, err error) {
 	if p.Realm == "" || len(p.Components) == 0 || len(p.Components) > maxComponents || len(p.Components) != int(p.NumComponents) {
 		return e, false, fmt.Errorf("a principal with %d of %d components", len(p.Components), p.NumComponents)
 	}
-	key := &Key{Etype: from.Key.KeyType, Value: from.Key.KeyValue}
+	key := Key{Etype: from.Key.KeyType, Value: from.Key.KeyValue}
 	e = Entry{
 		Principal: strings.Join(p.Components, "/") + "@" + p.Realm,
 		Realm:     p.Realm,
@@ -160,10 +158,10 @@ func newEntry(from *keytab.Entry) (e Entry, usable bool, err error) {
 		Kvno:      from.KVNO,
 		Etype:     key.Etype,
 		Written:   from.Timestamp,
-		key:       key,
+		key:       seal(key),
 	}
 	if _, ok := shapes[key.Etype]; !ok {
 		return e, false, nil
 	}
-	return e, true, checkKey(*key, "key of "+e.Principal)
+	return e, true, checkKey(key, "key of "+e.Principal)
 }

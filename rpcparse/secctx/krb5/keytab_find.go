@@ -52,7 +52,7 @@ func (kt *Keytab) Find(realm string, sname []string, etype int32, kvno uint32) [
 			-cmp.Compare(a.Kvno, b.Kvno),
 		)
 	})
-	found = slices.CompactFunc(found, func(a, b Entry) bool { return slices.Equal(a.key.Value, b.key.Value) })
+	found = slices.CompactFunc(found, func(a, b Entry) bool { return slices.Equal(a.key().Value, b.key().Value) })
 	return found[:min(len(found), maxCandidates)]
 }
 

@@ -45,7 +45,7 @@ func (kt *Keytab) NTHashes(domain, user string) [][16]byte {
 	})
 	var hashes [][16]byte
 	for _, e := range found {
-		if h := [16]byte(e.key.Value); !slices.Contains(hashes, h) && len(hashes) < maxNTHashes {
+		if h := [16]byte(e.key().Value); !slices.Contains(hashes, h) && len(hashes) < maxNTHashes {
 			hashes = append(hashes, h)
 		}
 	}

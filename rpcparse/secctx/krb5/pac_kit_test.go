@@ -122,6 +122,9 @@ func appendLogonInfo(i logonInfo) []byte {
 		w.sid(i.resourceDomain)
 	}
 	rids(logonResourceCount, logonResourceGroups, i.resources)
+	for len(w.b)%8 != 0 {
+		w.b = append(w.b, 0)
+	}
 	put(w.b[8:], uint32(len(w.b)-logonReferent))
 	return w.b
 }
