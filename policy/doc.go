@@ -27,7 +27,8 @@
 // [Policy.Match] returns the first rule of which every condition holds, or the
 // default. A condition that the rule does not have always holds; one that has
 // nothing to compare with (an account pattern and a subject without a name)
-// never does, and the decision says so in its field Unknown. [Rule.Decide] compares the limit with what the user holds:
+// never does, and the decision says so in its field Unknown. [Rule.Decide]
+// compares the limit with what the user holds:
 //
 //	limit      held    dry run   decision
 //	unlimited  any     any       Grant

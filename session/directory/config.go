@@ -46,8 +46,8 @@ type Config struct {
 	// user@REALM. Empty: nobody, which Active Directory does not answer.
 	BindDN string
 	// Secret returns the password of BindDN, or with Kerberos its keytab. It is
-	// called for each connection, so that a changed password is found. Its
-	// errors are shown.
+	// called for each connection, so that a changed password is found. Line ends
+	// behind a password, as files have them, do not count. Its errors are shown.
 	Secret func() ([]byte, error)
 	// Kerberos, if not nil, makes the bind one with Kerberos (SASL GSSAPI).
 	Kerberos *Kerberos

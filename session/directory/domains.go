@@ -83,9 +83,13 @@ func (f *forest) named(name string) (*domain, error) {
 	return nil, fmt.Errorf("%w: no such domain in the forest", ErrNotFound)
 }
 
-// holding returns the domain that dn is in: the lowest one above it, as a child
-// domain lies below its parent.
-func (f *forest) holding(dn *ldap.DN) *domain {
+// domainOf returns the domain that e is in: the lowest one above it, as a child
+// domain lies below its parent. nil: none.
+func (f *forest) domainOf(e *ldap.Entry) *domain {
+	dn, err := ldap.ParseDN(e.DN)
+	if err != nil {
+		return nil
+	}
 	var best *domain
 	for i := range f.domains {
 		d := &f.domains[i]

@@ -26,11 +26,7 @@ func (l *link) resultOf(e *ldap.Entry) (Result, error) {
 // accountOf returns NETBIOS\sAMAccountName.
 func (l *link) accountOf(e *ldap.Entry) string {
 	user := e.GetAttributeValue("sAMAccountName")
-	dn, err := ldap.ParseDN(e.DN)
-	if err != nil {
-		return user
-	}
-	if d := l.forest.holding(dn); d != nil {
+	if d := l.forest.domainOf(e); d != nil {
 		return d.netbios + `\` + user
 	}
 	return user

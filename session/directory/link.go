@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"net"
+	"strings"
 	"time"
 
 	"github.com/go-ldap/ldap/v3"
@@ -100,7 +101,7 @@ func (l *link) bind() error {
 	if l.config.Kerberos != nil {
 		return l.bindKerberos(secret)
 	}
-	return l.ldap.Bind(l.config.BindDN, string(secret))
+	return l.ldap.Bind(l.config.BindDN, strings.TrimRight(string(secret), "\r\n"))
 }
 
 // limit closes the connection when ctx ends before the returned function is

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/go-ldap/ldap/v3"
 )
@@ -35,7 +36,7 @@ func (l *link) find(n name) (*ldap.Entry, error) {
 // one of which it is the implicit form, as domain controllers do (MS-ADTS
 // 5.1.1.1.1).
 func (l *link) findUPN(n name) (*ldap.Entry, error) {
-	entry, err := l.search(l.everywhere(), "userPrincipalName", n.user)
+	entry, err := l.search(nil, l.everywhere(), "userPrincipalName", n.user)
 	if !errors.Is(err, ErrNotFound) {
 		return entry, err
 	}
@@ -50,13 +51,15 @@ func (l *link) findUPN(n name) (*ldap.Entry, error) {
 	return l.findIn(d, user)
 }
 
-// findIn returns the account of domain d with that sAMAccountName.
+// findIn returns the account of domain d with that sAMAccountName. A child domain
+// lies below its parent, where a global catalog finds its accounts too: each
+// domain of the forest may have one of that name.
 func (l *link) findIn(d *domain, user string) (*ldap.Entry, error) {
 	base, err := l.within(d)
 	if err != nil {
 		return nil, err
 	}
-	return l.search(base, "sAMAccountName", user)
+	return l.search(d, base, "sAMAccountName", user)
 }
 
 // everywhere is the base for names that are not of one domain.
@@ -84,24 +87,29 @@ func (l *link) within(d *domain) (string, error) {
 	return "", fmt.Errorf("%w: the domain is not below %s", ErrNotFound, l.config.BaseDN)
 }
 
-// search returns the one account below base of which attribute equals value.
-// The value comes from the network: escaped (RFC 4515 section 3), it is nothing
-// but a value, whatever it holds.
-func (l *link) search(base, attribute, value string) (*ldap.Entry, error) {
-	const enough = 2 // to know that there are several
-	found, err := l.ldap.Search(ldap.NewSearchRequest(base, ldap.ScopeWholeSubtree, ldap.NeverDerefAliases, enough, 0, false,
+// search returns the one account below base of which attribute equals value; in
+// domain d, unless that is nil. The value comes from the network: escaped (RFC
+// 4515 section 3), it is nothing but a value, whatever it holds.
+func (l *link) search(d *domain, base, attribute, value string) (*ldap.Entry, error) {
+	found, err := l.ldap.Search(ldap.NewSearchRequest(base, ldap.ScopeWholeSubtree, ldap.NeverDerefAliases, maxDomains, 0, false,
 		fmt.Sprintf("(&(objectClass=user)(%s=%s))", attribute, ldap.EscapeFilter(value)), []string{"objectSid", "sAMAccountName"}, nil))
 	switch {
 	case err != nil && !broken(err):
 		return nil, classify(err)
 	case err != nil:
 		return nil, err
-	case len(found.Entries) == 0:
-		return nil, ErrNotFound
-	case len(found.Entries) > 1:
-		return nil, ErrAmbiguous
 	}
-	return found.Entries[0], nil
+	entries := found.Entries
+	if d != nil {
+		entries = slices.DeleteFunc(entries, func(e *ldap.Entry) bool { return l.forest.domainOf(e) != d })
+	}
+	switch len(entries) {
+	case 0:
+		return nil, ErrNotFound
+	case 1:
+		return entries[0], nil
+	}
+	return nil, ErrAmbiguous
 }
 
 // read returns one object by its DN.
