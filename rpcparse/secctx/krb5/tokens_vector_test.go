@@ -150,3 +150,75 @@ func TestCiphertextStealingJoinsThePieces(t *testing.T) {
 		}
 	}
 }
+
+// PDUs that MIT Kerberos 1.20.1 made with gss_wrap_iov and gss_get_mic in DCE
+// style, as the acceptor of a context with an acceptor subkey and with headers
+// signed. All have the same plaintext, 00 03 06 ….
+var mitVectors = []struct {
+	etype     int32
+	key       string
+	number    uint64
+	body      string // sealed; the next token signs the plaintext
+	seal, mic string
+}{
+	{17, "019bec27a24cb0dcb531e8c630976520", 0x369a95a8,
+		"67ffcd6e0a37ab68273d1a761968e32469df253e720accee70cfc28de7c6b35e",
+		"050407ff0010001c00000000369a95a8d18c1cd279a6fce3ab5cabe18147a0e032e5cb5bbd2f611d957ad292e6e19b33eea24aaa349f1a809668a14c7495e817010ea909633fdc7c4fc608d7",
+		"040405ffffffffff00000000369a95a9b3135f4b11fde11a28afc59d"},
+	{19, "0b058efde3cc098720652244ebe3853f", 0xd887abc,
+		"6fe680168afdfe8d0452a35222c9fbf39213436c373eb55fb383df06dc9b388b",
+		"050407ff00100020000000000d887abc3da3e551732cd53f43f6297c13704df1c862fd6b09b2ba5d18f3a7b96f1fd14aaf4a9ef51b4bc67c0aebbf7ba370ac3617548d6d0ffa860efd3f235bf3c6ab1b",
+		"040405ffffffffff000000000d887abd92cfdff4a456c9c085a542c51c716ca6"},
+	{20, "d131bdf7b5eb1f49d4191c3796d2e1543b7d9882f3273a8cc564f9e3077b37d6", 0x2e34e645,
+		"57fcf2c9c8a7d102a3e8927f7885b49ff182ba957ad490812f7601a25dbacd3f",
+		"050407ff00100028000000002e34e64565ea4050ecd3f252d7d813d4cd2676329cebb39634039804e19b1bb942901223a41283e40b3aeee38b10693c7f0e88735a995bb92e7fcf173a8a0e1501d4ab393558d0522865e208",
+		"040405ffffffffff000000002e34e646b7278dffe5e71b30f836e9866f4ec9f0c0d48c218ad2cb6c"},
+	{23, "32a102d352dd8a6fb7a05ccbcd0c255e", 0x31a3159,
+		"576dbb448c8d794ccad2581249c107d8f1eafb699022c72d1ca899c1bd4611d3",
+		"602b06092a864886f712010202020111001000ffffcabacb00813a652770cd52235fa201bc5dc2e6df78a00dd9",
+		"602306092a864886f71201020201011100ffffffff357f36c150433099457a88d4561f4c4c"},
+}
+
+// Every PDU verifies, and protecting it again under the confounder that was
+// found gives back what MIT made.
+func TestTokensOfMITVerifyAndRepeat(t *testing.T) {
+	original := random
+	t.Cleanup(func() { random = original })
+	for _, v := range mitVectors {
+		for _, seal := range []bool{true, false} {
+			plain, trailer := newPDU(32, 0)
+			for i := range plain {
+				plain[i] = byte(3 * i)
+			}
+			number, sent := v.number, bytes.Clone(plain)
+			if seal {
+				copy(sent[24:], unhex(t, v.body))
+				sent = append(sent, unhex(t, v.seal)...)
+			} else {
+				number++
+				sent = append(sent, unhex(t, v.mic)...)
+			}
+			receive, err := NewStream(Key{Etype: v.etype, Value: unhex(t, v.key)}, Acceptor, true, number)
+			if err != nil {
+				t.Fatal(err)
+			}
+			send := receive.Clone()
+			pdu := bytes.Clone(sent)
+			if err := receive.Unprotect(pdu, 24, trailer, seal); err != nil {
+				t.Errorf("%s: %v", benchName(v.etype, seal), err)
+				continue
+			}
+			if !bytes.Equal(pdu[:len(plain)], plain) {
+				t.Errorf("%s: plaintext %x", benchName(v.etype, seal), pdu[:len(plain)])
+			}
+			opened := bytes.Clone(pdu)
+			random = func(b []byte) { copy(b, opened[len(opened)-len(b):]) }
+			if err := send.Protect(pdu, 24, trailer, seal); err != nil {
+				t.Fatal(err)
+			}
+			if !bytes.Equal(pdu, sent) {
+				t.Errorf("%s:\n got %x\nwant %x", benchName(v.etype, seal), pdu, sent)
+			}
+		}
+	}
+}
