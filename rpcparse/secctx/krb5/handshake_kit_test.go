@@ -153,6 +153,10 @@ func (k *kdc) requestWith(t testing.TB, ticket, authenticator types.EncryptedDat
 // answer is the server's AP-REP, and third the client's that ends the
 // handshake.
 func (k *kdc) answer(t testing.TB) []byte {
+	return k.answerOf(t, k.answerPart())
+}
+
+func (k *kdc) answerPart() messages.EncAPRepPart {
 	part := messages.EncAPRepPart{CTime: kitTime, Cusec: kitCusec, SequenceNumber: kitAcceptor}
 	if k.server != nil {
 		part.Subkey = libraryKey(*k.server)
@@ -160,7 +164,7 @@ func (k *kdc) answer(t testing.TB) []byte {
 	if k.reply != nil {
 		k.reply(&part)
 	}
-	return k.answerOf(t, part)
+	return part
 }
 
 func (k *kdc) third(t testing.TB) []byte {
@@ -169,8 +173,16 @@ func (k *kdc) third(t testing.TB) []byte {
 
 func (k *kdc) answerOf(t testing.TB, part messages.EncAPRepPart) []byte {
 	t.Helper()
-	rep, err := messages.NewAPRep(libraryKey(k.session), part)
+	b, err := part.Marshal()
+	return k.answerWith(t, must(t, b, err))
+}
+
+// answerWith is the AP-REP with this plain text.
+func (k *kdc) answerWith(t testing.TB, plain []byte) []byte {
+	t.Helper()
+	part, err := crypto.GetEncryptedData(plain, libraryKey(k.session), keyusage.AP_REP_ENCPART, 0)
 	must(t, 0, err)
+	rep := messages.APRep{PVNO: 5, MsgType: 15, EncPart: part}
 	b, err := rep.Marshal()
 	return must(t, b, err)
 }

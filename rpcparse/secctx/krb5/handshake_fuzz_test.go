@@ -1,0 +1,179 @@
+package krb5
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/nspiproxy/nspiproxy/rpcparse/internal/wire"
+)
+
+// fuzzEtype makes an encryption type of any byte.
+func fuzzEtype(n byte) int32 {
+	return allEtypes[int(n)%len(allEtypes)]
+}
+
+// noPanic fails when a library panicked: the guards in front are there so that
+// none does.
+func noPanic(t *testing.T, err error) {
+	t.Helper()
+	if errors.Is(err, &wire.Error{Name: nameLibraryPanic}) {
+		t.Fatal(err)
+	}
+}
+
+// FuzzOpenAPReq reads hostile tokens: what is in clear in an AP-REQ.
+func FuzzOpenAPReq(f *testing.F) {
+	var entries []*Keytab
+	for _, etype := range allEtypes {
+		k := newKDC(f, etype)
+		token := k.request(f)
+		f.Add(token)
+		f.Add(framed(mechanisms[0], []byte{1, 0}, token))
+		entries = append(entries, k.keys(f))
+	}
+	f.Add([]byte{tagAPReq, 0x80, 0, 0})
+	f.Add([]byte{tagKRBError, 0})
+	kt := Join(entries...)
+	f.Fuzz(func(t *testing.T, token []byte) {
+		in, o := OpenAPReq(token, kt)
+		noPanic(t, o.Err)
+		if (in != nil) != (o.Result == KeyFound) || o.String() == "" || (o.Result == Malformed) != (o.Service == "" || o.Err != nil && o.Result != Undecryptable) {
+			t.Fatalf("%v with %s", in, o)
+		}
+		IsKRBError(token)
+	})
+}
+
+// FuzzAuthenticator opens AP-REQs of a client that encrypts anything.
+func FuzzAuthenticator(f *testing.F) {
+	k := newKDC(f, 18)
+	f.Add(byte(1), k.authenticatorPart(f))
+	k.client = nil
+	f.Add(byte(4), k.authenticatorPart(f))
+	f.Fuzz(func(t *testing.T, etype byte, plain []byte) {
+		k := newKDC(t, fuzzEtype(etype))
+		in, o := OpenAPReq(k.requestOf(t, k.ticketPart(t), plain), k.keys(t))
+		noPanic(t, o.Err)
+		if in != nil && in.Flags&FlagDCEStyle == 0 {
+			t.Fatal("opened without DCE style")
+		}
+	})
+}
+
+// FuzzTicket opens tickets of a KDC that encrypts anything.
+func FuzzTicket(f *testing.F) {
+	k := newKDC(f, 18)
+	f.Add(byte(1), k.ticketPart(f))
+	k.data = nil
+	f.Add(byte(4), k.ticketPart(f))
+	f.Fuzz(func(t *testing.T, etype byte, plain []byte) {
+		k := newKDC(t, fuzzEtype(etype))
+		in, o := OpenAPReq(k.requestOf(t, plain, k.authenticatorPart(t)), k.keys(t))
+		noPanic(t, o.Err)
+		if in != nil {
+			noPanic(t, in.PACErr)
+		}
+	})
+}
+
+// FuzzOpenAPRep reads hostile answers, in clear and encrypted.
+func FuzzOpenAPRep(f *testing.F) {
+	k := newKDC(f, 18)
+	in, o := OpenAPReq(k.request(f), k.keys(f))
+	if in == nil {
+		f.Fatal(o)
+	}
+	f.Add(k.answer(f))
+	f.Add(framed(mechanisms[1], []byte{2, 0}, k.answer(f)))
+	k.server = nil
+	f.Add(k.answer(f))
+	f.Fuzz(func(t *testing.T, token []byte) {
+		e, err := in.OpenAPRep(token)
+		noPanic(t, err)
+		if (e == nil) != (err != nil) {
+			t.Fatal(e, err)
+		}
+		if e != nil {
+			noPanic(t, e.CheckThirdLeg(token))
+			if keys := e.Keys(); checkKey(keys.Key, "key") != nil {
+				t.Fatal(keys)
+			}
+		}
+	})
+}
+
+// FuzzAPRepPart opens answers of a peer that encrypts anything.
+func FuzzAPRepPart(f *testing.F) {
+	k := newKDC(f, 18)
+	in, o := OpenAPReq(k.request(f), k.keys(f))
+	if in == nil {
+		f.Fatal(o)
+	}
+	for _, key := range []*Key{k.server, nil} {
+		k.server = key
+		part := k.answerPart()
+		b, err := part.Marshal()
+		f.Add(must(f, b, err))
+	}
+	f.Fuzz(func(t *testing.T, plain []byte) {
+		e, err := in.OpenAPRep(k.answerWith(t, plain))
+		noPanic(t, err)
+		if e != nil && checkKey(e.Keys().Key, "key") != nil {
+			t.Fatal(e.Keys())
+		}
+	})
+}
+
+// FuzzParsePAC parses PACs that are signed whatever they are.
+func FuzzParsePAC(f *testing.F) {
+	f.Add(newPAC().sign(f, pacKey))
+	p := newPAC()
+	i := newLogonInfo()
+	i.userID, i.groups, i.resources, i.resourceDomain = 0, nil, nil, sid{}
+	p.set(pacLogonInfo, appendLogonInfo(i))
+	f.Add(p.sign(f, pacKey))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		_, err := ParsePAC(b, pacKey)
+		noPanic(t, err)
+		b = append([]byte(nil), b...)
+		resign(t, b, pacKey)
+		got, err := ParsePAC(b, pacKey)
+		noPanic(t, err)
+		if err == nil && got.SID == "" {
+			t.Fatal("a PAC without a user")
+		}
+	})
+}
+
+// FuzzParseKeytab reads files that are no keytabs.
+func FuzzParseKeytab(f *testing.F) {
+	f.Add(keytabFile(f, entry("DC1$@LAB.TEST", 300, secret(18, 1)), entry("exchangeAB/dc1.lab.test@LAB.TEST", 2, secret(23, 2))))
+	f.Add([]byte{5, 2, 0xff, 0xff, 0xff, 0xf8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0})
+	f.Add([]byte{5, 1})
+	f.Fuzz(func(t *testing.T, data []byte) {
+		kt, err := ParseKeytab(data)
+		noPanic(t, err)
+		for _, e := range kt.Entries() {
+			if checkKey(e.key(), "key") != nil || len(e.Name) == 0 || e.Realm == "" {
+				t.Fatal(e)
+			}
+			kt.Find(e.Realm, e.Name, e.Etype, e.Kvno)
+			kt.NTHashes(e.Realm, e.Name[0])
+		}
+	})
+}
+
+// FuzzCheckDER lets every accepted element be walked again by length.
+func FuzzCheckDER(f *testing.F) {
+	f.Add(newKDC(f, 18).request(f))
+	f.Add([]byte{0x30, 0x80, 0, 0})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if checkDER(b, "test") != nil {
+			return
+		}
+		w := derWalk{b: b}
+		if start, size, err := w.length(1, len(b)); err != nil || start+size != len(b) {
+			t.Fatal(start, size, err)
+		}
+	})
+}
