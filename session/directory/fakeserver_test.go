@@ -138,7 +138,7 @@ func (s *fakeServer) serve(c net.Conn) {
 		case ldap.ApplicationSearchRequest:
 			if answers = s.search(op); answers == nil {
 				if s.isGarbage() {
-					conn.Write([]byte("\x30\x03\x02\x01\x01")) // a message without content
+					_, _ = conn.Write([]byte("\x30\x03\x02\x01\x01")) // a message without content
 				}
 				return
 			}
