@@ -148,7 +148,7 @@ func (s *Stream) Format(f fmt.State, _ rune) {
 		_, _ = f.Write([]byte("<nil>"))
 		return
 	}
-	fmt.Fprintf(f, "krb5 stream at %d", s.sequence)
+	_, _ = fmt.Fprintf(f, "krb5 stream at %d", s.sequence)
 }
 
 // Protect signs, and with seal encrypts, one PDU in place and writes its

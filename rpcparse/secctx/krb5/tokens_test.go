@@ -341,6 +341,9 @@ func TestKeysThatHaveNoTokensAreRefused(t *testing.T) {
 		_, err := NewStream(key, Initiator, true, 0)
 		wantFailure(t, err, wire.ClassState, "krb5_etype")
 	}
+	if Initiator.String() != "initiator" || Acceptor.String() != "acceptor" {
+		t.Error("roles have other names")
+	}
 	_, err := NewStream(sequenceKey(18), Role(2), true, 0)
 	wantFailure(t, err, wire.ClassState, "krb5_role")
 }
