@@ -35,7 +35,7 @@ func (k SessionKeys) String() string {
 
 // Format prints the same whatever the verb.
 func (e *Established) Format(s fmt.State, _ rune) {
-	_, _ = fmt.Fprintf(s, "%s, answered", e.Initiated.String())
+	_, _ = fmt.Fprintf(s, "%s, answered", e.String())
 }
 
 // OpenAPRep opens the server's AP-REP, bare or GSS-framed. It is an answer to

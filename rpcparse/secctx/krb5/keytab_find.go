@@ -7,7 +7,7 @@ import (
 )
 
 // maxCandidates bounds how many keys are tried on one ticket: trying one costs
-// about 20 µs for a ticket of 2 KiB, and an event loop waits. The keys of the
+// some 30 µs for a ticket of 2 KiB, and an event loop waits. The keys of the
 // principal and of its account come first, so a keytab with all domain
 // controllers of a forest is not too large.
 const maxCandidates = 16

@@ -27,9 +27,9 @@ func leak(text string, key []byte) string {
 			"bytes":           string(part),
 			"hex":             hex.EncodeToString(part),
 			"spaced hex":      fmt.Sprintf("% x", part),
-			"Go syntax":       strings.Trim(fmt.Sprintf("%#v", part), "[]byte{}"),
-			"decimals":        strings.Trim(fmt.Sprint(part), "[]"),
-			"JSON decimals":   strings.ReplaceAll(strings.Trim(fmt.Sprint(part), "[]"), " ", ","),
+			"Go syntax":       strings.TrimSuffix(strings.TrimPrefix(fmt.Sprintf("%#v", part), "[]byte{"), "}"),
+			"decimals":        strings.Trim(fmt.Sprintf("%d", part), "[]"),
+			"JSON decimals":   strings.ReplaceAll(strings.Trim(fmt.Sprintf("%d", part), "[]"), " ", ","),
 			"a quoted string": strings.Trim(fmt.Sprintf("%q", part), `"`),
 			"escapes":         strings.ToLower(`\x` + strings.ReplaceAll(fmt.Sprintf("% x", part), " ", `\x`)),
 		}
