@@ -2,10 +2,13 @@ package krb5
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/oiweiwei/gokrb5.fork/v9/keytab"
 
@@ -147,8 +150,11 @@ func checkKeytab(data []byte) error {
 // unsupported encryption types.
 func newEntry(from *keytab.Entry) (e Entry, usable bool, err error) {
 	p := &from.Principal
-	if p.Realm == "" || len(p.Components) == 0 || len(p.Components) > maxComponents || len(p.Components) != int(p.NumComponents) {
-		return e, false, fmt.Errorf("a principal with %d of %d components", len(p.Components), p.NumComponents)
+	if n := len(p.Components); n == 0 || n > maxComponents || n != int(p.NumComponents) {
+		return e, false, fmt.Errorf("a principal with %d of %d components", n, p.NumComponents)
+	}
+	if !readable(p.Realm) || !readable(p.Components...) {
+		return e, false, errors.New("a principal that is no text")
 	}
 	key := Key{Etype: from.Key.KeyType, Value: from.Key.KeyValue}
 	e = Entry{
@@ -163,5 +169,16 @@ func newEntry(from *keytab.Entry) (e Entry, usable bool, err error) {
 	if _, ok := shapes[key.Etype]; !ok {
 		return e, false, nil
 	}
-	return e, true, checkKey(key, "key of "+e.Principal)
+	return e, true, checkKey(key, "key")
+}
+
+// readable tells whether names may be shown. In a damaged file a name may run
+// into the key behind it.
+func readable(names ...string) bool {
+	for _, name := range names {
+		if name == "" || !utf8.ValidString(name) || strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsGraphic(r) }) {
+			return false
+		}
+	}
+	return true
 }

@@ -178,10 +178,12 @@ func TestErrorsShowNoKeys(t *testing.T) {
 	for n := range file {
 		_, err := ParseKeytab(file[:n])
 		errs = append(errs, err)
-		broken := slices.Clone(file)
-		broken[n] ^= 0xff
-		_, err = ParseKeytab(broken)
-		errs = append(errs, err)
+		for _, change := range []byte{1, 2, 4, 16, 32, 0x80, 0xff} { // a name may run into the key
+			broken := slices.Clone(file)
+			broken[n] += change
+			kt, err := ParseKeytab(broken)
+			errs = append(errs, err, fmt.Errorf("%v", kt.Entries()))
+		}
 	}
 	for _, err := range errs {
 		for _, key := range append(keys, secret(18, 0xc1)) {
