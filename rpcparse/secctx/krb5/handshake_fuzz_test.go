@@ -4,12 +4,36 @@ import (
 	"errors"
 	"testing"
 
+	"github.com/oiweiwei/gokrb5.fork/v9/crypto"
+	"github.com/oiweiwei/gokrb5.fork/v9/iana/keyusage"
+	"github.com/oiweiwei/gokrb5.fork/v9/types"
+
 	"github.com/nspiproxy/nspiproxy/rpcparse/internal/wire"
 )
 
-// fuzzEtype makes an encryption type of any byte.
-func fuzzEtype(n byte) int32 {
-	return allEtypes[int(n)%len(allEtypes)]
+// fuzzKit is a handshake of one encryption type whose ciphertexts are made
+// once: making them takes longer than reading them.
+type fuzzKit struct {
+	*kdc
+	keytab                *Keytab
+	ticket, authenticator types.EncryptedData
+}
+
+// fuzzKits has one for each encryption type.
+func fuzzKits(f *testing.F) (kits []fuzzKit) {
+	for _, etype := range allEtypes {
+		k := fuzzKit{kdc: newKDC(f, etype)}
+		k.keytab = k.keys(f)
+		k.ticket = k.encrypted(f, k.service, k.ticketPart(f), keyusage.KDC_REP_TICKET)
+		k.authenticator = k.encrypted(f, k.session, k.authenticatorPart(f), keyusage.AP_REQ_AUTHENTICATOR)
+		kits = append(kits, k)
+	}
+	return kits
+}
+
+func (k *kdc) encrypted(t testing.TB, key Key, plain []byte, usage uint32) types.EncryptedData {
+	ed, err := crypto.GetEncryptedData(plain, libraryKey(key), usage, 0)
+	return must(t, ed, err)
 }
 
 // noPanic fails when a library panicked: the guards in front are there so that
@@ -50,9 +74,10 @@ func FuzzAuthenticator(f *testing.F) {
 	f.Add(byte(1), k.authenticatorPart(f))
 	k.client = nil
 	f.Add(byte(4), k.authenticatorPart(f))
+	kits := fuzzKits(f)
 	f.Fuzz(func(t *testing.T, etype byte, plain []byte) {
-		k := newKDC(t, fuzzEtype(etype))
-		in, o := OpenAPReq(k.requestOf(t, k.ticketPart(t), plain), k.keys(t))
+		k := kits[int(etype)%len(kits)]
+		in, o := OpenAPReq(k.requestWith(t, k.ticket, k.encrypted(t, k.session, plain, keyusage.AP_REQ_AUTHENTICATOR)), k.keytab)
 		noPanic(t, o.Err)
 		if in != nil && in.Flags&FlagDCEStyle == 0 {
 			t.Fatal("opened without DCE style")
@@ -66,9 +91,10 @@ func FuzzTicket(f *testing.F) {
 	f.Add(byte(1), k.ticketPart(f))
 	k.data = nil
 	f.Add(byte(4), k.ticketPart(f))
+	kits := fuzzKits(f)
 	f.Fuzz(func(t *testing.T, etype byte, plain []byte) {
-		k := newKDC(t, fuzzEtype(etype))
-		in, o := OpenAPReq(k.requestOf(t, plain, k.authenticatorPart(t)), k.keys(t))
+		k := kits[int(etype)%len(kits)]
+		in, o := OpenAPReq(k.requestWith(t, k.encrypted(t, k.service, plain, keyusage.KDC_REP_TICKET), k.authenticator), k.keytab)
 		noPanic(t, o.Err)
 		if in != nil {
 			noPanic(t, in.PACErr)
