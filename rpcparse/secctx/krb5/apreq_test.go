@@ -325,3 +325,16 @@ func TestWipeOverwritesTheKeysOfTheHandshakeOnly(t *testing.T) {
 		t.Error("the keytab is wiped, too: ", o)
 	}
 }
+
+func TestResultsHaveNamesForMetrics(t *testing.T) {
+	var names []string
+	for _, r := range Results() {
+		names = append(names, r.String())
+	}
+	if want := []string{"key_found", "no_key", "wrong_kvno", "undecryptable", "malformed"}; !slices.Equal(names, want) {
+		t.Errorf("%q", names)
+	}
+	if got := Result(99).String(); got != "result(99)" {
+		t.Error(got)
+	}
+}

@@ -231,3 +231,35 @@ func TestDERLimitsAreWhatTheySay(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestHostileAPReps(t *testing.T) {
+	k := newKDC(t, 18)
+	in := opened(t, k)
+	good := k.answer(t)
+	for n := range good {
+		if e, err := in.OpenAPRep(good[:n]); err == nil {
+			t.Fatalf("the first %d bytes: %v", n, e)
+		}
+	}
+	eachWithoutOne(good, func(b []byte) {
+		if e, err := in.OpenAPRep(b); err == nil || isNamed(err, nameLibraryPanic) {
+			t.Errorf("% x: %v, %v", b[:min(len(b), 32)], e, err)
+		}
+	})
+	part := k.answerPart()
+	plain, err := part.Marshal()
+	must(t, 0, err)
+	for n := range plain {
+		if e, err := in.OpenAPRep(k.answerWith(t, plain[:n])); err == nil {
+			t.Fatalf("a plain text of %d bytes: %v", n, e)
+		}
+	}
+	for name, edit := range map[string][2][]byte{
+		"version 4":             {{0xa0, 3, 2, 1, 5}, {0xa0, 3, 2, 1, 4}},
+		"the type of an AP-REQ": {{0xa1, 3, 2, 1, 15}, {0xa1, 3, 2, 1, 14}},
+	} {
+		if e, err := in.OpenAPRep(bytes.Replace(good, edit[0], edit[1], 1)); err == nil {
+			t.Errorf("%s: %v", name, e)
+		}
+	}
+}
