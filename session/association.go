@@ -13,10 +13,20 @@ type groupKey struct {
 type association struct {
 	key      groupKey // id 0: private to one connection
 	client   netip.Addr
-	conns    int                 // live connections, those that only asked to join included
+	conns    int32               // live connections, those that only asked to join included
+	losses   int32               // length of lost
 	held     list[Slot, byOwner] // sessions with a known handle, oldest first
 	byHandle map[Handle]*Slot    // the same; nil while there are few
 	opaque   []opaqueSessions    // sessions with an unreadable handle
+	lost     *lostSession        // sessions that may or may not have been granted, newest first
+}
+
+// lostSession is a session whose grant was in flight when its connection was
+// lost. Nobody has its handle: it ends with the association and never before.
+type lostSession struct {
+	slot    *Slot
+	claimed *user // under whose name it was asked for without proof; nil: it is charged to its user
+	next    *lostSession
 }
 
 // scanLimit is how many sessions an association has without an index. Nearly
@@ -44,7 +54,7 @@ func (a *association) find(h Handle) *Slot {
 	return nil
 }
 
-// oldest returns a session that is the oldest of its kind, or nil.
+// oldest returns a session to run down, or nil.
 func (a *association) oldest() *Slot {
 	if a.held.head != nil {
 		return a.held.head
@@ -52,11 +62,19 @@ func (a *association) oldest() *Slot {
 	if len(a.opaque) > 0 {
 		return a.opaque[0].held.head
 	}
+	if a.lost != nil {
+		return a.lost.slot
+	}
 	return nil
 }
 
 // own adds the session s. Its handle must be new.
 func (a *association) own(s *Slot) {
+	if s.unanswered {
+		a.lost = &lostSession{slot: s, next: a.lost}
+		a.losses++
+		return
+	}
 	if s.opaque {
 		a.ownOpaque(s)
 		return
@@ -75,8 +93,13 @@ func (a *association) own(s *Slot) {
 	}
 }
 
-// disown takes the session s out.
+// disown takes the session s out; of the lost ones, the newest only.
 func (a *association) disown(s *Slot) {
+	if s.unanswered {
+		a.lost = a.lost.next
+		a.losses--
+		return
+	}
 	if s.opaque {
 		a.disownOpaque(s)
 		return

@@ -26,10 +26,11 @@ type Conn struct {
 	wait     *waiter             // nil unless the last Reserve was answered with Wait
 }
 
-// Close tells that the connection is gone. Its reservations are released, for
-// their answers cannot arrive any more; if it was the last of its association,
-// so are all sessions of the association. Later calls on c and on its
-// reservations do nothing. It is idempotent.
+// Close tells that the connection is gone. If it was the last of its
+// association, its reservations and all sessions of the association are
+// released. Otherwise its reservations become sessions of the association: the
+// domain controller may be granting them at this moment, and nobody will hear
+// of it. Later calls on c and on its reservations do nothing. It is idempotent.
 //
 // The sessions of a large association are released in several steps, all of
 // them before Close returns.
@@ -43,11 +44,17 @@ func (c *Conn) Close() {
 	c.closed = true
 	t.counts.Connections--
 	c.stopWaiting()
-	for s := c.reserved.head; s != nil; s = c.reserved.head {
-		t.drop(s)
-	}
 	c.recent.Store(nil)
-	t.runDown(c.leave())
+	a := c.assoc
+	ended := c.leave()
+	for s := c.reserved.head; s != nil; s = c.reserved.head {
+		if a == nil || ended != nil {
+			t.drop(s)
+		} else {
+			t.lose(s, c, a)
+		}
+	}
+	t.runDown(ended)
 }
 
 // Unbound tells that the domain controller has confirmed an NspiUnbind of h on

@@ -25,12 +25,14 @@
 //	reserved, stale        Prove                                     reserved, proven
 //	reserved (any)         Commit with a handle, CommitOpaque        held
 //	reserved (any)         Commit with the NULL handle, Release      released
-//	reserved (any)         Conn.Close                                released
+//	reserved (any)         Conn.Close, its association lives on      held, unanswered
+//	reserved (any)         Conn.Close, otherwise                     released
 //	held                   Conn.Unbound, UnboundOpaque               released (unbind)
 //	held                   last connection of the association gone   released (run down)
 //	held                   association id given anew                 released (run down)
 //	held                   Conn.Disowned                             released (drift)
 //	held                   same handle granted again                 released (drift)
+//	held, unanswered       only: run down, as above                  released
 //	released               anything                                  released
 //
 // An event that a state does not list changes nothing: a Release of a held
@@ -43,7 +45,14 @@
 // Sessions belong to associations, not to connections: an association is known
 // by the domain controller's endpoint and the id that its bind_ack tells,
 // and it lives until the last of its connections is closed. A connection counts
-// from the moment it asks to join.
+// from the moment it asks to join, until [Conn.JoinRefused] or its end.
+//
+// When a connection is lost with an NspiBind in flight, and its association has
+// others, the domain controller may grant the session all the same. Nobody
+// learns its handle, so nobody can unbind it. The table therefore counts it,
+// unanswered, until the association ends: it rather counts a session too many
+// than one too few. If it was reserved under a claim, it is charged to the
+// client's address and not to the name.
 //
 // # Claims
 //
@@ -58,10 +67,14 @@
 // So no claim ever gets anybody refused, and the limit is not exceeded if all of
 // them turn out to be true. Waiting ends soon: those with a proven name are
 // served first and no further claim is let in before them, so that they wait for
-// one answer of the domain controller; everybody else is served in order; and a
-// claim without an answer is waited for no longer than [ClaimPatience]
-// ([Table.Expire] sees to that). That is the one case in which a limit can be
-// exceeded: by a claim that is answered late and proves true.
+// one answer of the domain controller; everybody else is served in order, client
+// addresses in turns; and a claim without an answer is waited for no longer than
+// [ClaimPatience] ([Table.Expire] sees to that).
+//
+// Requests from the address that a claim came from do wait for it for as long as
+// it may prove true: until it is answered, or until its association ends if its
+// connection was lost. So a limit can be exceeded only by as many claims as come
+// from different addresses, and are answered late or never.
 //
 // Waiting requests are bounded by the connections, which have one at most.
 // There is no smaller bound, because it could only be kept by refusing: whoever
@@ -73,7 +86,7 @@
 //	join.go         who may join whom; the end of an association
 //	association.go  which sessions an association has
 //	reserve.go      the limit
-//	waiter.go       waiting for claims
+//	waiter.go       waiting for claims; queue.go whose turn it is
 //	slot.go         what the domain controller's answers do
 //	lifecycle.go    all bookkeeping of slots
 //	user.go         users and clients; registry.go their history

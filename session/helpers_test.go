@@ -22,6 +22,10 @@ func account(name string) Identity {
 	return Identity{Assurance: AssuranceClaimed, Account: `LAB\` + name}
 }
 
+func address(client netip.Addr) Identity {
+	return Identity{Assurance: AssuranceAddress, Address: client}
+}
+
 // addrPort is the nth client.
 func addrPort(n byte) netip.AddrPort {
 	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 1, 0, n}), 40000)

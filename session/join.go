@@ -13,6 +13,9 @@ var (
 	// ErrForeignAssociation: the association belongs to another client address
 	// (MS-RPCE 3.3.1.5.7).
 	ErrForeignAssociation = errors.New("session: association of another client")
+	// ErrUnanswered: the association has lost too many connections with an
+	// NspiBind in flight. The client needs a new one.
+	ErrUnanswered = errors.New("session: association with too many unanswered binds")
 	// ErrAssociationChanged: the connection belongs to another association.
 	ErrAssociationChanged = errors.New("session: connection belongs to another association")
 	// ErrClosed: the connection is closed.
@@ -23,6 +26,12 @@ var (
 // one lock: some 100 µs, so that other connections need not wait for the end of
 // a client that leaked thousands.
 const rundownBatch = 512
+
+// maxLosses is how many unanswered binds an association may have before no
+// further connection can join it. Each is remembered until the association
+// ends, and a client that binds and resets over and over needs no password to
+// make more. Losing a connection is rare, and an association has a handful.
+const maxLosses = 256
 
 // MayJoin is told the association id of a bind before it is forwarded, 0
 // included, and reports whether this client may have it. Until the bind is
@@ -59,9 +68,23 @@ func (c *Conn) ask(groupID uint32) (ended *association, err error) {
 		return ended, ErrUnknownAssociation
 	case a.client != c.addr:
 		return ended, ErrForeignAssociation
+	case a.losses >= maxLosses:
+		return ended, ErrUnanswered
 	}
 	c.enter(a)
 	return ended, nil
+}
+
+// JoinRefused tells that the domain controller has refused the bind (bind_nak):
+// the connection is not in the association that it has asked for. It does
+// nothing once a bind was accepted.
+func (c *Conn) JoinRefused() {
+	t := c.table
+	t.mu.Lock()
+	defer t.unlock()
+	if !c.joined {
+		t.runDown(c.leave())
+	}
 }
 
 // Join is told the association id of a bind_ack. Later ones (of

@@ -30,6 +30,7 @@ func (t *Table) unreserve(s *Slot) {
 		t.counts.Provisional--
 	case stateStale:
 		u.stale--
+		u.suspect(s.conn.addr, -1)
 		t.counts.Provisional--
 	case stateReserved:
 		u.reserved--
@@ -61,10 +62,40 @@ func (t *Table) hold(s *Slot, a *association) {
 	if s.opaque {
 		t.counts.Opaque++
 	}
+	if s.unanswered {
+		t.counts.Unanswered++
+	}
 	s.index = int32(len(t.held))
 	t.held = append(t.held, s)
 	t.counts.Binds++
 	t.settle(u)
+}
+
+// lose makes a reservation of c a session of a, which lives on without c: the
+// domain controller may have granted it, and nobody will ever know. What was
+// reserved under a claim is charged to the client's address, so that a claim
+// takes nothing from its owner, and keeps that address from claiming the name
+// beyond its limit.
+func (t *Table) lose(s *Slot, c *Conn, a *association) {
+	if s.state == stateReserved {
+		s.opaque, s.unanswered = true, true
+		t.hold(s, a)
+		return
+	}
+	claimed := s.user
+	t.unreserve(s)
+	claimed.suspect(c.addr, 1)
+	id := Identity{Assurance: AssuranceAddress, Address: c.addr}
+	key := userKey{c.backend, id.Key()}
+	u := t.users.byKey[key]
+	if u == nil {
+		u = t.newUser(key, id)
+	}
+	own := t.take(c, u, &ReserveRequest{User: id, Proven: true})
+	own.opaque, own.unanswered = true, true
+	t.hold(own, a)
+	a.lost.claimed = claimed
+	t.settle(claimed)
 }
 
 // end releases a session; the caller counts why.
@@ -79,6 +110,11 @@ func (t *Table) end(s *Slot) {
 	if s.opaque {
 		t.counts.Opaque--
 	}
+	var claimed *user
+	if s.unanswered {
+		t.counts.Unanswered--
+		claimed = s.assoc.lost.claimed
+	}
 	s.assoc.disown(s)
 	u.held.remove(s)
 	u.active = now
@@ -89,6 +125,10 @@ func (t *Table) end(s *Slot) {
 		t.clients.rest(cl, true)
 	}
 	t.settle(u)
+	if claimed != nil {
+		claimed.suspect(cl.addr, -1)
+		t.settle(claimed)
+	}
 }
 
 // unbind releases a session that an NspiUnbind has ended.

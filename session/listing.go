@@ -11,10 +11,11 @@ import (
 type Counts struct {
 	Connections  int
 	Associations int
-	Users        int // with a slot or a request that waits
+	Users        int // with a slot or a request that waits, or under whose name a bind was lost
 	Clients      int // with a session
 	Sessions     int // held slots
-	Opaque       int // of Sessions: those whose handle is unreadable
+	Opaque       int // of Sessions: those whose handle is unknown
+	Unanswered   int // of Opaque: those whose connection was lost before the answer
 	Reserved     int // proven reservations
 	Provisional  int // reservations under a claimed name
 	Waiting      int // requests that wait
@@ -56,9 +57,12 @@ type Session struct {
 	User     Identity
 	Client   netip.Addr
 	Handle   Handle // zero if Opaque
-	Opaque   bool   // the handle is unreadable
-	Age      time.Duration
-	Idle     time.Duration
+	Opaque   bool   // the handle is unknown
+	// Unanswered: the connection was lost before the answer. The domain
+	// controller may or may not have the session; it ends with its association.
+	Unanswered bool
+	Age        time.Duration
+	Idle       time.Duration
 }
 
 // listBatch is how many records are copied under one lock: some 50 µs.
@@ -80,11 +84,12 @@ func (t *Table) Clients() []Entry {
 	return entries
 }
 
-// userEntry describes u; it returns false if u was forgotten meanwhile.
+// userEntry describes u; it returns false if u was forgotten meanwhile, or is
+// only a name that somebody claimed on a connection that was lost.
 func (t *Table) userEntry(u *user) (Entry, bool) {
 	e := u.entry(t)
 	e.Backend, e.User, e.Key, e.Usage = u.key.backend, u.identity, u.key.name, u.usage()
-	return e, u.index >= 0
+	return e, u.index >= 0 && (u.visible() || u.binds > 0)
 }
 
 // clientEntry describes c; it returns false if c was forgotten meanwhile.
@@ -161,15 +166,16 @@ func sessions[L linker[Slot]](t *Table, held *list[Slot, L], limit int) []Sessio
 
 func (s *Slot) session(now time.Duration) Session {
 	return Session{
-		Backend:  s.user.key.backend,
-		Endpoint: s.assoc.key.endpoint,
-		GroupID:  s.assoc.key.id,
-		User:     s.user.identity,
-		Client:   s.client.addr,
-		Handle:   s.handle,
-		Opaque:   s.opaque,
-		Age:      s.age(now),
-		Idle:     s.idle(now),
+		Backend:    s.user.key.backend,
+		Endpoint:   s.assoc.key.endpoint,
+		GroupID:    s.assoc.key.id,
+		User:       s.user.identity,
+		Client:     s.client.addr,
+		Handle:     s.handle,
+		Opaque:     s.opaque,
+		Unanswered: s.unanswered,
+		Age:        s.age(now),
+		Idle:       s.idle(now),
 	}
 }
 

@@ -24,7 +24,7 @@ func newMachine() *machine {
 	return &machine{
 		clock: c,
 		table: NewTable(Options{Now: c.now}),
-		model: model{binds: map[string]int{}, unbinds: map[string]int{}},
+		model: model{binds: map[string]int{}, unbinds: map[string]int{}, turns: map[modelLane]int{}},
 	}
 }
 
@@ -66,6 +66,7 @@ func (m *machine) actions() map[string]func(*rapid.T) {
 		"unboundOpaque": m.unboundOpaque,
 		"disowned":      m.disowned,
 		"withdraw":      m.withdraw,
+		"joinRefused":   m.joinRefused,
 		"close":         m.close,
 		"advance":       m.advance,
 		"":              m.check,
@@ -203,6 +204,12 @@ func (m *machine) withdraw(t *rapid.T) {
 	}
 }
 
+func (m *machine) joinRefused(t *rapid.T) {
+	c := m.conn(t)
+	c.real.JoinRefused()
+	m.model.joinRefused(c)
+}
+
 func (m *machine) close(t *rapid.T) {
 	c := m.conn(t)
 	c.real.Close()
@@ -251,6 +258,12 @@ func (m *machine) checkCounts(t *rapid.T) {
 			if s.opaque {
 				want.Opaque++
 			}
+			if s.lost {
+				want.Unanswered++
+			}
+			if s.claimed != "" {
+				users[s.claimed] = true
+			}
 		case phaseProven:
 			want.Reserved++
 		case phaseClaim:
@@ -295,7 +308,7 @@ func (m *machine) checkUsers(t *rapid.T) {
 
 // checkSessions compares the live sessions of each user, in their order.
 func (m *machine) checkSessions(t *rapid.T) {
-	for _, id := range []Identity{account("anna"), account("bob"), {SID: "S-1-5-21-1", Assurance: AssuranceVerified}} {
+	for _, id := range []Identity{account("anna"), account("bob"), {SID: "S-1-5-21-1", Assurance: AssuranceVerified}, address(addrPort(1).Addr()), address(addrPort(2).Addr())} {
 		var want []*modelSlot
 		for _, s := range m.model.slots {
 			if s.phase == phaseHeld && s.user.Key() == id.Key() {
@@ -308,7 +321,7 @@ func (m *machine) checkSessions(t *rapid.T) {
 		}
 		for i, s := range want {
 			g := got[i]
-			if g.Handle != s.handle || g.Opaque != s.opaque || g.GroupID != s.assoc.id || g.Client != s.assoc.client || g.Age != m.model.now-s.since {
+			if g.Handle != s.handle || g.Opaque != s.opaque || g.Unanswered != s.lost || g.GroupID != s.assoc.id || g.Client != s.assoc.client || g.Age != m.model.now-s.since {
 				t.Fatalf("%v session %d is %+v, want %+v", id, i, g, s)
 			}
 		}
@@ -323,7 +336,7 @@ func (m *machine) checkWaiters(t *rapid.T) {
 		}
 	}
 	for _, w := range m.model.waiters {
-		if w.waiting && m.model.claims(w.user.Key()) == 0 {
+		if user := w.user.Key(); w.waiting && m.model.claims(user)+m.model.suspects(user, w.conn.client) == 0 {
 			t.Fatalf("waits for nothing: %+v", w)
 		}
 	}

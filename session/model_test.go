@@ -14,6 +14,8 @@ type model struct {
 	assocs  []*modelAssoc // current and superseded ones with connections
 	slots   []*modelSlot  // in order of reservation, then moved to the end when granted
 	waiters []*modelWaiter
+	turns   map[modelLane]int // lanes with waiters: the lowest is next
+	turn    int
 	binds   map[string]int // by user and by client
 	unbinds map[string]int
 	total   Counts
@@ -54,7 +56,19 @@ type modelSlot struct {
 	assoc  *modelAssoc
 	handle Handle
 	opaque bool
+
+	lost    bool   // its connection was lost before the answer
+	claimed string // the user under whose name it was asked for, if lost and not proven
 }
+
+// modelLane is the requests that wait from one address.
+type modelLane struct {
+	user   string
+	proven bool
+	client netip.Addr
+}
+
+func (w *modelWaiter) lane() modelLane { return modelLane{w.user.Key(), w.proven, w.conn.client} }
 
 type modelWaiter struct {
 	conn    *modelConn
@@ -86,19 +100,32 @@ func (m *model) claims(user string) (n int) {
 	return n
 }
 
+// suspects returns the claims of user that requests from client alone wait for.
+func (m *model) suspects(user string, client netip.Addr) (n int) {
+	for _, s := range m.slots {
+		switch {
+		case s.phase == phaseClaim && s.user.Key() == user && s.conn.client == client && m.now-s.since >= ClaimPatience:
+			n++
+		case s.phase == phaseHeld && s.claimed == user && s.assoc.client == client:
+			n++
+		}
+	}
+	return n
+}
+
 func (m *model) usage(user string) Usage {
 	return Usage{m.userSlots(user, phaseHeld), m.userSlots(user, phaseProven), m.userSlots(user, phaseClaim)}
 }
 
 // outcome is the rule of doc.go, in its words.
-func (m *model) outcome(user string, limit, ahead int, patient bool) Outcome {
+func (m *model) outcome(user string, limit, unsure int, patient bool) Outcome {
 	proven := m.userSlots(user, phaseHeld) + m.userSlots(user, phaseProven)
 	switch {
 	case limit < 0:
 		return Reserved
 	case proven >= limit:
 		return Refused
-	case patient && proven+m.claims(user)+ahead >= limit:
+	case patient && proven+m.claims(user)+unsure >= limit:
 		return Wait
 	}
 	return Reserved
@@ -122,7 +149,7 @@ func (m *model) reserve(c *modelConn, id Identity, limit int, proven, patient bo
 			ahead++
 		}
 	}
-	used, out := m.usage(user), m.outcome(user, limit, ahead, patient)
+	used, out := m.usage(user), m.outcome(user, limit, ahead+m.suspects(user, c.client), patient)
 	switch out {
 	case Reserved:
 		s := m.take(c, id, proven)
@@ -130,6 +157,13 @@ func (m *model) reserve(c *modelConn, id Identity, limit int, proven, patient bo
 		return s, used, out
 	case Wait:
 		w := &modelWaiter{conn: c, user: id, limit: limit, proven: proven, waiting: true}
+		m.turn++
+		switch {
+		case first:
+			m.turns[w.lane()] = -m.turn
+		case m.head(w.lane()) == nil:
+			m.turns[w.lane()] = m.turn
+		}
 		if first {
 			m.waiters = slices.Insert(m.waiters, 0, w)
 		} else {
@@ -175,15 +209,22 @@ func (m *model) settle() {
 func (m *model) admitOne() bool {
 	blocked := map[string]bool{}
 	for _, proven := range []bool{true, false} {
-		for _, w := range m.waiters {
+		for _, w := range m.heads(proven) {
 			user := w.user.Key()
-			if !w.waiting || w.proven != proven || blocked[user] {
+			if blocked[user] {
 				continue
 			}
-			switch m.outcome(user, w.limit, 0, true) {
-			case Wait:
+			outcome := m.outcome(user, w.limit, 0, true)
+			switch {
+			case outcome == Wait:
 				blocked[user] = true
 				continue
+			case outcome == Reserved && m.outcome(user, w.limit, m.suspects(user, w.conn.client), true) == Wait:
+				continue
+			}
+			m.turn++
+			m.turns[w.lane()] = m.turn
+			switch outcome {
 			case Reserved:
 				w.place = m.take(w.conn, w.user, w.proven)
 			case Refused:
@@ -195,6 +236,27 @@ func (m *model) admitOne() bool {
 		}
 	}
 	return false
+}
+
+// head returns the request of a lane that has waited for longest, or nil.
+func (m *model) head(l modelLane) *modelWaiter {
+	for _, w := range m.waiters {
+		if w.waiting && w.lane() == l {
+			return w
+		}
+	}
+	return nil
+}
+
+// heads returns the first request of every lane in the order of their turns.
+func (m *model) heads(proven bool) (heads []*modelWaiter) {
+	for l := range m.turns {
+		if w := m.head(l); w != nil && l.proven == proven {
+			heads = append(heads, w)
+		}
+	}
+	slices.SortFunc(heads, func(a, b *modelWaiter) int { return m.turns[a.lane()] - m.turns[b.lane()] })
+	return heads
 }
 
 func (m *model) free(s *modelSlot) {
@@ -242,7 +304,7 @@ func (m *model) session(c *modelConn, h Handle) *modelSlot {
 
 func (m *model) opaqueSession(c *modelConn, user string) *modelSlot {
 	for _, s := range m.slots {
-		if s.phase == phaseHeld && c.joined && s.assoc == c.assoc && s.opaque && s.user.Key() == user {
+		if !s.lost && s.phase == phaseHeld && c.joined && s.assoc == c.assoc && s.opaque && s.user.Key() == user {
 			return s
 		}
 	}
@@ -328,11 +390,15 @@ func (m *model) join(c *modelConn, id uint32) error {
 func (m *model) leave(c *modelConn) {
 	a := c.assoc
 	c.assoc = nil
-	if a == nil || slices.ContainsFunc(m.conns, func(o *modelConn) bool { return o.assoc == a }) {
+	if a == nil || m.hasConns(a) {
 		return
 	}
 	m.assocs = slices.DeleteFunc(m.assocs, func(o *modelAssoc) bool { return o == a })
 	m.runDown(a)
+}
+
+func (m *model) hasConns(a *modelAssoc) bool {
+	return slices.ContainsFunc(m.conns, func(o *modelConn) bool { return o.assoc == a })
 }
 
 func (m *model) runDown(a *modelAssoc) {
@@ -353,11 +419,35 @@ func (m *model) close(c *modelConn) {
 	if w := m.waiterOf(c); w != nil {
 		m.withdraw(w)
 	}
+	a := c.assoc
+	m.leave(c)
 	for _, s := range slices.Clone(m.slots) {
-		if s.phase != phaseHeld && s.conn == c {
-			m.free(s)
+		if s.phase == phaseHeld || s.conn != c {
+			continue
+		}
+		claim := s.phase == phaseClaim
+		m.free(s)
+		if a != nil && m.hasConns(a) {
+			m.lose(s, a, claim)
 		}
 	}
-	m.leave(c)
 	m.settle()
+}
+
+// lose charges a to what may have been granted on a connection that is gone.
+func (m *model) lose(s *modelSlot, a *modelAssoc, claim bool) {
+	l := &modelSlot{user: s.user, phase: phaseHeld, since: m.now, assoc: a, opaque: true, lost: true}
+	if claim {
+		l.user, l.claimed = address(a.client), s.user.Key()
+	}
+	m.slots = append(m.slots, l)
+	m.total.Binds++
+	m.binds[l.user.Key()]++
+	m.binds[a.client.String()]++
+}
+
+func (m *model) joinRefused(c *modelConn) {
+	if !c.joined {
+		m.leave(c)
+	}
 }

@@ -70,7 +70,7 @@ func (c *Conn) Reserve(r ReserveRequest) (*Slot, Usage, Outcome) {
 	key := c.keyOf(&r.User)
 	first := c.takePlace(key)
 	u := c.userOf(key)
-	used, outcome := t.check(u, &r, first)
+	used, outcome := c.check(u, &r, first)
 	switch outcome {
 	case Reserved:
 		if u == nil {
@@ -108,16 +108,16 @@ func (c *Conn) userOf(key userKey) *user {
 
 // check decides on r without taking anything. u may be nil; first means that a
 // place was kept for r, so that it does not queue again behind the others.
-func (t *Table) check(u *user, r *ReserveRequest, first bool) (Usage, Outcome) {
+func (c *Conn) check(u *user, r *ReserveRequest, first bool) (Usage, Outcome) {
 	if u == nil {
 		return Usage{}, decide(r.Limit, 0, 0)
 	}
-	t.expireClaims(u)
+	c.table.expireClaims(u)
 	ahead := 0
 	if !first {
 		ahead = u.ahead(r.Proven)
 	}
-	unsure := u.claims.n + ahead
+	unsure := u.claims.n + ahead + u.suspects[c.addr]
 	if r.Wake == nil {
 		unsure = 0
 	}

@@ -31,12 +31,13 @@ type Slot struct {
 	clientLinks links[Slot] // client.held
 	ownerLinks  links[Slot] // conn.reserved, then the association's sessions
 
-	since  time.Duration // of the table's clock: when reserved, then when granted
-	used   atomic.Int64  // of the table's clock: last use, or notLive
-	index  int32         // in table.held
-	handle Handle        // never changes once held
-	opaque bool          // handle is unknown
-	state  state
+	since      time.Duration // of the table's clock: when reserved, then when granted
+	used       atomic.Int64  // of the table's clock: last use, or notLive
+	index      int32         // in table.held
+	handle     Handle        // never changes once held
+	opaque     bool          // handle is unknown
+	unanswered bool          // and whether it was granted: the connection was lost before the answer
+	state      state
 }
 
 type (

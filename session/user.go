@@ -31,8 +31,9 @@ type user struct {
 
 	reserved int                // proven reservations
 	claims   list[Slot, byUser] // provisional reservations that others wait for, oldest first
-	stale    int                // provisional reservations that nobody waits for any more
-	queue    [2]list[waiter, byArrival]
+	stale    int                // provisional reservations that others do not wait for any more
+	suspects map[netip.Addr]int // claims that only requests from their own address wait for: stale and lost ones
+	queue    [2]queue
 }
 
 // proven returns the slots that count against everybody.
@@ -46,8 +47,21 @@ func (u *user) usage() Usage {
 	return Usage{Held: u.held.n, Reserved: u.reserved, Provisional: u.claims.n + u.stale}
 }
 
-// hasSlots reports whether u has anything that is not history.
-func (u *user) hasSlots() bool { return u.usage() != Usage{} || u.waiting() > 0 }
+// visible reports whether u has anything of its own that is not history.
+func (u *user) visible() bool { return u.usage() != Usage{} || u.waiting() > 0 }
+
+// hasSlots reports whether anything refers to u that is not history.
+func (u *user) hasSlots() bool { return u.visible() || len(u.suspects) > 0 }
+
+// suspect adds n to the claims that count against requests from addr alone.
+func (u *user) suspect(addr netip.Addr, n int) {
+	if u.suspects == nil {
+		u.suspects = make(map[netip.Addr]int)
+	}
+	if u.suspects[addr] += n; u.suspects[addr] == 0 {
+		delete(u.suspects, addr)
+	}
+}
 
 // client is everything that comes from one address.
 type client struct {

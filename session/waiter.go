@@ -7,22 +7,20 @@ import "time"
 // claim that is unanswered after five seconds may be one of somebody who holds
 // the answer back (by not reading it) to keep the user waiting. From then on
 // others go ahead as if it were not there, at the risk that the limit is
-// exceeded by it if it turns out to be true.
+// exceeded by it if it turns out to be true. Requests from the address that the
+// claim came from do not: nobody gains by leaving answers unread.
 const ClaimPatience = 5 * time.Second
 
 // waiter is a request that was answered with Wait. There is at most one per
 // connection, which bounds them.
 type waiter struct {
-	links   links[waiter] // of its queue
+	links   links[waiter] // of its lane
+	lane    *lane         // while it is queued
 	conn    *Conn
 	user    *user
 	request ReserveRequest
 	place   *Slot // kept for it once it is woken; nil while it is queued
 }
-
-type byArrival struct{}
-
-func (byArrival) of(w *waiter) *links[waiter] { return &w.links }
 
 // The queues of a user. The proven are served first: they wait for the claims
 // in flight alone, however many more claims arrive.
@@ -53,12 +51,7 @@ func (u *user) ahead(proven bool) int {
 func (t *Table) enqueue(c *Conn, u *user, r ReserveRequest, first bool) {
 	w := &waiter{conn: c, user: u, request: r}
 	c.wait = w
-	q := &u.queue[queueOf(r.Proven)]
-	if first {
-		q.pushFront(w)
-	} else {
-		q.push(w)
-	}
+	u.queue[queueOf(r.Proven)].push(w, first)
 	t.contended[u] = struct{}{}
 	t.counts.Waiting++
 }
@@ -75,11 +68,11 @@ func (t *Table) dequeue(w *waiter) {
 
 // admit wakes those whose wait is over, in their order. A place is kept for
 // those that have got one, since anybody might take it before they ask again;
-// it is an ordinary reservation, and ends with the connection as those do.
+// it is an ordinary reservation, but nothing was forwarded for it yet.
 func (t *Table) admit(u *user) {
-	for w := u.nextWaiter(); w != nil; w = u.nextWaiter() {
-		outcome := decide(w.request.Limit, u.proven(), u.claims.n)
-		if outcome == Wait {
+	for {
+		w, outcome := u.nextWaiter()
+		if w == nil {
 			return
 		}
 		if outcome == Reserved {
@@ -87,17 +80,29 @@ func (t *Table) admit(u *user) {
 		} else {
 			w.conn.wait = nil
 		}
+		u.queue[queueOf(w.request.Proven)].pass(w.lane)
 		t.dequeue(w)
 		t.wakes = append(t.wakes, w.request.Wake)
 	}
 }
 
-// nextWaiter returns whose turn it is, or nil.
-func (u *user) nextWaiter() *waiter {
-	if w := u.queue[queueProven].head; w != nil {
-		return w
+// nextWaiter returns whose wait is over, and how; nil: nobody's. Those who wait
+// for claims of their own address alone keep nobody else waiting.
+func (u *user) nextWaiter() (*waiter, Outcome) {
+	for i := range u.queue {
+		q := &u.queue[i]
+		for l := q.lanes.head; l != nil; l = q.lanes.next(l) {
+			w := l.waiters.head
+			outcome := decide(w.request.Limit, u.proven(), u.claims.n)
+			if outcome == Wait {
+				return nil, Wait
+			}
+			if outcome == Refused || decide(w.request.Limit, u.proven(), u.claims.n+u.suspects[l.client]) == Reserved {
+				return w, outcome
+			}
+		}
 	}
-	return u.queue[queueClaims].head
+	return nil, Wait
 }
 
 // takePlace ends c's wait because it asks again, and reports whether a place
@@ -148,6 +153,7 @@ func (t *Table) expireClaims(u *user) {
 	for s := u.claims.head; s != nil && now-s.since >= ClaimPatience; s = u.claims.head {
 		u.claims.remove(s)
 		u.stale++
+		u.suspect(s.conn.addr, 1)
 		s.state = stateStale
 	}
 }

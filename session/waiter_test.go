@@ -172,7 +172,9 @@ func TestProvenRequestIsNotBehindClaimsThatWait(t *testing.T) {
 }
 
 func TestKeptPlaceThatIsNeverTakenExpiresToo(t *testing.T) {
-	x := contend(t, 2)
+	x := contend(t, 1)
+	x.waiters = append(x.waiters, joined(t, x.table, 3, 0, 0))
+	expectOutcome(t, x.waiters[1], x.request(1), Wait)
 	x.claim.Release()
 	x.clock.advance(ClaimPatience)
 	x.table.Expire()
