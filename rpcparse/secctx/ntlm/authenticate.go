@@ -36,7 +36,9 @@ const (
 	authFixed       = 88
 )
 
-// ParseAuthenticate reads an AUTHENTICATE message.
+// ParseAuthenticate reads an AUTHENTICATE message. Servers judge by account and
+// NT response and let the rest be wrong, so that a workstation, LM response or
+// session key that cannot be read is only missing.
 func ParseAuthenticate(token []byte) (Authenticate, error) {
 	if err := check(token, TypeAuthenticate, authMin); err != nil {
 		return Authenticate{}, err
@@ -45,21 +47,12 @@ func ParseAuthenticate(token []byte) (Authenticate, error) {
 	if err := a.parseNames(token); err != nil {
 		return Authenticate{}, err
 	}
-	for _, f := range []struct {
-		dst  *[]byte
-		at   int
-		name string
-	}{
-		{&a.LMResponse, authLMResponse, "ntlm_lm_response"},
-		{&a.NTResponse, authNTResponse, "ntlm_nt_response"},
-		{&a.SessionKey, authSessionKey, "ntlm_session_key"},
-	} {
-		b, err := field(token, f.at, f.name)
-		if err != nil {
-			return Authenticate{}, err
-		}
-		*f.dst = b
+	var err error
+	if a.NTResponse, err = field(token, authNTResponse, "ntlm_nt_response"); err != nil {
+		return Authenticate{}, err
 	}
+	a.LMResponse, _ = field(token, authLMResponse, "ntlm_lm_response")
+	a.SessionKey, _ = field(token, authSessionKey, "ntlm_session_key")
 	a.Anonymous = a.User == "" && len(a.NTResponse) == 0 && emptyLM(a.LMResponse)
 	if a.announcesMIC() && len(token) >= authFixed {
 		a.MIC = token[authMIC:authFixed:authFixed]
@@ -75,8 +68,8 @@ func (a *Authenticate) parseNames(token []byte) (err error) {
 	if a.User, err = nameField(token, authUser, unicode, "ntlm_user"); err != nil {
 		return err
 	}
-	a.Workstation, err = nameField(token, authWorkstation, unicode, "ntlm_workstation")
-	return err
+	a.Workstation, _ = nameField(token, authWorkstation, unicode, "ntlm_workstation")
+	return nil
 }
 
 // emptyLM recognises the LM response of an anonymous client: none, or Z(1).

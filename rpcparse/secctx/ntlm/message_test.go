@@ -48,7 +48,11 @@ func TestMessagesFailAtEveryTruncation(t *testing.T) {
 	i := &Initiator{Domain: "LAB", User: "alice", Password: "Secret.123", Workstation: "WS1"}
 	n, c, a := handshake(t, i, &Acceptor{Lookup: accounts, Domain: "LAB", Now: time.Unix(1, 0)})
 	for cut := range a {
-		if _, err := ParseAuthenticate(a[:cut]); wire.ClassOf(err) == 0 {
+		got, err := ParseAuthenticate(a[:cut])
+		if err == nil && (got.User != "alice" || got.Domain != "LAB" || got.NTResponse == nil || got.SessionKey != nil) {
+			t.Fatalf("AUTHENTICATE: %d of %d bytes: %+v", cut, len(a), got)
+		}
+		if err != nil && wire.ClassOf(err) == 0 {
 			t.Fatalf("AUTHENTICATE: %d of %d bytes: %v", cut, len(a), err)
 		}
 	}
@@ -97,7 +101,10 @@ func TestHostileAuthenticateMessages(t *testing.T) {
 		{"user outside", set32(authUser+4, 1<<20), wire.ClassInvalid},
 		{"user offset overflows 32 bits", set32(authUser+4, 0xffff_ffff), wire.ClassInvalid},
 		{"response longer than the message", set16(authNTResponse, 0xffff), wire.ClassInvalid},
-		{"session key outside", func(b []byte) []byte { return set32(authSessionKey+4, 1<<31)(set16(authSessionKey, 16)(b)) }, wire.ClassInvalid},
+		{"session key outside", func(b []byte) []byte { return set32(authSessionKey+4, 1<<31)(set16(authSessionKey, 16)(b)) }, 0},
+		{"LM response outside", set32(authLMResponse+4, 1<<31), 0},
+		{"workstation outside", set32(authWorkstation+4, 1<<31), 0},
+		{"workstation of odd UTF-16", set16(authWorkstation, 5), 0},
 		{"odd UTF-16", set16(authUser, 3), wire.ClassInvalid},
 		{"fields overlap", set32(authDomain+4, authFixed), 0},
 		{"field inside the fixed part", set32(authDomain+4, 0), 0},
@@ -107,9 +114,12 @@ func TestHostileAuthenticateMessages(t *testing.T) {
 			return set32(authUser+4, 72)(set16(authUser, 32_768)(b))
 		}, wire.ClassLimit},
 	} {
-		_, err := ParseAuthenticate(authenticateWith(t, tc.change))
+		a, err := ParseAuthenticate(authenticateWith(t, tc.change))
 		if wire.ClassOf(err) != tc.class || (tc.class == 0) != (err == nil) {
 			t.Errorf("%s: %v, want class %v", tc.name, err, tc.class)
+		}
+		if optional := strings.HasPrefix(tc.name, "session key") || strings.HasPrefix(tc.name, "LM") || strings.HasPrefix(tc.name, "workstation"); optional && a.User != "alice" {
+			t.Errorf("%s: the user is %q", tc.name, a.User)
 		}
 	}
 }
