@@ -34,9 +34,12 @@ func (a Answer) String() string {
 //	without       failed                            granted (or failed)
 //
 // Where both are possible the reading is Granted: a session counted too many
-// ends with its association, a session missed is a leak that nobody sees. The
-// request's length includes a verification trailer of 52 or 60 bytes, if it had
-// one; the sums are unambiguous within one syntax.
+// ends with its association, a session missed is a leak that nobody sees; count
+// Unknown as Granted for the same reason. The request's length includes a
+// verification trailer, if it had one. The two that clients send, of 52 and 60
+// bytes, keep the lengths apart. A client that means to deceive can add another:
+// 16 bytes (bitmask_1 alone) make a request without a GUID as long as one with
+// a GUID, and a granted answer to it reads as Failed. Only keys tell then.
 func ClassifyBindAnswer(reqStubLen, respStubLen int, s Syntax) Answer {
 	reqHasGUID, ok := requestHasGUID(reqStubLen, s)
 	if !ok {
