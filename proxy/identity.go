@@ -3,6 +3,7 @@ package proxy
 import (
 	"errors"
 	"net/netip"
+	"slices"
 	"sync/atomic"
 
 	"github.com/nspiproxy/nspiproxy/policy"
@@ -32,17 +33,27 @@ func (u *user) subject(client netip.Addr, backend string) policy.Subject {
 // userOf names the user of a security context as far as it is known: the SID
 // of a ticket, the NTLM account and its SID, or else the client's address. ok is
 // false while the directory is asked; the connection is woken then. A context
-// keeps its user, so that binds and unbinds are counted for the same one.
+// whose client has said who it is keeps its user, so that binds and unbinds are counted for the same one.
 func (i *inspector) userOf(s *rpcparse.SecurityContext) (u *user, ok bool) {
 	for n := range i.users {
 		if i.users[n].security == s {
 			return i.users[n], true
 		}
 	}
-	if u, ok = i.recognise(s); ok && s != nil {
+	if u, ok = i.recognise(s); ok && s.Settled() {
+		i.forgetRefused()
 		i.users = append(i.users, u)
 	}
 	return u, ok
+}
+
+// forgetRefused makes room: of users the connection knows at most one for each
+// of its security contexts, and a few whose contexts were refused.
+func (i *inspector) forgetRefused() {
+	if len(i.users) < 2*i.conv.SecurityContexts()+8 {
+		return
+	}
+	i.users = slices.DeleteFunc(i.users, func(u *user) bool { return u.security.Refused() })
 }
 
 func (i *inspector) recognise(s *rpcparse.SecurityContext) (*user, bool) {

@@ -124,6 +124,9 @@ func (i *inspector) keyOf(s *rpcparse.SecurityContext) string {
 		if !ok {
 			return "" // still being looked up: nothing is counted for it yet
 		}
+		if s != nil && !s.Settled() {
+			return u.id.Key() // it may yet become somebody else's
+		}
 		i.key, i.keySecurity = u.id.Key(), s
 	}
 	return i.key
@@ -155,6 +158,9 @@ func (i *inspector) FromServer(h rpcparse.Header, pdu []byte) relay.Verdict {
 	var v relay.Verdict
 	if h.Type == rpcparse.PTypeResponse {
 		v = i.toClient(&p, i.serverResponse(h, pdu))
+	}
+	if i.endpoint != nil {
+		v = i.endpoint.inOrder(h, pdu, v)
 	}
 	if len(i.deferred) > 0 && !i.conv.Responding() {
 		v.ToClient = i.flushDeferred(v.ToClient)
@@ -208,6 +214,8 @@ func (i *inspector) serverEvent(e *rpcparse.Event) error {
 	case rpcparse.EventAssociationJoined:
 		i.agreed()
 		return i.session.Join(e.Association)
+	case rpcparse.EventAssociationRefused:
+		i.session.JoinRefused()
 	case rpcparse.EventBindAnswered:
 		i.bindAnswered(e)
 	case rpcparse.EventUnbindAnswered:
@@ -262,7 +270,7 @@ func (i *inspector) keep(p *passage) relay.Verdict {
 // is the judge of it, and the client gets its answer, except where a session
 // could be opened unseen or a limit is exceeded.
 func (i *inspector) irregular(p *passage, h rpcparse.Header, err error) relay.Verdict {
-	if rpcparse.ClassOf(err) == rpcparse.ClassLimit || len(i.kept) > 0 || (h.Type == rpcparse.PTypeRequest && i.conv.Hides(p.plain)) {
+	if rpcparse.ClassOf(err) == rpcparse.ClassLimit || len(i.kept) > 0 || i.conv.Hides(p.plain) {
 		return i.violation(h, p.plain, err)
 	}
 	i.server.metrics.left(err)
@@ -291,7 +299,7 @@ func (i *inspector) violation(h rpcparse.Header, pdu []byte, err error) relay.Ve
 // this itself (MS-RPCE 3.3.1.5.7).
 func (i *inspector) refuseAssociation(e *rpcparse.Event, why error) relay.Verdict {
 	i.conv.WithdrawBind(e.CallID)
-	i.server.metrics.associationRefused(errors.Is(why, session.ErrForeignAssociation))
+	i.server.metrics.associationRefused(why)
 	i.server.recorder.associationRefused(i, e.Association, why)
 	reply, err := appendBindNak(i.answer[:0], e.CallID, rpcparse.NakNotSpecified)
 	if err != nil {

@@ -24,6 +24,7 @@ type ConversationOptions struct {
 type Handshake interface {
 	FromClient(token []byte)
 	FromServer(token []byte)
+	Refused() // the server said no, and the context is forgotten: the last call
 }
 
 // Conversation is the state of one TCP connection: presentation contexts,
@@ -33,7 +34,7 @@ type Handshake interface {
 //
 // After an error client and server may disagree about what the PDU meant. An
 // error about a server's PDU, or of [ClassLimit], must end the connection. So
-// must one about a request that [Conversation.Hides] something. Any other PDU of
+// must one about a PDU that [Conversation.Hides] something. Any other PDU of
 // a client may go on to the server, which is the judge of it: the conversation
 // stays safe to use, and returns an error when the server accepts what it
 // could not follow.
@@ -48,7 +49,9 @@ type Conversation struct {
 	security   []*SecurityContext
 	handshakes []handshake
 	calls      []*Call
+	others     outstanding // calls that are not followed
 	last       *Call
+	hidden     bool // the PDU seen last may open or end a session in somebody's reading
 	use        Use
 	used       bool         // use belongs to the PDU seen last
 	open       bool         // the PDU being seen was sealed and has been opened
@@ -65,6 +68,7 @@ type handshake struct {
 	headerSign bool
 	proposals  []proposal
 	security   *SecurityContext
+	begins     bool  // security did not exist before
 	doubt      error // what was wrong with it
 }
 
@@ -100,7 +104,15 @@ func (c *Conversation) SecurityContexts() int { return len(c.security) }
 // FromClient follows one whole PDU of the client, with its parsed header, and
 // appends what it meant to out. It keeps no part of pdu. Errors are *[Error].
 func (c *Conversation) FromClient(h Header, pdu []byte, out []Event) ([]Event, error) {
-	c.last, c.used = nil, false
+	c.last, c.used, c.hidden = nil, false, false
+	out, err := c.fromClient(h, pdu, out)
+	if err != nil && !h.Type.Handshake() {
+		c.others.begin(h.CallID) // whatever it is, it may be answered
+	}
+	return out, err
+}
+
+func (c *Conversation) fromClient(h Header, pdu []byte, out []Event) ([]Event, error) {
 	switch h.Type {
 	case PTypeRequest:
 		return c.request(pdu, out)
@@ -164,10 +176,12 @@ func (c *Conversation) Matters(h Header, pdu []byte) bool {
 // Security returns the security context that the PDU's verifier names, or nil.
 func (c *Conversation) Security(v *Verifier) *SecurityContext { return c.securityByID(v.ContextID) }
 
-// Undecided reports whether the meaning of a request depends on a handshake
-// that the server has not answered yet: it names a presentation context that
-// has been offered but not accepted. Whoever must act on the request waits
-// until [Conversation.Handshaking] is false.
+// Undecided reports whether the meaning of a request, or of its answer, depends
+// on a handshake that the server has not answered yet: the request names a
+// presentation context that has been offered but not accepted, or may have been
+// where the handshake was not understood, or it shares the call id, so that a
+// fault could be either's. Whoever must act on the request waits until
+// [Conversation.Handshaking] is false.
 func (c *Conversation) Undecided(h Header, pdu []byte) bool {
 	if len(c.handshakes) == 0 || h.Type != PTypeRequest {
 		return false
@@ -176,11 +190,19 @@ func (c *Conversation) Undecided(h Header, pdu []byte) bool {
 	if err != nil {
 		return false
 	}
-	for _, hs := range c.handshakes {
-		for _, p := range hs.proposals {
-			if p.id == r.ContextID {
-				return true
-			}
+	for i := range c.handshakes {
+		hs := &c.handshakes[i]
+		if hs.callID == r.CallID || hs.offers(r.ContextID) || (hs.doubt != nil && c.contextByID(r.ContextID) == nil) {
+			return true
+		}
+	}
+	return false
+}
+
+func (hs *handshake) offers(contextID uint16) bool {
+	for _, p := range hs.proposals {
+		if p.id == contextID {
+			return true
 		}
 	}
 	return false

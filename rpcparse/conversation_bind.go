@@ -8,6 +8,9 @@ func (c *Conversation) bind(h Header, pdu []byte, out []Event) ([]Event, error) 
 	if len(c.handshakes) >= maxHandshakes {
 		return out, Errorf(ClassLimit, "handshakes", 2, "more than %d handshakes without an answer", maxHandshakes)
 	}
+	if k := c.findCall(h.CallID); (k.IsBind() || k.IsUnbind()) && !c.opts.MidStream {
+		return out, Errorf(ClassState, "call_id", 12, "%v under the id of call %d, which waits for its answer", h.Type, h.CallID)
+	}
 	hs := handshake{callID: h.CallID, ptype: h.Type, headerSign: h.Flags&FlagSupportHeaderSign != 0}
 	out, hs.doubt = c.readBind(&hs, pdu, out)
 	c.handshakes = append(c.handshakes, hs)
@@ -29,9 +32,16 @@ func (c *Conversation) readBind(hs *handshake, pdu []byte, out []Event) ([]Event
 		out = append(out, Event{Kind: EventAssociationRequested, CallID: b.CallID, Association: b.AssocGroupID})
 	}
 	if b.HasVerifier {
-		hs.security, out, err = c.clientLeg(&b.Verifier, out)
+		var s *SecurityContext
+		if s, hs.begins, err = c.securityFor(&b); err != nil {
+			return out, err
+		}
+		if out, err = c.clientLeg(s, &b.Verifier, out); err != nil {
+			return out, err
+		}
+		hs.security = s
 	}
-	return out, err
+	return out, nil
 }
 
 // mayBind checks the order: one bind, first of all, then alter_contexts.
@@ -121,11 +131,14 @@ func (c *Conversation) bindNak(pdu []byte, out []Event) ([]Event, error) {
 	if err != nil {
 		return out, err
 	}
-	if _, ok := c.takeHandshake(n.CallID, PTypeBind, PTypeAlterContext); !ok && !c.opts.MidStream {
+	hs, ok := c.takeHandshake(n.CallID, PTypeBind, PTypeAlterContext)
+	if !ok && !c.opts.MidStream {
 		return out, Errorf(ClassState, "unexpected_answer", 12, "bind_nak for call %d, but no bind waits for it", n.CallID)
 	}
-	if !c.bound {
-		c.security = nil // the handshake is over; a new bind begins a new one
+	if c.bound {
+		c.refused(&hs)
+	} else {
+		c.forgetSecurity(func(*SecurityContext) bool { return true }) // a new bind begins a new one
 	}
 	return append(out, Event{Kind: EventAssociationRefused, CallID: n.CallID, Fault: uint32(n.Reason)}), nil
 }
@@ -145,11 +158,17 @@ func (c *Conversation) auth3(pdu []byte, out []Event) ([]Event, error) {
 	if !a.HasVerifier {
 		return out, nil // says nothing; the server judges it
 	}
-	if c.securityByID(a.Verifier.ContextID) == nil && !c.opts.MidStream {
+	s := c.securityByID(a.Verifier.ContextID)
+	if s == nil && !c.opts.MidStream {
 		return out, Errorf(ClassState, "auth3_without_context", a.Verifier.Offset,
 			"auth3 for security context %d, which no bind began", a.Verifier.ContextID)
 	}
-	if _, out, err = c.clientLeg(&a.Verifier, out); err != nil {
+	if s == nil {
+		if s, err = c.beginSecurity(&a.Verifier); err != nil {
+			return out, err
+		}
+	}
+	if out, err = c.clientLeg(s, &a.Verifier, out); err != nil {
 		c.contest(func(s *SecurityContext) bool { return s.ID == a.Verifier.ContextID })
 	}
 	return out, err

@@ -28,7 +28,7 @@ type Call struct {
 	Tag      any                  // the caller's own, untouched here
 
 	opened   bool   // the request was sealed and has been opened
-	certain  bool   // Security is the one the server takes, without doubt
+	claim    uint32 // of Security, which the answer proves; 0: it proves none
 	complete bool   // the last fragment of the request was seen
 	reqLen   int    // bytes of request stub
 	respLen  int    // bytes of response stub so far
@@ -80,11 +80,23 @@ func (c *Conversation) request(pdu []byte, out []Event) ([]Event, error) {
 			return out, err
 		}
 	}
+	if !r.First() && !k.IsBind() && c.isBind(&r) && !c.opts.MidStream {
+		c.hidden = true
+		return out, Errorf(ClassState, "context_during_call", 20, "context %d became an address book between the fragments of call %d", r.ContextID, r.CallID)
+	}
 	c.last = k
 	if k == nil {
+		if r.First() {
+			c.others.begin(r.CallID)
+		}
 		return out, nil
 	}
 	return c.requestFragment(k, &r, out)
+}
+
+// isBind reports whether a fragment alone says that it is NspiBind.
+func (c *Conversation) isBind(r *Request) bool {
+	return r.Opnum == nspi.OpnumBind && c.contextByID(r.ContextID).IsNSPI()
 }
 
 // begin starts to follow a call where anything depends on its answer.
@@ -97,14 +109,23 @@ func (c *Conversation) begin(r *Request) (*Call, error) {
 	if p.IsNSPI() && r.Opnum != nspi.OpnumBind {
 		c.use, c.used = useOf(r, s, c.open), true
 	}
-	if s != nil && s.contested && p.IsNSPI() && r.Opnum == nspi.OpnumBind {
-		return nil, Errorf(ClassAuth, "user_contested", 12, "NspiBind under security context %d, of which a handshake PDU was not understood", s.ID)
+	if c.isBind(r) {
+		if err := c.mayBeCharged(r, s); err != nil {
+			return nil, err
+		}
 	}
 	proves := s != nil && !s.contested && s.state == securityClaimed && certain
 	if !c.opts.FollowAll && !proves && !matters(p, r.Opnum) {
 		return nil, nil
 	}
-	k := &Call{ID: r.CallID, Opnum: r.Opnum, Context: p, Security: s, Level: LevelNone, certain: certain, opened: c.open}
+	if c.others.mayWait(r.CallID) && !c.opts.FollowAll && !c.opts.MidStream {
+		c.hidden = p.IsNSPI() && r.Opnum <= nspi.OpnumUnbind
+		return nil, Errorf(ClassState, "call_id", 12, "call %d is made while another one of that id may wait for its answer", r.CallID)
+	}
+	k := &Call{ID: r.CallID, Opnum: r.Opnum, Context: p, Security: s, Level: LevelNone, opened: c.open}
+	if proves {
+		k.claim = s.claim
+	}
 	switch {
 	case r.HasVerifier:
 		k.Level = normalLevel(r.Verifier.Level)
@@ -119,6 +140,20 @@ func (c *Conversation) begin(r *Request) (*Call, error) {
 	}
 	c.calls = append(c.calls, k)
 	return k, nil
+}
+
+// mayBeCharged checks that it is known to whom an NspiBind under s belongs.
+func (c *Conversation) mayBeCharged(r *Request, s *SecurityContext) error {
+	if s != nil && s.contested {
+		return Errorf(ClassAuth, "user_contested", 12, "NspiBind under security context %d, of which a handshake PDU was not understood", s.ID)
+	}
+	if r.HasVerifier || c.opts.FollowAll || c.opts.MidStream {
+		return nil
+	}
+	if _, _, rivals := c.untrailed(); rivals {
+		return Errorf(ClassAuth, "user_ambiguous", 10, "NspiBind without a verifier on a connection with several security contexts")
+	}
+	return nil
 }
 
 // Use is an address book request that names a session by its first
@@ -215,8 +250,11 @@ func (c *Conversation) response(pdu []byte, out []Event) ([]Event, error) {
 	}
 	k := c.findCall(r.CallID)
 	c.last = k
-	if k == nil {
-		return out, nil // a call that is not followed, or was never made
+	if k == nil { // a call that is not followed, or was never made
+		if r.Last() {
+			c.others.end(r.CallID)
+		}
+		return out, nil
 	}
 	if !k.complete && !c.opts.FollowAll {
 		return out, Errorf(ClassState, "early_response", 12, "a response to call %d before its last fragment", k.ID)
@@ -242,7 +280,7 @@ func (c *Conversation) response(pdu []byte, out []Event) ([]Event, error) {
 // handshake it has not answered otherwise: raw NTLM ends with an auth3, which
 // has no answer.
 func (k *Call) proveSecurity(out []Event) []Event {
-	if s := k.Security; s != nil && k.certain && s.state == securityClaimed {
+	if s := k.Security; k.claim != 0 && k.claim == s.claim && s.state == securityClaimed && !s.contested {
 		s.state = securityAccepted
 		return append(out, Event{Kind: EventAuthenticated, CallID: k.ID, Security: s})
 	}
@@ -273,12 +311,13 @@ func (k *Call) answered(stub []byte, o Order, sealed bool) Event {
 	return e
 }
 
-// grantedByLength decides from stub lengths alone (sealed stubs).
+// grantedByLength decides from stub lengths alone (sealed stubs). What they do
+// not tell counts as granted: a client chooses the length of its request.
 func (k *Call) grantedByLength(s nspi.Syntax) bool {
 	if k.IsUnbind() {
 		return k.respLen == nspi.UnbindSize
 	}
-	return nspi.ClassifyBindAnswer(k.reqLen, k.respLen, s) == nspi.Granted
+	return nspi.ClassifyBindAnswer(k.reqLen, k.respLen, s) != nspi.Failed
 }
 
 // fault follows a fault. It ends its call, or the handshake that it answers.
@@ -291,7 +330,11 @@ func (c *Conversation) fault(pdu []byte, out []Event) ([]Event, error) {
 	k := c.findCall(f.CallID)
 	c.last = k
 	if k == nil {
-		c.takeHandshake(f.CallID, PTypeBind, PTypeAlterContext)
+		if hs, ok := c.takeHandshake(f.CallID, PTypeBind, PTypeAlterContext); ok {
+			c.refused(&hs)
+		} else {
+			c.others.end(f.CallID)
+		}
 		return out, nil
 	}
 	c.forget(k)
@@ -310,7 +353,7 @@ func (c *Conversation) fault(pdu []byte, out []Event) ([]Event, error) {
 // abandoned follows a cancel or an orphaned PDU.
 func (c *Conversation) abandoned(h Header, out []Event) ([]Event, error) {
 	if h.Type == PTypeOrphaned {
-		c.overtaken(h.CallID)
+		c.orphaned(h.CallID)
 	}
 	k := c.findCall(h.CallID)
 	c.last = k
@@ -352,18 +395,26 @@ func (c *Conversation) Withdraw(k *Call) { c.forget(k) }
 func (c *Conversation) ambiguous(k *Call) {
 	if !k.IsBind() && !k.IsUnbind() {
 		c.forget(k)
+		c.others.begin(k.ID)
 	}
 }
 
-// Hides reports whether a request that FromClient refused may be an NspiBind in
-// anybody's reading, or shares its call id with an NspiBind or NspiUnbind. Such a
-// request must not reach the server.
+// Hides reports whether the PDU that FromClient refused just now may be an
+// NspiBind in anybody's reading, or shares its call id with another PDU so that
+// the answer to an NspiBind or NspiUnbind could be taken for the other's. Such a
+// PDU must not reach the server.
 func (c *Conversation) Hides(pdu []byte) bool {
 	h, err := ParseHeader(pdu)
-	if err != nil || len(pdu) < requestFixed {
+	if err != nil || c.hidden {
 		return true
 	}
 	if k := c.findCall(h.CallID); k.IsBind() || k.IsUnbind() {
+		return true
+	}
+	if h.Type != PTypeRequest {
+		return false
+	}
+	if len(pdu) < requestFixed {
 		return true
 	}
 	contextID, opnum := h.Order().Uint16(pdu[20:]), h.Order().Uint16(pdu[22:])

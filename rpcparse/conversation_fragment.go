@@ -1,5 +1,12 @@
 package rpcparse
 
+import (
+	"math/bits"
+	"slices"
+
+	"github.com/nspiproxy/nspiproxy/rpcparse/nspi"
+)
+
 // MaxFragmented is how many requests of one connection may be between their
 // first and last fragment. A client should finish one before it begins the
 // next (MS-RPCE 3.3.1.5.8), but servers take several with concurrent
@@ -13,6 +20,8 @@ type fragmented struct {
 	ended     bool // answered by a fault or orphaned: the client may stop in the middle
 	object    bool
 	hasAuth   bool
+	bind      bool // some fragment says NspiBind
+	nspi      bool // some fragment's context may be an address book's
 	drep      Drep
 	authType  AuthType
 	authLevel AuthLevel
@@ -71,7 +80,10 @@ func (c *Conversation) fragment(r *Request) error {
 	if i < 0 {
 		return Errorf(ClassState, "fragment_without_first", 3, "a later fragment of call %d, whose first fragment is missing", r.CallID)
 	}
-	err := c.requests[i].laterRequest(r)
+	f := &c.requests[i]
+	c.readings(f, r)
+	err := f.laterRequest(r)
+	c.hidden = err != nil && f.bind && f.nspi
 	if r.Last() {
 		c.endFragments(i)
 	}
@@ -89,10 +101,24 @@ func (c *Conversation) beginFragments(r *Request, i int) error {
 		return nil
 	}
 	if len(c.requests) >= MaxFragmented {
+		c.requests = slices.DeleteFunc(c.requests, func(f fragmented) bool { return f.ended })
+	}
+	if len(c.requests) >= MaxFragmented {
 		return Errorf(ClassLimit, "fragmented_calls", 3, "more than %d requests between their first and last fragment", MaxFragmented)
 	}
-	c.requests = append(c.requests, firstFragment(&r.Header, r.ContextID, r.Opnum, &r.Verifier, r.HasVerifier))
+	f := firstFragment(&r.Header, r.ContextID, r.Opnum, &r.Verifier, r.HasVerifier)
+	c.readings(&f, r)
+	c.requests = append(c.requests, f)
 	return nil
+}
+
+// readings notes what a server could take the call for that takes the context
+// from one fragment, the operation from another, or the byte order of the
+// first for all.
+func (c *Conversation) readings(f *fragmented, r *Request) {
+	f.bind = f.bind || r.Opnum == nspi.OpnumBind
+	f.nspi = f.nspi || c.mayBeNSPI(r.ContextID) || c.mayBeNSPI(f.contextID) ||
+		(f.drep != r.Drep && c.mayBeNSPI(bits.ReverseBytes16(r.ContextID)))
 }
 
 // inProgress returns the index of a request between its fragments, or -1.
@@ -114,14 +140,26 @@ func (c *Conversation) endFragments(i int) {
 	}
 }
 
-// overtaken notes that the rest of a request may not come any more, and that
-// the rest of a response will not.
+// overtaken notes that a fault has ended a call: the rest of its request may
+// not come any more, and the rest of its response will not. A response that
+// the client has given up ends with the next PDU of another call.
 func (c *Conversation) overtaken(callID uint32) {
 	if i := c.inProgress(callID); i >= 0 {
 		c.requests[i].ended = true
 	}
-	if c.responding && c.responseInProgress.callID == callID {
+	if f := &c.responseInProgress; f.callID == callID || f.ended {
 		c.responding = false
+	}
+}
+
+// orphaned notes that the client has given up a call. The server may still
+// send the rest of its response.
+func (c *Conversation) orphaned(callID uint32) {
+	if i := c.inProgress(callID); i >= 0 {
+		c.requests[i].ended = true
+	}
+	if c.responding && c.responseInProgress.callID == callID {
+		c.responseInProgress.ended = true
 	}
 }
 
@@ -130,6 +168,9 @@ func (c *Conversation) overtaken(callID uint32) {
 func (c *Conversation) responseFragment(r *Response) error {
 	f := &c.responseInProgress
 	if r.First() {
+		if c.responding && f.callID != r.CallID && r.Last() && !f.ended {
+			return nil // a whole response between the fragments of another
+		}
 		*f = firstFragment(&r.Header, r.ContextID, 0, &r.Verifier, r.HasVerifier)
 		c.responding = !r.Last()
 		return nil

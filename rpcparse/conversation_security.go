@@ -2,6 +2,8 @@ package rpcparse
 
 import (
 	"fmt"
+	"slices"
+	"unicode/utf8"
 
 	"github.com/nspiproxy/nspiproxy/rpcparse/secctx/ntlm"
 	"github.com/nspiproxy/nspiproxy/rpcparse/secctx/spnego"
@@ -39,6 +41,7 @@ const (
 	securityNegotiating securityState = iota
 	securityClaimed                   // the client sent its last token; the server has not said yes
 	securityAccepted
+	securityRefused // and forgotten
 )
 
 // SecurityContext is the result of one authentication exchange on one
@@ -57,11 +60,20 @@ type SecurityContext struct {
 	Handshake Handshake
 
 	state     securityState
-	contested bool // a handshake PDU for it was not understood
+	claim     uint32 // counts what the client said it is: an answer proves what was said before the request
+	byBind    bool   // begun by the bind
+	contested bool   // a handshake PDU for it was not understood
 }
 
 // Accepted reports whether the server has accepted the context, and with it the user.
 func (s *SecurityContext) Accepted() bool { return s != nil && s.state == securityAccepted }
+
+// Settled reports whether the client has said all about who it is.
+func (s *SecurityContext) Settled() bool { return s != nil && s.state != securityNegotiating }
+
+// Refused reports whether the server refused to begin the context, so that the
+// connection has forgotten it.
+func (s *SecurityContext) Refused() bool { return s != nil && s.state == securityRefused }
 
 // HasUser reports whether the context names a user, accepted or not.
 func (s *SecurityContext) HasUser() bool {
@@ -124,27 +136,65 @@ func (c *Conversation) securityByID(id uint32) *SecurityContext {
 	return nil
 }
 
+// securityFor returns the security context that a bind or alter_context names,
+// and whether it begins with it.
+func (c *Conversation) securityFor(b *Bind) (s *SecurityContext, begins bool, err error) {
+	if s = c.securityByID(b.Verifier.ContextID); s != nil {
+		return s, false, nil
+	}
+	if s, err = c.beginSecurity(&b.Verifier); err != nil {
+		return nil, false, err
+	}
+	s.byBind = b.Type == PTypeBind
+	return s, true, nil
+}
+
+func (c *Conversation) beginSecurity(v *Verifier) (*SecurityContext, error) {
+	if len(c.security) >= MaxSecurityContexts {
+		return nil, Errorf(ClassLimit, "security_contexts", v.Offset,
+			"more than %d security contexts on one connection", MaxSecurityContexts)
+	}
+	s := &SecurityContext{ID: v.ContextID, Type: normalType(v.Type), Level: normalLevel(v.Level)}
+	if c.opts.NewHandshake != nil {
+		s.Handshake = c.opts.NewHandshake()
+	}
+	c.security = append(c.security, s)
+	return s, nil
+}
+
+// refused forgets the security context that a handshake began in vain.
+func (c *Conversation) refused(hs *handshake) {
+	if hs.begins && hs.security != nil && !hs.security.Accepted() {
+		c.forgetSecurity(func(s *SecurityContext) bool { return s == hs.security })
+	}
+}
+
+func (c *Conversation) forgetSecurity(which func(*SecurityContext) bool) {
+	c.security = slices.DeleteFunc(c.security, func(s *SecurityContext) bool {
+		if !which(s) {
+			return false
+		}
+		s.state = securityRefused
+		if s.Handshake != nil {
+			s.Handshake.Refused()
+		}
+		return true
+	})
+	if len(c.security) == 0 {
+		c.security = nil
+	}
+}
+
 // clientLeg follows a token from the client. Errors are about the trailer, never
 // about the token: the server judges that, and an unreadable one leaves the
 // context without a user.
-func (c *Conversation) clientLeg(v *Verifier, out []Event) (*SecurityContext, []Event, error) {
-	s := c.securityByID(v.ContextID)
-	if s == nil {
-		if len(c.security) >= MaxSecurityContexts {
-			return nil, out, Errorf(ClassLimit, "security_contexts", v.Offset,
-				"more than %d security contexts on one connection", MaxSecurityContexts)
-		}
-		s = &SecurityContext{ID: v.ContextID, Type: normalType(v.Type), Level: normalLevel(v.Level)}
-		if c.opts.NewHandshake != nil {
-			s.Handshake = c.opts.NewHandshake()
-		}
-		c.security = append(c.security, s)
-	}
+func (c *Conversation) clientLeg(s *SecurityContext, v *Verifier, out []Event) ([]Event, error) {
 	if err := s.check(v); err != nil {
-		return nil, out, err
+		return out, err
 	}
-	if s.state == securityAccepted || (s.state == securityClaimed && s.Mechanism == MechanismNTLM) {
-		return nil, out, Errorf(ClassState, "authenticated_twice", v.Offset,
+	over := s.state == securityAccepted || (s.state == securityClaimed && s.Mechanism == MechanismNTLM && !signsOnly(v.Token))
+	if over {
+		return out, Errorf(ClassState, "authenticated_twice", v.Offset,
 			"a token for security context %d, whose handshake is over", s.ID)
 	}
 	if s.Handshake != nil {
@@ -153,7 +203,14 @@ func (c *Conversation) clientLeg(v *Verifier, out []Event) (*SecurityContext, []
 	if s.readToken(v.Token) {
 		out = append(out, Event{Kind: EventUserClaimed, Security: s})
 	}
-	return s, out, nil
+	return out, nil
+}
+
+// signsOnly reports whether a token is the client's last leg of SPNEGO, which
+// signs the list of mechanisms and says nothing else (RFC 4178 5).
+func signsOnly(token []byte) bool {
+	t, err := spnego.Parse(token)
+	return err == nil && !t.Init && len(t.MechToken) == 0 && len(t.ListMIC) > 0
 }
 
 // check demands that every trailer of a context repeats its type and level
@@ -181,19 +238,44 @@ func (s *SecurityContext) readToken(token []byte) bool {
 	case spnego.MechKerberos:
 		s.Mechanism = MechanismKerberos
 		if inner[0] == tagAPReq {
-			s.state = securityClaimed // the server's first answer says whether it took the ticket
+			s.claimed() // the server's first answer says whether it took the ticket
 		}
 	case spnego.MechNTLM:
 		s.Mechanism = MechanismNTLM
+		if t, _ := ntlm.Type(inner); t != ntlm.TypeAuthenticate {
+			return false
+		}
+		s.claimed() // also when it cannot be read: there is only one
 		a, err := ntlm.ParseAuthenticate(inner)
 		if err != nil {
 			return false
 		}
-		s.Domain, s.User, s.Workstation, s.Anonymous = a.Domain, a.User, a.Workstation, a.Anonymous
-		s.state = securityClaimed
+		s.Domain, s.User, s.Workstation, s.Anonymous = clip(a.Domain), clip(a.User), clip(a.Workstation), a.Anonymous
 		return true
 	}
 	return false
+}
+
+func (s *SecurityContext) claimed() {
+	s.state = securityClaimed
+	s.claim++
+}
+
+// maxName is how many bytes of a claimed name are kept. Names of accounts are
+// shorter.
+const maxName = 256
+
+// clip cuts a name that no account has. The ellipsis keeps it different from
+// all that exist.
+func clip(name string) string {
+	if len(name) <= maxName {
+		return name
+	}
+	end := maxName
+	for !utf8.RuneStart(name[end]) {
+		end--
+	}
+	return name[:end] + "\u2026"
 }
 
 // serverLeg follows the answer to a handshake PDU that carried a token of s.
@@ -219,26 +301,41 @@ func (c *Conversation) serverLeg(s *SecurityContext, token []byte, answer PType,
 
 // securityOf returns the context that a request is made under: the one that
 // its trailer names, or the one that a server takes for a request without a
-// trailer (MS-RPCE 3.3.1.5.4). certain is false where several could be meant;
-// then an answer proves nothing about any of them.
+// trailer. certain is false where several could be meant; then an answer
+// proves nothing about any of them.
 func (c *Conversation) securityOf(r *Request) (s *SecurityContext, certain bool, err error) {
-	if r.HasVerifier {
-		s = c.securityByID(r.Verifier.ContextID)
-		if s == nil {
-			return nil, false, nil
-		}
-		return s, true, s.check(&r.Verifier)
+	if !r.HasVerifier {
+		s, certain, _ = c.untrailed()
+		return s, certain, nil
 	}
+	if s = c.securityByID(r.Verifier.ContextID); s == nil {
+		return nil, false, nil
+	}
+	return s, true, s.check(&r.Verifier)
+}
+
+// untrailed returns the context that a server takes for a request without a
+// trailer: the only one at level connect, with all servers if it is the bind's
+// and there is no other at all (MS-RPCE 3.3.1.5.4). rivals reports that there
+// are several at level connect: Windows demands a trailer then.
+func (c *Conversation) untrailed() (s *SecurityContext, certain, rivals bool) {
 	for _, k := range c.security {
 		if k.Level > LevelConnect {
 			continue
 		}
-		if len(c.security) == 1 {
-			return k, true, nil
+		rivals = s != nil
+		if rivals {
+			break
 		}
-		if k.Accepted() {
-			return k, false, nil
+		s = k
+	}
+	if !rivals {
+		return s, s != nil && len(c.security) == 1 && (s.byBind || c.opts.MidStream), false
+	}
+	for _, k := range c.security {
+		if k.Level <= LevelConnect && k.Accepted() {
+			return k, false, true
 		}
 	}
-	return nil, false, nil
+	return nil, false, true
 }

@@ -50,6 +50,13 @@ func (h *Handshake) FromClient(token []byte) { h.leg(ClientToServer, token) }
 // FromServer follows a token of the server.
 func (h *Handshake) FromServer(token []byte) { h.leg(ServerToClient, token) }
 
+// Refused ends following, if that has not ended otherwise.
+func (h *Handshake) Refused() {
+	if h.outcome.Result == Pending {
+		h.fail(Refused, "the server refused the handshake")
+	}
+}
+
 // leg looks into a token. What cannot be read leaves the context without keys
 // and the connection alone.
 func (h *Handshake) leg(d Dir, token []byte) {

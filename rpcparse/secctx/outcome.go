@@ -11,12 +11,13 @@ const (
 	WrongVersion               // there is one, of another version: the password has changed
 	Undecryptable
 	Malformed
+	Refused     // by the server, before it was over
 	Unsupported // a dialect or mechanism without usable keys, NTLMv1 without extended session security for one
 )
 
 var resultNames = [...]string{
 	Pending: "pending", KeyFound: "key_found", NoKey: "no_key", WrongVersion: "wrong_kvno",
-	Undecryptable: "undecryptable", Malformed: "malformed", Unsupported: "unsupported",
+	Undecryptable: "undecryptable", Malformed: "malformed", Refused: "refused", Unsupported: "unsupported",
 }
 
 // String returns the result as logs and metrics name it.

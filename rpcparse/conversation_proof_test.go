@@ -1,0 +1,197 @@
+package rpcparse
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/nspiproxy/nspiproxy/rpcparse/nspi"
+	"github.com/nspiproxy/nspiproxy/rpcparse/tower"
+)
+
+var challengeToken = []byte("NTLMSSP\x00\x02\x00\x00\x00")
+
+// challenged is a script after the first two legs of security context 7.
+func challenged(t testing.TB, authType AuthType) *script {
+	s := newScript(t)
+	v := func(token []byte) *Verifier {
+		return &Verifier{Type: authType, Level: LevelConnect, ContextID: 7, Token: token}
+	}
+	s.client(s.bindPDU(v(negotiateToken)))
+	s.server(s.ackPDU(PTypeBindAck, 1, v(challengeToken), acceptNDR, acceptNDR64, acceptNDR, acceptNDR))
+	return s
+}
+
+func (s *script) mapCall(id uint32) []byte {
+	return s.request(fragment{callID: id, ctx: ctxMapper, opnum: tower.OpnumMap, stub: make([]byte, 8)})
+}
+
+func TestCallMadeBeforeTheClaimDoesNotProveIt(t *testing.T) {
+	s := challenged(t, AuthNTLM)
+	s.client(s.mapCall(2), s.auth3(7, LevelConnect, authenticateToken("LAB", "victim"))).server(s.response(2, 0, make([]byte, 8), nil))
+	s.wantNoError()
+	if s.c.security[0].Accepted() {
+		t.Errorf("%v counts as accepted", s.c.security[0])
+	}
+}
+
+func TestUntrailedCallProvesTheBindsContextOnly(t *testing.T) {
+	s := bound(t)
+	s.client(alter(t, 2, 7, negotiateToken)).server(s.ackPDU(PTypeAlterContextResp, 2, ntlmVerifier(7, LevelConnect, challengeToken)))
+	s.client(s.auth3(7, LevelConnect, authenticateToken("LAB", "victim")), s.mapCall(3)).server(s.response(3, 0, make([]byte, 8), nil))
+	s.wantNoError()
+	if s.c.security[0].Accepted() {
+		t.Errorf("%v counts as accepted", s.c.security[0])
+	}
+}
+
+func TestTrailedCallProvesAContextThatAlterContextBegan(t *testing.T) {
+	s := bound(t)
+	s.client(alter(t, 2, 7, negotiateToken)).server(s.ackPDU(PTypeAlterContextResp, 2, ntlmVerifier(7, LevelConnect, challengeToken)))
+	s.client(s.auth3(7, LevelConnect, authenticateToken("LAB", "alice")))
+	s.client(s.request(fragment{callID: 3, stub: bindStub(nspi.NDR), auth: ntlmVerifier(7, LevelConnect, make([]byte, 16))}))
+	s.server(s.response(3, 0, grantedStub(nspi.NDR), nil))
+	if e := s.last(); !e.Security.Accepted() {
+		t.Errorf("got %v", e)
+	}
+}
+
+func TestSecondAuthenticateAfterAnUnreadableOneIsContested(t *testing.T) {
+	s := challenged(t, AuthNTLM)
+	unreadable := authenticateToken("LAB", "mallory")
+	unreadable[36]-- // the user name has an odd length
+	s.client(s.auth3(7, LevelConnect, unreadable), s.auth3(7, LevelConnect, authenticateToken("LAB", "victim")))
+	s.wantError(ClassState, "authenticated_twice")
+	if s.c.security[0].HasUser() {
+		t.Errorf("the user is %v", s.c.security[0])
+	}
+}
+
+func TestUntrailedBindIsRefusedWhereItsUserIsAmbiguous(t *testing.T) {
+	second := func(level AuthLevel) func(s *script) {
+		return func(s *script) {
+			s.client(must(s.t)(AppendBind(nil, Bind{Header: whole(PTypeAlterContext, 2), HasVerifier: true, Verifier: *ntlmVerifier(8, level, negotiateToken)})))
+			s.server(s.ackPDU(PTypeAlterContextResp, 2, ntlmVerifier(8, level, challengeToken)))
+		}
+	}
+	for name, tc := range map[string]struct {
+		level     AuthLevel
+		before    func(s *script)
+		auth      *Verifier
+		ambiguous bool
+		user      string
+	}{
+		"one context":                      {LevelConnect, func(*script) {}, nil, false, "alice"},
+		"two at level connect":             {LevelConnect, second(LevelConnect), nil, true, ""},
+		"two at level connect, it is told": {LevelConnect, second(LevelConnect), ntlmVerifier(7, LevelConnect, make([]byte, 16)), false, "alice"},
+		"the other one is sealed":          {LevelConnect, second(LevelPrivacy), nil, false, "alice"},
+		"all are sealed":                   {LevelPrivacy, second(LevelPrivacy), nil, false, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := authenticated(t, tc.level)
+			tc.before(s)
+			pdu := s.request(fragment{callID: 3, stub: bindStub(nspi.NDR), auth: tc.auth})
+			hides := s.clientLast(pdu)
+			if tc.ambiguous {
+				s.wantError(ClassAuth, "user_ambiguous")
+				if !hides {
+					t.Error("it may go on to the server")
+				}
+				return
+			}
+			user := ""
+			if e := s.last(); e.Security != nil {
+				user = e.Security.User
+			}
+			if user != tc.user {
+				t.Errorf("charged to %q, want %q", user, tc.user)
+			}
+		})
+	}
+}
+
+func TestContextsThatTheServerRefusedToBeginAreForgotten(t *testing.T) {
+	refusals := map[string]func(s *script, id uint32) []byte{
+		"fault": func(s *script, id uint32) []byte { return s.faultPDU(id, StatusAccessDenied) },
+		"bind_nak": func(s *script, id uint32) []byte {
+			return must(s.t)(AppendBindNak(nil, BindNak{Header: whole(PTypeBindNak, id)}))
+		},
+	}
+	long := strings.Repeat("\u4e00", 512)
+	for name, refusal := range refusals {
+		t.Run(name, func(t *testing.T) {
+			s := authenticated(t, LevelConnect)
+			refused := 0
+			s.c.opts.NewHandshake = func() Handshake { return refusedHandshake{&refused} }
+			for n := range uint32(2 * MaxSecurityContexts) {
+				s.client(alter(t, n+2, n+100, authenticateToken(long, long))).server(refusal(s, n+2))
+			}
+			s.wantNoError()
+			if n := s.c.SecurityContexts(); n != 1 || refused != 2*MaxSecurityContexts {
+				t.Errorf("%d contexts are kept, %d handshakes know", n, refused)
+			}
+			s.client(s.bindCall(1))
+			if e := s.last(); e.Kind != EventBindRequested || e.Security.User != "alice" {
+				t.Errorf("got %v", e)
+			}
+		})
+	}
+}
+
+type refusedHandshake struct{ n *int }
+
+func (refusedHandshake) FromClient([]byte) {}
+func (refusedHandshake) FromServer([]byte) {}
+func (h refusedHandshake) Refused()        { *h.n++ }
+
+// A later leg that fails says nothing about a context that may be in use.
+func TestContextOutlivesALegThatFails(t *testing.T) {
+	s := authenticated(t, LevelConnect)
+	s.client(alter(t, 2, 7, negotiateToken))
+	s.wantError(ClassState, "authenticated_twice")
+	s.again().server(s.faultPDU(2, StatusProtoError))
+	if s.c.SecurityContexts() != 1 {
+		t.Error("the context of alice is forgotten")
+	}
+}
+
+func TestNamesThatNoAccountHasAreCut(t *testing.T) {
+	s := challenged(t, AuthNTLM)
+	s.client(s.auth3(7, LevelConnect, authenticateToken(strings.Repeat("d", maxName), strings.Repeat("\u4e00", 512))))
+	k := s.last().Security
+	if k.Domain != strings.Repeat("d", maxName) {
+		t.Errorf("a domain of %d bytes is kept as %d", maxName, len(k.Domain))
+	}
+	if want := strings.Repeat("\u4e00", maxName/3) + "\u2026"; k.User != want {
+		t.Errorf("user %q, want %q", k.User, want)
+	}
+}
+
+func TestUserIsKnownWhateverTheWorkstation(t *testing.T) {
+	token := authenticateToken("LAB", "alice")
+	token[44]-- // 5 bytes of UTF-16
+	s := challenged(t, AuthNTLM)
+	s.client(s.auth3(7, LevelConnect, token))
+	if e := s.last(); e.Kind != EventUserClaimed || e.Security.Account() != `LAB\alice` {
+		t.Errorf("got %v", e)
+	}
+}
+
+func TestSPNEGOMayEndWithASignatureOfItsOwn(t *testing.T) {
+	s := challenged(t, AuthSPNEGO)
+	leg := func(token string, answer string) {
+		v := func(token string) *Verifier {
+			return &Verifier{Type: AuthSPNEGO, Level: LevelConnect, ContextID: 7, Token: []byte(token)}
+		}
+		s.client(must(t)(AppendBind(nil, Bind{Header: whole(PTypeAlterContext, 2), HasVerifier: true, Verifier: *v(token)})))
+		s.server(s.ackPDU(PTypeAlterContextResp, 2, v(answer)))
+	}
+	const incomplete, completed = "\xa1\x07\x30\x05\xa0\x03\x0a\x01\x01", "\xa1\x07\x30\x05\xa0\x03\x0a\x01\x00"
+	leg(string(authenticateToken("LAB", "alice")), incomplete)
+	if s.c.security[0].Accepted() {
+		t.Error("accepted before the end")
+	}
+	leg("\xa1\x16\x30\x14\xa3\x12\x04\x10"+strings.Repeat("\x00", 16), completed)
+	if e := s.last(); e.Kind != EventAuthenticated || e.Security.User != "alice" {
+		t.Errorf("got %v, error %v", e, s.err)
+	}
+}
