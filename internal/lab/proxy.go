@@ -21,9 +21,11 @@ import (
 type ProxyOptions struct {
 	Front  string // the proxy's own address, in 127.0.20.0/24; /metrics is there, too
 	DC     *DC
+	Samba  *Samba // instead of DC
 	Limit  int    // sessions per user
 	Policy string // further keys of the configuration's policy section, indented by two
 	Relay  string // keys of its relay section, indented by two
+	More   string // further sections
 }
 
 // Proxy is a running "nspiproxy serve". It ends with the test, in order, and must do so without an error, a data race
@@ -62,6 +64,13 @@ func StartProxy(t testing.TB, o ProxyOptions) *Proxy {
 	return p
 }
 
+func (o ProxyOptions) server() string {
+	if o.Samba != nil {
+		return o.Samba.Address
+	}
+	return o.DC.Address
+}
+
 func (o ProxyOptions) yaml() string {
 	return fmt.Sprintf(`version: 1
 listeners:
@@ -76,7 +85,8 @@ relay:
 %s
 metrics: {address: '%s:%d'}
 log: {level: info, format: json}
-`, o.Front, o.DC.Address, o.Limit, o.Policy, o.Relay, o.Front, metricsPort)
+%s
+`, o.Front, o.server(), o.Limit, o.Policy, o.Relay, o.Front, metricsPort, o.More)
 }
 
 // end stops the proxy if the test has not done so, and looks for what must not be.

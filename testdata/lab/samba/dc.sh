@@ -2,9 +2,10 @@
 # dc.sh: a Samba domain controller of a domain of its own, LAB.TEST, that serves NSPI. It needs root for its ports,
 # install.sh before, and neither systemd nor namespaces. /etc/samba and /var/lib/samba are left alone.
 #
-#   dc.sh prepare   builds the NSPI server and client, and makes a fresh domain: provisioned once (about 5 s), later
-#                   copied from what was kept of that (less than a second)
-#   dc.sh run       runs it in the foreground on $DC_ADDRESS, until it is interrupted or killed
+#   dc.sh           builds the NSPI server and client, makes a fresh domain (provisioned once, which takes about 5 s;
+#                   later copied from what was kept of that) and runs it in the foreground on $DC_ADDRESS, until it is
+#                   interrupted or killed. A second one waits for the first to end.
+#   dc.sh prepare   all of it but running
 #
 # Its folder, $DC_FOLDER, has for tests:
 #
@@ -19,8 +20,12 @@ set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/env.sh"
 
 main() {
-  case ${1:-} in
-    prepare | run) "$1" ;;
+  mkdir -p "$LAB"
+  exec 9>"$LAB/lock" # held until the last process that inherits it has ended
+  flock 9
+  case ${1:-run} in
+    prepare) prepare ;;
+    run) prepare; run ;;
     *) sed -n '2,/^set/{/^set/!s/^# \{0,1\}//p}' "$0" >&2; exit 2 ;;
   esac
 }
@@ -145,7 +150,6 @@ make_certificate() (
 ) 2>>"$DC_FOLDER/provision.log"
 
 run() {
-  [ -e "$DC_CONFIG" ] || { echo "no domain in $DC_FOLDER: dc.sh prepare" >&2; exit 1; }
   LD_PRELOAD=$LAB/bin/nspi.so exec samba --foreground --no-process-group --debug-stdout -s "$DC_CONFIG" -M standard
 }
 
