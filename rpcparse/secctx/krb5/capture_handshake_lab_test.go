@@ -48,7 +48,7 @@ var opened = []struct {
 	{"samba/raw_spnego_integrity.pcap", "samba/lab-test.all.keytab", 18, map[string]int{labAdmin: 3}, 0},
 	{"samba/rpcclient_krb5_sign.pcap", "samba/lab-test.all.keytab", 18, map[string]int{labAlice: 1}, 0},
 	{"samba/rpcclient_spnegokrb5_seal.pcap", "samba/lab-test.all.keytab", 18, map[string]int{labAlice: 1}, 0},
-	{"samba/samba-raw_protocol-lite.pcapng", "samba/cap-test.keytab", 18, map[string]int{capDomain + "-500": 29}, 9},
+	{"samba/samba-raw_protocol-lite.pcapng", "samba/cap-test.keytab", 18, map[string]int{capDomain + "-500": 32}, 9},
 	{"samba/samr_krb5_connect.pcap", "samba/lab-test.all.keytab", 18, map[string]int{labAlice: 1}, 0},
 	{"samba/samr_krb5_seal_aes128.pcap", "samba/lab-test.all.keytab", 17, map[string]int{labAlice: 1}, 0},
 	{"samba/samr_krb5_seal_bigendian.pcap", "samba/lab-test.all.keytab", 18, map[string]int{labAlice: 1}, 0},
