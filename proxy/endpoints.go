@@ -15,9 +15,10 @@ const maxEndpointAnswer = 256 << 10
 // Two bytes of each TCP tower change and nothing else. One belongs to one
 // connection.
 type endpointRewriter struct {
-	ports *portMap
-	note  func(endpointNote)
-	kept  []byte // whole PDUs of an answer in fragments
+	ports   *portMap
+	note    func(endpointNote)
+	kept    []byte // whole PDUs of an answer in fragments
+	keptFor uint32 // the call id of that answer
 }
 
 // endpointNote says what could not be done with an answer.
@@ -53,11 +54,14 @@ func (e *endpointRewriter) answer(k *rpcparse.Call, h rpcparse.Header, pdu []byt
 		e.rewrite(k, [][]byte{stubOf(pdu)}, h.Order())
 		return relay.Verdict{}
 	}
+	if !h.First() && len(e.kept) == 0 {
+		return relay.Verdict{} // what is before it has passed
+	}
 	if len(e.kept)+len(pdu) > maxEndpointAnswer {
 		return relay.Verdict{Action: relay.Close, Err: rpcparse.Errorf(rpcparse.ClassLimit, "endpoint_answer", 0,
 			"an answer of more than %d bytes", maxEndpointAnswer)}
 	}
-	e.kept = append(e.kept, pdu...)
+	e.kept, e.keptFor = append(e.kept, pdu...), h.CallID
 	if !h.Last() {
 		return relay.Verdict{Action: relay.Drop}
 	}
@@ -65,6 +69,28 @@ func (e *endpointRewriter) answer(k *rpcparse.Call, h rpcparse.Header, pdu []byt
 	e.kept = nil
 	e.rewrite(k, stubsOf(whole), h.Order())
 	return relay.Verdict{Action: relay.Drop, ToClient: whole}
+}
+
+// interrupted is told of every PDU of the server before answer is. If it does
+// not go on with the answer that is kept, that one will not be whole: its
+// fragments are returned, to pass unchanged before the PDU.
+func (e *endpointRewriter) interrupted(h rpcparse.Header) (late []byte) {
+	if len(e.kept) == 0 || (h.Type == rpcparse.PTypeResponse && !h.First() && h.CallID == e.keptFor) {
+		return nil
+	}
+	e.note(noteMalformed)
+	late, e.kept = e.kept, nil
+	return late
+}
+
+// behind lets late reach the client before what v says about pdu.
+func behind(late, pdu []byte, v relay.Verdict) relay.Verdict {
+	if v.Action == relay.Forward {
+		v.Action = relay.Drop
+		late = append(late, pdu...)
+	}
+	v.ToClient = append(late, v.ToClient...)
+	return v
 }
 
 // stubOf returns the stub of a response, in place.

@@ -156,11 +156,15 @@ func (i *inspector) FromServer(h rpcparse.Header, pdu []byte) relay.Verdict {
 		return i.violation(h, pdu, err)
 	}
 	var v relay.Verdict
+	var late []byte
+	if i.endpoint != nil {
+		late = i.endpoint.interrupted(h)
+	}
 	if h.Type == rpcparse.PTypeResponse {
 		v = i.toClient(&p, i.serverResponse(h, pdu))
 	}
-	if i.endpoint != nil {
-		v = i.endpoint.inOrder(h, pdu, v)
+	if len(late) > 0 {
+		v = behind(late, pdu, v)
 	}
 	if len(i.deferred) > 0 && !i.conv.Responding() {
 		v.ToClient = i.flushDeferred(v.ToClient)

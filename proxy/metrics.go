@@ -1,6 +1,8 @@
 package proxy
 
 import (
+	"errors"
+
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
@@ -117,10 +119,13 @@ func classOf(err error) string {
 	return "other"
 }
 
-func (m *metrics) associationRefused(foreign bool) {
+func (m *metrics) associationRefused(why error) {
 	reason := "unknown"
-	if foreign {
+	switch {
+	case errors.Is(why, session.ErrForeignAssociation):
 		reason = "foreign"
+	case errors.Is(why, session.ErrUnanswered):
+		reason = "unanswered"
 	}
 	m.associations.WithLabelValues(reason).Inc()
 }
@@ -145,7 +150,8 @@ var (
 	descClosed       = desc("connections_closed_total", "Connections ended, by cause.", "cause")
 	descAssociations = desc("associations", "Associations with at least one connection.")
 	descHeld         = desc("sessions_held", "NSPI sessions that a domain controller has granted and not ended.")
-	descOpaque       = desc("sessions_opaque", "Of nspiproxy_sessions_held, those whose context handle could not be read.")
+	descOpaque       = desc("sessions_opaque", "Of nspiproxy_sessions_held, those whose context handle is not known.")
+	descUnanswered   = desc("sessions_unanswered", "Of nspiproxy_sessions_opaque, those whose connection was lost before the domain controller's answer, so that it may not have them.")
 	descWaiting      = desc("binds_waiting", "NspiBind calls that wait until claims of the same name are answered.")
 	descOpened       = desc("sessions_opened_total", "NSPI sessions granted by a domain controller.")
 	descEnded        = desc("sessions_ended_total", "NSPI sessions ended, by cause; drift is a correction by what the domain controller said.", "cause")
@@ -186,6 +192,7 @@ func (c relayCollector) Collect(ch chan<- prometheus.Metric) {
 	n := c.table.Count()
 	gauge(descHeld, n.Sessions)
 	gauge(descOpaque, n.Opaque)
+	gauge(descUnanswered, n.Unanswered)
 	gauge(descReserved, n.Reserved+n.Provisional)
 	gauge(descWaiting, n.Waiting)
 	gauge(descAssociations, n.Associations)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/nspiproxy/nspiproxy/policy"
 	"github.com/nspiproxy/nspiproxy/rpcparse"
+	"github.com/nspiproxy/nspiproxy/session"
 )
 
 func TestMetricsFollowTheConventions(t *testing.T) {
@@ -22,7 +23,7 @@ func TestMetricsFollowTheConventions(t *testing.T) {
 	s.metrics.unbindAnswered("dc1", &rpcparse.Event{Granted: true})
 	s.metrics.failed(rpcparse.Errorf(rpcparse.ClassState, "x", 0, "y"))
 	s.metrics.endpointNoted(noteMalformed)
-	s.metrics.associationRefused(true)
+	s.metrics.associationRefused(session.ErrForeignAssociation)
 	problems, err := testutil.GatherAndLint(s.metrics.registry)
 	if err != nil {
 		t.Fatal(err)
