@@ -83,6 +83,8 @@ func holders(t testing.TB) (values map[string]any, keys []Key) {
 			t  Keytab
 			en []Entry
 		}{kt, in, *e, *in, *kt, kt.Entries()},
+		"Stream":             usedStream(t, *k.server),
+		"stream in a struct": struct{ s *Stream }{usedStream(t, *k.server)},
 		"shown in a struct": struct {
 			KT *Keytab
 			K  Key
@@ -91,6 +93,14 @@ func holders(t testing.TB) (values map[string]any, keys []Key) {
 		}{kt, k.service, e.Keys(), e},
 	}
 	return values, []Key{k.service, k.session, *k.client, *k.server, secret(23, 0xa4)}
+}
+
+// usedStream is a stream that has set up its ciphers.
+func usedStream(t testing.TB, key Key) *Stream {
+	s, err := NewStream(key, Acceptor, true, 1)
+	must(t, 0, err)
+	must(t, 0, s.MIC(nil, make([]byte, s.TokenSize(false))))
+	return s
 }
 
 func ptr[T any](v T) *T { return &v }
