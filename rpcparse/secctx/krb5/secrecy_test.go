@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/oiweiwei/gokrb5.fork/v9/messages"
@@ -21,28 +22,41 @@ import (
 // when it shows none.
 func leak(text string, key []byte) string {
 	lower := strings.ToLower(text)
-	for i := range len(key) - 3 {
-		part := key[i : i+4]
-		forms := map[string]string{
-			"bytes":           string(part),
-			"hex":             hex.EncodeToString(part),
-			"spaced hex":      fmt.Sprintf("% x", part),
-			"Go syntax":       strings.TrimSuffix(strings.TrimPrefix(fmt.Sprintf("%#v", part), "[]byte{"), "}"),
-			"decimals":        strings.Trim(fmt.Sprintf("%d", part), "[]"),
-			"JSON decimals":   strings.ReplaceAll(strings.Trim(fmt.Sprintf("%d", part), "[]"), " ", ","),
-			"a quoted string": strings.Trim(fmt.Sprintf("%q", part), `"`),
-			"escapes":         strings.ToLower(`\x` + strings.ReplaceAll(fmt.Sprintf("% x", part), " ", `\x`)),
+	for _, f := range formsOf(string(key)) {
+		if strings.Contains(text, f.text) || strings.Contains(lower, f.text) {
+			return f.name
 		}
-		for name, form := range forms {
-			if strings.Contains(text, form) || strings.Contains(lower, form) {
-				return name
-			}
-		}
-	}
-	if strings.Contains(text, base64.StdEncoding.EncodeToString(key)[:8]) {
-		return "base64"
 	}
 	return ""
+}
+
+// keyForm is how a piece of a key may show up in a text.
+type keyForm struct{ name, text string }
+
+// keyForms has the forms of each key, which are looked for in many texts.
+var keyForms sync.Map
+
+func formsOf(key string) []keyForm {
+	if known, ok := keyForms.Load(key); ok {
+		return known.([]keyForm)
+	}
+	all := []keyForm{{"base64", base64.StdEncoding.EncodeToString([]byte(key))[:8]}}
+	for i := range len(key) - 3 {
+		part := []byte(key[i : i+4])
+		spaced, decimals := fmt.Sprintf("% x", part), strings.Trim(fmt.Sprintf("%d", part), "[]")
+		all = append(all,
+			keyForm{"bytes", string(part)},
+			keyForm{"hex", hex.EncodeToString(part)},
+			keyForm{"spaced hex", spaced},
+			keyForm{"Go syntax", strings.TrimSuffix(strings.TrimPrefix(fmt.Sprintf("%#v", part), "[]byte{"), "}")},
+			keyForm{"decimals", decimals},
+			keyForm{"JSON decimals", strings.ReplaceAll(decimals, " ", ",")},
+			keyForm{"a quoted string", strings.Trim(fmt.Sprintf("%q", part), `"`)},
+			keyForm{"escapes", strings.ToLower(`\x` + strings.ReplaceAll(spaced, " ", `\x`))},
+		)
+	}
+	keyForms.Store(key, all)
+	return all
 }
 
 // holders are all values of this package that hold keys, and what outsiders
