@@ -27,18 +27,28 @@ func (c *Conn) settle() {
 			c.end(c.other(s))
 		}
 	}
-	if c.ended(&c.server) && !c.orphan {
+	switch {
+	case c.ended(&c.server):
 		c.orphaned()
+	case c.server.final && c.client.out != nil && c.timer.class == timerOff:
+		// The end cannot be read yet, because the client does not take what is before it.
+		c.loop.timers.start(c, timerTail, c.loop.now())
 	}
 }
 
-// orphaned notes that the server has ended its stream: nothing more can come of
-// the connection. A client that neither asks nor closes may not keep it.
+// orphaned deals with a connection whose server has ended its stream: nothing
+// more can come of it. The client gets time to take what came before, and from
+// then on to end its own stream; one that does neither may not keep it.
 func (c *Conn) orphaned() {
-	c.orphan = true
-	c.loop.timers.start(c, timerDrain, c.loop.now())
-	if h, ok := c.handler.(StreamHandler); ok {
-		h.ServerEnded()
+	if !c.orphan {
+		c.orphan = true
+		c.loop.timers.start(c, timerTail, c.loop.now())
+		if h, ok := c.handler.(StreamHandler); ok {
+			h.ServerEnded()
+		}
+	}
+	if c.timer.class == timerTail && c.client.out == nil {
+		c.loop.timers.start(c, timerDrain, c.loop.now())
 	}
 }
 
@@ -72,7 +82,13 @@ func (c *Conn) timeout(class timerClass) {
 	case timerHandshake:
 		c.close(CloseReason{Cause: CauseHandshakeTimeout})
 		c.drain()
+	case timerTail:
+		c.finish(c.reason, true) // a reset, so that the client does not take what it has for all
 	case timerDrain:
+		if c.client.out != nil { // a slow client, which gets what was accepted for it
+			c.loop.timers.start(c, timerTail, c.loop.now())
+			return
+		}
 		c.finish(c.reason, false)
 	}
 }

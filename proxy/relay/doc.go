@@ -49,12 +49,15 @@
 //	          client reset                  close both                              gone
 //	open      PDU                           ask the handler                         open
 //	          end of one stream             half-close the other side               open
-//	          the same, of the server's     and give the client DrainTimeout        open
+//	          the same, of the server's     and give the client DrainTimeout, once  open
+//	                                        it has taken everything
+//	          and the client takes nothing  close both, reset the client            gone
 //	          end of both                   close both                              gone
 //	          reset of one side             reset the other                         gone
 //	          Close, bytes that are no PDU  send the answer, half-close both sides  closing
 //	          no bind answered in time      half-close both sides                   closing
 //	closing   bytes                         discard                                 closing
+//	          the client takes nothing      close both, reset the client            gone
 //	          end of both, drain timeout    close both                              gone
 //	gone                                    Handler.Closed has been called
 //

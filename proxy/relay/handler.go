@@ -32,7 +32,8 @@ type StreamHandler interface {
 	// PassNonRPC only.
 	NotRPC(from rpcparse.Direction)
 	// ServerEnded tells that the server has ended its stream and that all of it
-	// has been handled. The client has Options.DrainTimeout to end its own.
+	// has been handled. The client has Options.DrainTimeout to end its own, from
+	// when it has taken everything.
 	ServerEnded()
 	// Malformed tells that the stream of one side cannot be cut into PDUs any
 	// further; err is an *rpcparse.Error, head what the stream goes on with, at

@@ -60,6 +60,7 @@ func newLoop(g *Group) (*loop, error) {
 	for class, d := range map[timerClass]time.Duration{
 		timerConnect:   g.options.ConnectTimeout,
 		timerHandshake: g.options.HandshakeTimeout,
+		timerTail:      tailFactor * g.options.DrainTimeout,
 		timerDrain:     g.options.DrainTimeout,
 	} {
 		l.timers.lists[class].length = d

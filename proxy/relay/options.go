@@ -48,6 +48,10 @@ const (
 	// acceptPause is how long a loop does not accept after running out of
 	// descriptors or memory; clients wait in the accept queue meanwhile.
 	acceptPause = 100 * time.Millisecond
+	// tailFactor times Options.DrainTimeout (half a minute by default) is how
+	// long a client may read nothing of what is left when the server has ended
+	// its stream. A peer that never reads looks alive to TCP for ever.
+	tailFactor = 15
 	// maxQueued bounds the bytes that wait for a socket before the same side's
 	// PDUs are left unread: a client that asks and does not read the proxy's
 	// own answers. A DC's send buffer is of this order.

@@ -81,6 +81,9 @@ func (c *Conn) flush(s *side) {
 		default:
 			s.out.read += n
 			s.writable = false
+			if n > 0 && s == &c.client && c.timer.class == timerTail { // slow, but it reads
+				c.loop.timers.start(c, timerTail, c.loop.now())
+			}
 		}
 	}
 }

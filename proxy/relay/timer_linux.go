@@ -9,6 +9,7 @@ const (
 	timerOff timerClass = iota
 	timerConnect
 	timerHandshake
+	timerTail
 	timerDrain
 	timerClasses
 )
