@@ -42,12 +42,7 @@ func newDirectory(c *policy.Directory) (*directory.Directory, error) {
 		if err := policy.CheckPrivate(secret); err != nil {
 			return nil, err
 		}
-		config.Secret = func() ([]byte, error) {
-			if err := policy.CheckPrivate(secret); err != nil {
-				return nil, err
-			}
-			return os.ReadFile(secret)
-		}
+		config.Secret = func() ([]byte, error) { return policy.ReadPrivate(secret) }
 	}
 	return directory.New(config)
 }

@@ -33,7 +33,8 @@ func (u *user) subject(client netip.Addr, backend string) policy.Subject {
 // userOf names the user of a security context as far as it is known: the SID
 // of a ticket, the NTLM account and its SID, or else the client's address. ok is
 // false while the directory is asked; the connection is woken then. A context
-// whose client has said who it is keeps its user, so that binds and unbinds are counted for the same one.
+// whose client has said who it is keeps its user, so that binds and unbinds are
+// counted for the same one.
 func (i *inspector) userOf(s *rpcparse.SecurityContext) (u *user, ok bool) {
 	for n := range i.users {
 		if i.users[n].security == s {

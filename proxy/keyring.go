@@ -20,8 +20,6 @@ const (
 	// keytabPoll is how often keytab files are looked at. Machine passwords
 	// rotate every 30 days; whoever writes the file is not in a hurry.
 	keytabPoll = 5 * time.Second
-	// maxKeytab bounds a keytab file: some ten thousand keys.
-	maxKeytab = 1 << 20
 )
 
 // keyring holds the keys of the configured keytab files, and loads them again
@@ -77,17 +75,7 @@ func (r *keyring) load() error {
 }
 
 func readKeytab(path string) (*krb5.Keytab, error) {
-	if err := policy.CheckPrivate(path); err != nil {
-		return nil, err
-	}
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, err
-	}
-	if info.Size() > maxKeytab {
-		return nil, fmt.Errorf("keytab %s: %d bytes, at most %d", path, info.Size(), maxKeytab)
-	}
-	data, err := os.ReadFile(path)
+	data, err := policy.ReadPrivate(path)
 	if err != nil {
 		return nil, err
 	}

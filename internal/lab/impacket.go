@@ -138,6 +138,11 @@ func (i *Impacket) Unbind(conn, handle string) Answer {
 	return i.do("unbind", conn, map[string]any{"handle": handle})
 }
 
+// Call is any other call, with a stub of size bytes; the answer's Size is how many came back.
+func (i *Impacket) Call(conn string, opnum, size int) Answer {
+	return i.do("call", conn, map[string]any{"opnum": opnum, "size": size})
+}
+
 // AlterContext goes on with a new presentation context and a new security context on the same connection.
 func (i *Impacket) AlterContext(conn string) Answer { return i.do("alter_context", conn, nil) }
 
