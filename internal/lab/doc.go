@@ -12,10 +12,14 @@
 //	client := StartImpacket(t)
 //	client.Connect("a", Login{Address: proxy.Front})
 //
+// Instead of the simulated domain controller there may be a real one: [StartSamba] runs Samba with a NSPI server of our
+// own in it (see testdata/lab/README.md), [StartSambaClient] Samba's client runtime with every mechanism that it has,
+// and [Samba.RawProtocol] and [Samba.Torture] Samba's suites, as judges of what a proxy must not change.
+//
 // Every test uses addresses of its own in 127.0.10.0/24 (domain controllers) and 127.0.20.0/24 (the proxy), so that
-// all of them may listen on port 135. Truth is asked from both sides: [Proxy.Metrics] is what the proxy believes,
-// [DC.Count] what the domain controller holds.
+// all of them may listen on port 135; Samba is on 127.0.40.10. Truth is asked from both sides: [Proxy.Metrics] is what
+// the proxy believes, [DC.Count] or [Samba.Status] what the domain controller holds.
 //
 // Files: process.go starts and ends programs, proxy.go nspiproxy, dc.go the domain controller, impacket.go the Python
-// client, tshark.go the capture; rawnspi/ is a client that may misbehave, perf/ the comparison with other proxies.
+// client, samba*.go what is Samba's, tshark.go the capture; rawnspi/ is a client that may misbehave, perf/ the comparison with other proxies.
 package lab

@@ -29,33 +29,41 @@ func (w sambaWay) at(address string, u User) SambaLogin {
 	return l
 }
 
-// sambaWays are all that Samba's client can do: mechanisms and types of session key, raw and in SPNEGO, levels, byte
-// orders.
-func sambaWays() (all []sambaWay) {
-	for _, m := range []SambaLogin{
-		{Auth: "ntlm"}, {Auth: "kerberos", Etype: "aes256"}, {Auth: "kerberos", Etype: "aes128"}, {Auth: "kerberos", Etype: "rc4"},
-	} {
-		for _, m.SPNEGO = range []bool{false, true} {
-			for _, m.Level = range []string{"connect", "packet", "integrity", "privacy"} {
-				for _, m.BigEndian = range []bool{false, true} {
-					all = append(all, sambaWay{m.name(), m})
-				}
+// sambaMechanism is what a client process authenticates with.
+type sambaMechanism struct{ auth, etype string }
+
+func (m sambaMechanism) String() string { return strings.TrimSpace(m.auth + " " + m.etype) }
+
+// sambaMechs are those of Samba's client, with the types of session key that its Kerberos can have.
+var sambaMechs = []sambaMechanism{{"ntlm", ""}, {"kerberos", "aes256"}, {"kerberos", "aes128"}, {"kerberos", "rc4"}}
+
+// ways are all that Samba's client can do with a mechanism: raw and in SPNEGO, levels, byte orders.
+func (m sambaMechanism) ways() (all []sambaWay) {
+	for _, form := range []string{"raw", "SPNEGO"} {
+		for _, level := range []string{"connect", "packet", "integrity", "privacy"} {
+			for _, order := range []string{"little-endian", "big-endian"} {
+				all = append(all, sambaWay{form + " " + level + " " + order, SambaLogin{
+					Auth: m.auth, Etype: m.etype, SPNEGO: form == "SPNEGO", Level: level, BigEndian: order == "big-endian",
+				}})
 			}
 		}
 	}
 	return all
 }
 
-// name lists what is special about a login.
-func (l SambaLogin) name() string {
-	words := []string{l.Auth, l.Etype, "raw", l.Level, "little-endian"}
-	if l.SPNEGO {
-		words[2] = "SPNEGO"
+// inEverySambaWay runs test as a subtest for each mechanism and way, with a client process per mechanism.
+func inEverySambaWay(t *testing.T, samba *Samba, test func(*testing.T, *SambaClient, sambaWay)) {
+	for _, m := range sambaMechs {
+		t.Run(m.String(), func(t *testing.T) {
+			client := StartSambaClient(t, samba)
+			for _, w := range m.ways() {
+				t.Run(w.name, func(t *testing.T) {
+					client.t = t
+					test(t, client, w)
+				})
+			}
+		})
 	}
-	if l.BigEndian {
-		words[4] = "big-endian"
-	}
-	return strings.Join(strings.Fields(strings.Join(words, " ")), " ")
 }
 
 // checkSambaHeld waits until the proxy and the domain controller agree that so many sessions are held, and no bind is
@@ -82,29 +90,25 @@ func checkSambaHeld(t *testing.T, proxy *Proxy, samba *Samba, want int) {
 func TestSambasClientWorksInEveryWay(t *testing.T) {
 	samba := StartSamba(t)
 	proxy := StartProxy(t, ProxyOptions{Front: "127.0.20.43", Samba: samba, Limit: 50})
-	client := StartSambaClient(t, samba)
-	for _, w := range sambaWays() {
-		t.Run(w.name, func(t *testing.T) {
-			client.t = t
-			expect(t, "connect", client.Connect(w.name, w.at(proxy.Front, Alice)))
-			first := expect(t, "bind", client.Bind(w.name)).Handle
-			second := expect(t, "bind without GUID", client.BindWithoutGUID(w.name)).Handle
-			expect(t, "echo", client.Echo(w.name, 1))
-			expect(t, "echo", client.Echo(w.name, 30_000))
-			expect(t, "pipelined echoes", client.Echo(w.name, 900, 1, 6_000, 200, 40_000, 17, 5_800, 1_000))
-			checkSambaHeld(t, proxy, samba, 2)
-			if users := samba.Status(t).Users; users[samba.SID(t, Alice.Name)] != 2 {
-				t.Errorf("the sessions belong to %v", users)
+	inEverySambaWay(t, samba, func(t *testing.T, client *SambaClient, w sambaWay) {
+		expect(t, "connect", client.Connect(w.name, w.at(proxy.Front, Alice)))
+		first := expect(t, "bind", client.Bind(w.name)).Handle
+		second := expect(t, "bind without GUID", client.BindWithoutGUID(w.name)).Handle
+		expect(t, "echo", client.Echo(w.name, 1))
+		expect(t, "echo", client.Echo(w.name, 30_000))
+		expect(t, "pipelined echoes", client.Echo(w.name, 900, 1, 6_000, 200, 40_000, 17, 5_800, 1_000))
+		checkSambaHeld(t, proxy, samba, 2)
+		if users := samba.Status(t).Users; users[samba.SID(t, Alice.Name)] != 2 {
+			t.Errorf("the sessions belong to %v", users)
+		}
+		for _, handle := range []string{first, second} {
+			if a := expect(t, "unbind", client.Unbind(w.name, inOrder(handle, w.login.BigEndian))); a.Status != uint32(nspi.UnbindSuccess) {
+				t.Errorf("unbind: %+v", a)
 			}
-			for _, handle := range []string{first, second} {
-				if a := expect(t, "unbind", client.Unbind(w.name, handle)); a.Status != uint32(nspi.UnbindSuccess) {
-					t.Errorf("unbind: %+v", a)
-				}
-			}
-			expect(t, "close", client.Close(w.name))
-			checkSambaHeld(t, proxy, samba, 0)
-		})
-	}
+		}
+		expect(t, "close", client.Close(w.name))
+		checkSambaHeld(t, proxy, samba, 0)
+	})
 }
 
 // TestSambasClientIsRefusedAboveTheLimit by a proxy that has no keys: in NSPI's own words where it can read and write,
@@ -113,33 +117,26 @@ func TestSambasClientIsRefusedAboveTheLimit(t *testing.T) {
 	const limit = 2
 	samba := StartSamba(t)
 	proxy := StartProxy(t, ProxyOptions{Front: "127.0.20.44", Samba: samba, Limit: limit})
-	client := StartSambaClient(t, samba)
-	for _, w := range sambaWays() {
-		if w.login.BigEndian || w.login.Level == "packet" {
-			continue // to this they are the same as others
+	inEverySambaWay(t, samba, func(t *testing.T, client *SambaClient, w sambaWay) {
+		expect(t, "connect", client.Connect(w.name, w.at(proxy.Front, Bob)))
+		for range limit {
+			expect(t, "bind", client.Bind(w.name))
 		}
-		t.Run(w.name, func(t *testing.T) {
-			client.t = t
-			expect(t, "connect", client.Connect(w.name, w.at(proxy.Front, Bob)))
-			for range limit {
-				expect(t, "bind", client.Bind(w.name))
-			}
-			before := samba.Status(t)
-			refused := client.Bind(w.name)
-			want := Answer{Kind: KindStatus, Status: uint32(nspi.LogonFailed)}
-			if w.protected() {
-				want = Answer{Kind: KindFault, Status: rpcparse.StatusAccessDenied}
-			}
-			if refused.Kind != want.Kind || refused.Status != want.Status {
-				t.Errorf("bind above the limit: %+v, want %s 0x%X", refused, want.Kind, want.Status)
-			}
-			if after := samba.Status(t); after.Granted != before.Granted || after.Refused != before.Refused {
-				t.Errorf("the refused bind reached the domain controller: %+v, then %+v", before, after)
-			}
-			expect(t, "close", client.Close(w.name))
-			checkSambaHeld(t, proxy, samba, 0)
-		})
-	}
+		before := samba.Status(t)
+		refused := client.Bind(w.name)
+		want := Answer{Kind: KindStatus, Status: uint32(nspi.LogonFailed)}
+		if w.protected() {
+			want = Answer{Kind: KindFault, Status: rpcparse.StatusAccessDenied}
+		}
+		if refused.Kind != want.Kind || refused.Status != want.Status {
+			t.Errorf("bind above the limit: %+v, want %s 0x%X", refused, want.Kind, want.Status)
+		}
+		if after := samba.Status(t); after.Granted != before.Granted || after.Refused != before.Refused {
+			t.Errorf("the refused bind reached the domain controller: %+v, then %+v", before, after)
+		}
+		expect(t, "close", client.Close(w.name))
+		checkSambaHeld(t, proxy, samba, 0)
+	})
 }
 
 // TestSambasOwnRefusalHoldsNothing: the domain controller's limit may be the lower one.

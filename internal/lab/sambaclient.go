@@ -37,16 +37,16 @@ type SambaLogin struct {
 	SPNEGO    bool   // negotiate the mechanism instead of using it raw
 	Level     string // connect, packet, integrity, privacy
 	BigEndian bool
-	Etype     string // of Kerberos' session key: aes256, aes128, rc4; the KDC's choice when empty
+	Etype     string // of Kerberos' session key: aes256, aes128, rc4; the KDC's choice when empty. The process's first one stays
 	User      User
 	Group     uint32 // the association to join
 }
 
-// StartSambaClient starts a client process without connections, of the domain of samba.
+// StartSambaClient starts a client process without connections, of the domain of samba. Its Kerberos reads its
+// configuration once: a test that wants several types of session key starts several processes.
 func StartSambaClient(t testing.TB, samba *Samba) *SambaClient {
 	t.Helper()
 	cmd := exec.Command(filepath.Join(sambaLab(), "bin", "nspi-client"), samba.File("smb.conf"))
-	cmd.Env = append(cmd.Environ(), "KRB5_CONFIG="+samba.File("krb5.conf"))
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -143,7 +143,7 @@ func (c *SambaClient) Bind(conn string) Answer { c.t.Helper(); return c.do("bind
 // BindWithoutGUID is NspiBind by a client that does not want the server's GUID: every stub is 16 bytes shorter.
 func (c *SambaClient) BindWithoutGUID(conn string) Answer { c.t.Helper(); return c.do("bind", conn) }
 
-// Unbind is NspiUnbind; Status 1 is its success.
+// Unbind is NspiUnbind; Status 1 is its success. The handle goes as it is, so it must be in the byte order of the client.
 func (c *SambaClient) Unbind(conn, handle string) Answer {
 	c.t.Helper()
 	return c.do("unbind", conn, "handle="+handle)

@@ -7,9 +7,10 @@
  *   connect CONN binding=... auth=none|ntlm|kerberos [user=... password=... domain=... realm=...] [mux=1] [krb5_config=...]
  *                               binding as Samba writes it: ncacn_ip_tcp:127.0.20.1[seal,krb5,target_hostname=dc1.lab.test];
  *                               without a port the endpoint mapper is asked. mux: several calls may be under way at once.
- *                               Answers "group", the association.
- *   bind CONN [guid=1]          NspiBind, asking for the server's GUID or not; answers "handle"
- *   unbind CONN handle=HEX      NspiUnbind; answers "status", 1 being success
+ *                               Answers "group", the association. krb5_config: a file, as in the variable KRB5_CONFIG; the first
+ *                               one of the process counts.
+ *   bind CONN [guid=1]          NspiBind, asking for the server's GUID or not; answers "handle", as it came
+ *   unbind CONN handle=HEX      NspiUnbind with that handle as it is; answers "status", 1 being success
  *   echo CONN sizes=N,N,... [opnum=N]
  *                               calls whose stubs the lab's server sends back, all sent before the first answer is waited
  *                               for; each has bytes of its own, and all are compared. Answers "size", the bytes of all.
