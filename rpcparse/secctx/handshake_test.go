@@ -250,6 +250,20 @@ func TestServersErrorLetsTheClientTryAgain(t *testing.T) {
 	}
 }
 
+// TestOnlyTheServerCanEndAHandshakeWithAnError: a client that says so would get
+// rid of the identity in its ticket.
+func TestOnlyTheServerCanEndAHandshakeWithAnError(t *testing.T) {
+	k := newKDC(18)
+	h := secctx.NewHandshake(k.keys(t))
+	h.FromClient(k.request(t))
+	h.FromClient(krbError)
+	h.FromServer(k.answer(t))
+	want(t, h, secctx.KeyFound)
+	h.FromClient(krbError)
+	h.FromServer(krbError) // too late
+	want(t, h, secctx.KeyFound)
+}
+
 func TestRefusedHandshakesSaySo(t *testing.T) {
 	k := newKDC(18)
 	h := secctx.NewHandshake(k.keys(t))

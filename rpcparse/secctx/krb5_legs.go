@@ -19,7 +19,7 @@ func (h *Handshake) krb5Leg(d Dir, message []byte) {
 	switch {
 	case message[0] == tagAPReq && d == ClientToServer:
 		h.ticket(message)
-	case message[0] == tagKRBError:
+	case message[0] == tagKRBError && d == ServerToClient && h.context == nil:
 		h.krb5, h.identity, h.outcome = nil, nil, Outcome{} // the client tries again, with another ticket or clock
 	case message[0] == tagAPRep && d == ServerToClient && h.krb5 != nil && h.krb5.established == nil:
 		h.krb5Keys(message)
