@@ -67,7 +67,7 @@ func decode(file io.Reader, w listing.Writer, notes io.Writer) error {
 	if err != nil {
 		return err
 	}
-	r.Note = func(n capture.Note) { fmt.Fprintln(notes, n) }
+	r.Note = func(n capture.Note) { _, _ = fmt.Fprintln(notes, n) }
 	var l listing.Lister
 	for {
 		p, err := r.Next()
