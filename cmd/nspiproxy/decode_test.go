@@ -82,6 +82,14 @@ func TestDecodeTellsOfGaps(t *testing.T) {
 	}
 }
 
+func TestDecodeSaysWhenThereIsNothing(t *testing.T) {
+	c := capturetest.NewTalk()
+	out, notes, err := runDecode(t, captureFile(t, capturetest.Pcap(capturetest.LinkEthernet, c.SYN(), c.SYNACK())))
+	if err != nil || out != "" || notes != "no DCE/RPC in 2 frames with 1 TCP connections\n" {
+		t.Errorf("output %q, notes %q, error %v", out, notes, err)
+	}
+}
+
 // collection returns the captures that other programs' readings are stored of,
 // or skips the test where they are absent.
 func collection(t *testing.T) (folder string, captures []oracle.Capture) {
