@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"pgregory.net/rapid"
 )
@@ -193,6 +194,7 @@ func FuzzPattern(f *testing.F) {
 	f.Add(`LAB\svc-*`, `lab\SVC-1`)
 	f.Add(`*\?`, "LAB\\\xff")
 	f.Add(`*@*?é*`, `a@bÉ`)
+	f.Add(`*\?`, "\xcc\xe0\xe0") // as long as the one character that would replace it
 	for _, pair := range hostilePairs(100) {
 		f.Add(pair[0], pair[1])
 	}
@@ -204,8 +206,7 @@ func FuzzPattern(f *testing.F) {
 		if account != "" && !strings.ContainsAny(account, `\@`) {
 			account = `\` + account
 		}
-		valid := strings.ToValidUTF8(account, "\uFFFD")
-		if len(account) == len(valid) && p.Match(account) != reference(pattern).MatchString(valid) {
+		if utf8.ValidString(account) && p.Match(account) != reference(pattern).MatchString(account) {
 			t.Errorf("%q matches %q: %v", pattern, account, p.Match(account))
 		}
 		if !p.covers(p) {
