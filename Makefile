@@ -36,7 +36,7 @@ lab-install: ## the lab's Debian packages
 	testdata/lab/install.sh
 
 lab: lab-install ## real clients, broken connections, dissected by tshark
-	$(GO) test -tags lab -count=1 -p 1 -timeout 15m $(LAB)
+	$(GO) test -tags lab -count=1 -p 1 -timeout 20m $(LAB)
 
 demo: ## the demonstration, until interrupted
 	$(GO) run ./cmd/nspiproxy demo

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"pgregory.net/rapid"
 )
@@ -151,25 +152,28 @@ func hostilePairs(length int) map[string][2]string {
 }
 
 // TestHostilePatternsTakeLinearTime compares an account with one that is ten
-// times as long. Quadratic time would be a factor of 100.
+// times as long. Quadratic time would be a factor of 100. On a busy machine a
+// match can be interrupted for longer than it takes, so what counts is the best
+// of many, and measuring goes on until both bests are undisturbed.
 func TestHostilePatternsTakeLinearTime(t *testing.T) {
-	measure := func(p Pattern, account []byte) time.Duration {
-		best := time.Hour
-		for range 5 {
-			start := time.Now()
-			if p.matchFolded(account) {
-				t.Fatal("matched")
-			}
-			best = min(best, time.Since(start))
+	const patience = 30 * time.Second
+	once := func(p Pattern, account []byte) time.Duration {
+		start := time.Now()
+		if p.matchFolded(account) {
+			t.Fatal("matched")
 		}
-		return best
+		return time.Since(start)
 	}
-	for name, short := range hostilePairs(4_000) {
-		long := hostilePairs(40_000)[name]
-		p := MustPattern(short[0])
-		a, b := measure(p, appendFold(nil, short[1])), measure(p, appendFold(nil, long[1]))
-		if b > 40*a+time.Millisecond {
-			t.Errorf("%s: %v for 4,000 bytes, %v for 40,000", name, a, b)
+	for name, pair := range hostilePairs(4_000) {
+		p := MustPattern(pair[0])
+		short, long := appendFold(nil, pair[1]), appendFold(nil, hostilePairs(40_000)[name][1])
+		a, b := once(p, short), once(p, long)
+		for end := time.Now().Add(patience); b > 40*a+time.Millisecond; {
+			if time.Now().After(end) {
+				t.Errorf("%s: %v for 4,000 bytes, %v for 40,000", name, a, b)
+				break
+			}
+			a, b = min(a, once(p, short)), min(b, once(p, long))
 		}
 	}
 }
@@ -190,6 +194,7 @@ func FuzzPattern(f *testing.F) {
 	f.Add(`LAB\svc-*`, `lab\SVC-1`)
 	f.Add(`*\?`, "LAB\\\xff")
 	f.Add(`*@*?é*`, `a@bÉ`)
+	f.Add(`*\?`, "\xcc\xe0\xe0") // as long as the one character that would replace it
 	for _, pair := range hostilePairs(100) {
 		f.Add(pair[0], pair[1])
 	}
@@ -201,8 +206,7 @@ func FuzzPattern(f *testing.F) {
 		if account != "" && !strings.ContainsAny(account, `\@`) {
 			account = `\` + account
 		}
-		valid := strings.ToValidUTF8(account, "\uFFFD")
-		if len(account) == len(valid) && p.Match(account) != reference(pattern).MatchString(valid) {
+		if utf8.ValidString(account) && p.Match(account) != reference(pattern).MatchString(account) {
 			t.Errorf("%q matches %q: %v", pattern, account, p.Match(account))
 		}
 		if !p.covers(p) {

@@ -19,8 +19,9 @@ func newDecodeCommand() *cobra.Command {
 		Use:   "decode FILE",
 		Short: "List the DCE/RPC PDUs in a capture file",
 		Long: `List the DCE/RPC PDUs in a pcap or pcapng file, what they mean and whose they are.
+FILE may be compressed with gzip; - is the standard input.
 
-DCE/RPC is found by its content on any TCP port. Rows come in the order of the
+DCE/RPC over TCP is found by its content on any port. Rows come in the order of the
 frames that complete the PDUs; streams are numbered like Wireshark's tcp.stream.
 What the capture lacks is told on the standard error output. If the file cannot
 be read to its end, what was read is printed and the exit status is 1.
@@ -28,9 +29,8 @@ be read to its end, what was read is printed and the exit status is 1.
   text  for people
   tsv   a header line, then ` + strings.Join(listing.Columns(), " ") + `
   json  one object a line, with all fields of the PDU and of the events`,
-		Args:          cobra.ExactArgs(1),
-		SilenceUsage:  true,
-		SilenceErrors: false,
+		Args:         cobra.ExactArgs(1),
+		SilenceUsage: true,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return decodeFile(args[0], format, cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
@@ -67,11 +67,14 @@ func decode(file io.Reader, w listing.Writer, notes io.Writer) error {
 	if err != nil {
 		return err
 	}
-	r.Note = func(n capture.Note) { fmt.Fprintln(notes, n) }
+	r.Note = func(n capture.Note) { _, _ = fmt.Fprintln(notes, n) }
 	var l listing.Lister
 	for {
 		p, err := r.Next()
 		if errors.Is(err, io.EOF) {
+			if c := r.Counts(); c.PDUs == 0 {
+				_, _ = fmt.Fprintf(notes, "no DCE/RPC in %d frames with %d TCP connections\n", c.Frames, c.Connections)
+			}
 			return nil
 		}
 		if err != nil {

@@ -2,29 +2,21 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 
+	"github.com/nspiproxy/nspiproxy/proxy/capture/capturetest"
+	"github.com/nspiproxy/nspiproxy/proxy/capture/listing"
 	"github.com/nspiproxy/nspiproxy/proxy/capture/oracle"
 )
 
-// collection returns the captures, or skips the test where they are absent.
-func collection(t *testing.T) []oracle.Capture {
-	t.Helper()
-	folder, ok := oracle.Folder(filepath.Join("..", ".."))
-	if !ok {
-		t.Skipf("no captures in %s: set %s to their folder", folder, oracle.FolderVariable)
-	}
-	captures, err := oracle.Captures(folder)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return captures
-}
-
-// run runs the decode command and returns what it prints.
-func run(t *testing.T, args ...string) (out, notes string, err error) {
+// runDecode runs the decode command and returns what it prints.
+func runDecode(t *testing.T, args ...string) (out, notes string, err error) {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
 	cmd := newDecodeCommand()
@@ -35,19 +27,110 @@ func run(t *testing.T, args ...string) (out, notes string, err error) {
 	return stdout.String(), stderr.String(), err
 }
 
+// captureFile writes a capture.
+func captureFile(t *testing.T, data []byte) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "test.pcap")
+	if err := os.WriteFile(file, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+func TestDecodeKeepsWhatItHasReadOfABrokenFile(t *testing.T) {
+	c := capturetest.NewTalk()
+	data := capturetest.Pcap(capturetest.LinkEthernet, c.SYN(), c.SYNACK(), c.Client(capturetest.Bind(1)), c.Server(capturetest.BindAck(1)))
+	file := captureFile(t, data[:len(data)-3])
+	for _, format := range listing.Formats() {
+		out, notes, err := runDecode(t, "--format", format, file)
+		if err == nil || err.Error() != file+": frame 4: the file ends inside this frame" {
+			t.Errorf("%s: error %v", format, err)
+		}
+		if !strings.Contains(out, "association_requested") || !strings.Contains(notes, "frame 4") {
+			t.Errorf("%s: output %q, notes %q", format, out, notes)
+		}
+	}
+}
+
+func TestDecodeRefusesWhatItCannotRead(t *testing.T) {
+	for _, tt := range []struct {
+		args []string
+		text string
+	}{
+		{[]string{captureFile(t, []byte("hello, world"))}, "neither pcap nor pcapng"},
+		{[]string{filepath.Join(t.TempDir(), "absent.pcap")}, "absent.pcap"},
+		{[]string{"--format", "xml", captureFile(t, nil)}, `format "xml" is none of text, tsv, json`},
+		{nil, "accepts 1 arg"},
+	} {
+		if _, _, err := runDecode(t, tt.args...); err == nil || !strings.Contains(err.Error(), tt.text) {
+			t.Errorf("%q: error %v, want %q", tt.args, err, tt.text)
+		}
+	}
+}
+
+func TestDecodeTellsOfGaps(t *testing.T) {
+	c := capturetest.NewTalk()
+	frames := []capturetest.Frame{c.SYN(), c.SYNACK(), c.Client(capturetest.Bind(1)), c.Server(capturetest.BindAck(1))}
+	c.Lose(100)
+	frames = append(frames, c.Client(capturetest.Request(2, 3, 8)))
+	out, notes, err := runDecode(t, captureFile(t, capturetest.Pcap(capturetest.LinkEthernet, frames...)))
+	if err != nil || notes != "frame 5: stream 0: 10.0.0.1:50000: 100 bytes were not captured\n" {
+		t.Errorf("error %v, notes %q", err, notes)
+	}
+	if !strings.Contains(out, "100 bytes before this one belong to no whole PDU; nspi NspiQueryRows") {
+		t.Errorf("output %s", out)
+	}
+}
+
+func TestDecodeSaysWhenThereIsNothing(t *testing.T) {
+	c := capturetest.NewTalk()
+	out, notes, err := runDecode(t, captureFile(t, capturetest.Pcap(capturetest.LinkEthernet, c.SYN(), c.SYNACK())))
+	if err != nil || out != "" || notes != "no DCE/RPC in 2 frames with 1 TCP connections\n" {
+		t.Errorf("output %q, notes %q, error %v", out, notes, err)
+	}
+}
+
+// collection returns the captures that other programs' readings are stored of,
+// or skips the test where they are absent.
+func collection(t *testing.T) (folder string, captures []oracle.Capture) {
+	t.Helper()
+	folder, ok := oracle.Folder(filepath.Join("..", ".."))
+	if !ok {
+		t.Skipf("no captures in %s: set %s to their folder", folder, oracle.FolderVariable)
+	}
+	captures, err := oracle.Captures(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return folder, slices.DeleteFunc(captures, func(c oracle.Capture) bool { return c.NetMon })
+}
+
+// decodeCapture returns the rows of a capture of the collection.
+func decodeCapture(t *testing.T, file string) []listing.Row {
+	t.Helper()
+	out, _, err := runDecode(t, "--format", "json", file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows, err := oracle.ReadRows(strings.NewReader(out))
+	if err != nil {
+		t.Fatalf("%s: %v", file, err)
+	}
+	return rows
+}
+
 func TestEveryCaptureReadsAsInTheStoredTables(t *testing.T) {
 	var total oracle.Report
-	captures := collection(t)
+	tables := 0
+	_, captures := collection(t)
 	for _, c := range captures {
-		if c.Table == "" || c.NetMon {
-			continue
+		rows := decodeCapture(t, c.File)
+		table := &oracle.Table{} // nothing
+		if c.Table != "" {
+			tables++
+			table = storedTable(t, c.Table)
 		}
-		out, _, err := run(t, "--format", "json", c.File)
-		if err != nil {
-			t.Errorf("%s: %v", c.Path, err)
-			continue
-		}
-		report := compareStored(t, c, out)
+		report := oracle.Compare(c.Path, table, rows)
 		for _, d := range report.Differences {
 			t.Errorf("%s: %s", c.Path, d)
 		}
@@ -55,23 +138,80 @@ func TestEveryCaptureReadsAsInTheStoredTables(t *testing.T) {
 		total.Cells += report.Cells
 		total.Known += report.Known
 	}
-	t.Logf("%d captures, %d PDUs, %d cells compared, %d of them differ as known", len(captures), total.PDUs, total.Cells, total.Known)
+	t.Logf("%d captures, %d tables, %d PDUs, %d cells compared, %d differ as known", len(captures), tables, total.PDUs, total.Cells, total.Known)
 }
 
-func compareStored(t *testing.T, c oracle.Capture, out string) oracle.Report {
+func storedTable(t *testing.T, name string) *oracle.Table {
 	t.Helper()
-	rows, err := oracle.ReadRows(bytes.NewBufferString(out))
-	if err != nil {
-		t.Fatalf("%s: %v", c.Path, err)
-	}
-	file, err := os.Open(c.Table)
+	file, err := os.Open(name)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer file.Close()
 	table, err := oracle.ReadTable(file)
 	if err != nil {
-		t.Fatalf("%s: %v", c.Table, err)
+		t.Fatalf("%s: %v", name, err)
 	}
-	return oracle.Compare(c.Path, table, rows)
+	return table
+}
+
+func TestLegitimateTrafficHasNoErrors(t *testing.T) {
+	_, captures := collection(t)
+	for _, c := range captures {
+		wrong := ""
+		for _, r := range decodeCapture(t, c.File) {
+			if r.Error != nil {
+				wrong = fmt.Sprintf("frame %d: %s: %s", r.Frame, r.Error.Name, r.Error.Detail)
+			}
+		}
+		if (wrong == "") != (c.Anomaly == "") {
+			t.Errorf("%s (%s): error %q", c.Path, c.Anomaly, wrong)
+		}
+	}
+}
+
+func TestTSVAndJSONSayTheSame(t *testing.T) {
+	_, captures := collection(t)
+	for _, c := range captures {
+		out, _, err := runDecode(t, "--format", "tsv", c.File)
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines := strings.Split(strings.TrimSuffix(out, "\n"), "\n")
+		rows := decodeCapture(t, c.File)
+		if len(lines) != len(rows)+1 {
+			t.Errorf("%s: %d lines, %d objects", c.Path, len(lines), len(rows))
+			continue
+		}
+		for i := range rows {
+			compareTSV(t, c.Path, strings.Split(lines[i+1], "\t"), &rows[i])
+		}
+	}
+}
+
+// compareTSV compares a line with an object by the names of columns and keys.
+func compareTSV(t *testing.T, capture string, cells []string, r *listing.Row) {
+	t.Helper()
+	data, err := json.Marshal(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	object := json.NewDecoder(bytes.NewReader(data))
+	object.UseNumber()
+	var values map[string]any
+	if err := object.Decode(&values); err != nil {
+		t.Fatal(err)
+	}
+	for i, column := range listing.Columns() {
+		want := ""
+		if v, ok := values[column]; ok {
+			want = fmt.Sprint(v)
+		}
+		if column == "ctx_id" && len(r.Contexts) > 0 {
+			continue // a list there
+		}
+		if cells[i] != want {
+			t.Errorf("%s: frame %d: %s is %q in tsv, %q in json", capture, r.Frame, column, cells[i], want)
+		}
+	}
 }

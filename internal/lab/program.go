@@ -20,11 +20,34 @@ func Main(m *testing.M) int {
 	if os.Getenv(roleVariable) == roleDC {
 		return serveDC()
 	}
+	unlock, err := lockMachine()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "lab:", err)
+		return 1
+	}
+	defer unlock()
 	code := m.Run()
 	if built.folder != "" {
 		_ = os.RemoveAll(built.folder)
 	}
 	return code
+}
+
+// lockMachine waits until no other lab run is under way on this machine, whichever checkout it belongs to: all of them
+// use the same addresses. The kernel lets the lock go with this process at the latest.
+func lockMachine() (unlock func(), err error) {
+	f, err := os.OpenFile(filepath.Join(os.TempDir(), "nspiproxy-lab.lock"), os.O_CREATE|os.O_RDWR, 0o666)
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		fmt.Fprintln(os.Stderr, "lab: another run is under way on this machine, waiting for its end")
+		if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil {
+			f.Close()
+			return nil, err
+		}
+	}
+	return func() { f.Close() }, nil
 }
 
 // enoughFiles is more than the proxy needs for the connections of the largest test, two each.

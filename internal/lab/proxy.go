@@ -58,8 +58,7 @@ func StartProxy(t testing.TB, o ProxyOptions) *Proxy {
 		if p.Ended() {
 			t.Fatalf("nspiproxy ended at its start:\n%s", strings.Join(p.Out.All(), "\n"))
 		}
-		_, err := p.scrape()
-		return err == nil
+		return slices.ContainsFunc(p.Log(), func(r Record) bool { return r["event"] == "ready" })
 	})
 	return p
 }

@@ -129,7 +129,7 @@ func headerError(err error) error {
 // next returns the next frame, or io.EOF, or a *FileError.
 func (f *frames) next() (frame, error) {
 	data, ci, err := f.read()
-	if err == io.EOF && ci.CaptureLength == 0 {
+	if errors.Is(err, io.EOF) && ci.CaptureLength == 0 {
 		return frame{}, io.EOF
 	}
 	f.number++

@@ -172,7 +172,7 @@ func (s *sequencer) acknowledge(ack uint32) {
 // that were not captured so far. A FIN counts like a byte.
 func (s *sequencer) missed(ack uint32, finished bool) bool {
 	ahead := int32(ack - s.next)
-	return s.known && ahead > 0 && ahead <= maxJump && !(finished && ahead == 1)
+	return s.known && ahead > 0 && ahead <= maxJump && (!finished || ahead > 1)
 }
 
 // lost reports whether bytes at next were received by the other side, so that

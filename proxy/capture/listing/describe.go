@@ -90,7 +90,7 @@ func (r *Row) bind(x *rpcparse.Bind) {
 	count := x.Contexts.Len()
 	r.MaxXmitFrag, r.MaxRecvFrag, r.AssocGroupID, r.ContextCount = &x.MaxXmitFrag, &x.MaxRecvFrag, &x.AssocGroupID, &count
 	for _, e := range x.Contexts.All() {
-		c := Context{ID: e.ID, Abstract: newSyntax(e.Abstract)}
+		c := Context{ID: e.ID, Abstract: newSyntax(e.Abstract), Transfers: []Syntax{}}
 		for _, t := range e.Transfers.All() {
 			c.Transfers = append(c.Transfers, newSyntax(t))
 		}
