@@ -1,0 +1,257 @@
+//go:build lab
+
+package secctx_test
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/nspiproxy/nspiproxy/proxy/capture"
+	"github.com/nspiproxy/nspiproxy/rpcparse"
+	"github.com/nspiproxy/nspiproxy/rpcparse/secctx"
+	"github.com/nspiproxy/nspiproxy/rpcparse/secctx/krb5"
+)
+
+const (
+	labPassword = "Al1ce-Passw0rd!"
+	labKeytab   = "samba/lab-test.all.keytab"
+	wiki        = "public/wireshark-wiki-samples/"
+)
+
+// captured names captures whose keys are known, and how many protected PDUs
+// they have. Paths are below the folder in NSPIPROXY_CAPTURES.
+var captured = []struct {
+	file, password, keytab string
+	pdus                   int
+}{
+	{wiki + "ntlmssp__create_two_tasks_then_enum_RPC_C_AUTHN_LEVEL_PKT_PRIVACY_NTLMv2__password_clem.pcapng", "clem", "", 6},
+	{wiki + "ntlmssp__ntlm_rpc.pcapng", "admin", "", 12},
+	{"public/scapy/dcerpc_privacy_ntlm.pcapng", "Password123!", "", 12},
+	{"samba/impacket_alterctx_ntlm_privacy.pcap", labPassword, "", 32},
+	{"samba/impacket_nspi_ntlm_integrity.pcap", labPassword, "", 20},
+	{"samba/nspi_ntlm_seal_ntlm_bigendian.pcap", labPassword, "", 34},
+	{"samba/nspi_ntlm_sign_ntlm.pcap", labPassword, "", 34},
+	{"samba/nspi_ntlm_sign_spnego.pcap", labPassword, "", 34},
+	{"samba/rpcclient_ntlm_seal.pcap", labPassword, "", 34},
+	{"samba/rpcclient_spnego_sign.pcap", labPassword, "", 14},
+	{"samba/samr_ntlm_packet.pcap", labPassword, "", 14},
+	{"samba/samr_ntlm_seal.pcap", labPassword, "", 14},
+	{"samba/samr_ntlm_seal_fragreq.pcap", labPassword, "", 31},
+	{"samba/samr_spnego_ntlm_seal.pcap", labPassword, "", 14},
+	{"samba/smbtorture_rpc_handles_ntlmseal.pcap", "Adm1n-Passw0rd!", "", 17},
+	{wiki + "win2k19-joined.pcap", "", wiki + "acme.keytab", 32},
+	{"public/scapy/dcerpc_privacy_krb.pcapng", "", "public/scapy/dcerpc_privacy_krb.keytab", 12},
+	{"samba/drsuapi_krb5_seal_getnc.pcap", "", labKeytab, 122},
+	{"samba/nspi_krb_seal_krb5.pcap", "", labKeytab, 34},
+	{"samba/nspi_krb_seal_spnego.pcap", "", labKeytab, 34},
+	{"samba/nspi_krb_sign_krb5_rc4.pcap", "", labKeytab, 18},
+	{"samba/raw_spnego_integrity.pcap", "", labKeytab, 21},
+	{"samba/rpcclient_krb5_sign.pcap", "", labKeytab, 14},
+	{"samba/rpcclient_spnegokrb5_seal.pcap", "", labKeytab, 14},
+	{"samba/samr_krb5_seal_aes128.pcap", "", labKeytab, 14},
+	{"samba/samr_krb5_seal_bigendian.pcap", "", labKeytab, 14},
+	{"samba/samr_krb5_seal_rc4.pcap", "", labKeytab, 14},
+	{"samba/samr_krb5_sign_aes256.pcap", "", labKeytab, 14},
+	{"samba/samr_spnego_krb5_sign_aes256.pcap", "", labKeytab, 14},
+}
+
+// way is what happens to a PDU on its way through a proxy. It reports whether
+// the PDU was opened and verified.
+type way func(t *testing.T, p *protected) (opened bool)
+
+// ways are those that proxies have.
+var ways = map[string]way{
+	"read and passed on": read,
+	"every other skipped": func(t *testing.T, p *protected) bool {
+		if p.number%2 == 0 {
+			return read(t, p)
+		}
+		p.proxy.Skip(p.dir, p.layout)
+		p.arrives(t, p.bytes, nil)
+		return false
+	},
+	"the first swallowed, copies injected": func(t *testing.T, p *protected) bool {
+		p.proxy.Fork(p.dir)
+		if err := p.proxy.Open(p.dir, p.bytes, p.layout); err != nil {
+			t.Errorf("frame %d: %v", p.frame, err)
+			return false
+		}
+		plain := slices.Clone(p.bytes[:p.layout.Trailer])
+		if p.number == 0 {
+			return true
+		}
+		copies := 1 + p.number%3
+		for range copies {
+			again := slices.Clone(p.bytes)
+			if err := p.proxy.Seal(p.dir, again, p.layout); err != nil {
+				t.Errorf("frame %d: %v", p.frame, err)
+			}
+			p.arrives(t, again, plain)
+		}
+		return true
+	},
+}
+
+func read(t *testing.T, p *protected) bool {
+	plain := p.opened(t)
+	p.arrives(t, p.bytes, plain)
+	return plain != nil
+}
+
+// protected is a protected PDU, the context of the proxy and, derived on its
+// own, that of the PDU's receiver.
+type protected struct {
+	frame, number   int // number of the context's direction
+	dir             secctx.Dir
+	bytes           []byte
+	layout          secctx.Layout
+	proxy, receiver *secctx.Context
+}
+
+// opened is the PDU's text, of which the PDU itself is left alone.
+func (p *protected) opened(t *testing.T) []byte {
+	b := slices.Clone(p.bytes)
+	p.proxy.Fork(p.dir)
+	if err := p.proxy.Open(p.dir, b, p.layout); err != nil {
+		t.Errorf("frame %d: %v", p.frame, err)
+		return nil
+	}
+	p.proxy.Join(p.dir)
+	return b[:p.layout.Trailer]
+}
+
+// arrives checks that the receiver takes b, and reads plain unless it is nil.
+func (p *protected) arrives(t *testing.T, b, plain []byte) {
+	if err := p.receiver.Open(p.dir, b, p.layout); err != nil || plain != nil && !bytes.Equal(b[:p.layout.Trailer], plain) {
+		t.Errorf("frame %d: the receiver says %v", p.frame, err)
+	}
+}
+
+// both are two followers of one handshake.
+type both struct{ proxy, receiver *secctx.Handshake }
+
+func (b both) FromClient(token []byte) { b.proxy.FromClient(token); b.receiver.FromClient(token) }
+func (b both) FromServer(token []byte) { b.proxy.FromServer(token); b.receiver.FromServer(token) }
+func (b both) Refused()                { b.proxy.Refused(); b.receiver.Refused() }
+
+// observer follows one connection of a capture.
+type observer struct {
+	conv    *rpcparse.Conversation
+	bound   bool // its bind was captured; Windows agrees on header signing where it was not
+	numbers map[*secctx.Context]*[2]int
+}
+
+func newObserver(k *keys) *observer {
+	return &observer{numbers: map[*secctx.Context]*[2]int{}, conv: rpcparse.NewConversation(rpcparse.ConversationOptions{
+		FollowAll: true, MidStream: true,
+		NewHandshake: func() rpcparse.Handshake { return both{secctx.NewHandshake(k), secctx.NewHandshake(k)} },
+	})}
+}
+
+// take follows a PDU. If it is protected under a context with known keys, it is
+// returned.
+func (o *observer) take(p *capture.PDU) (found *protected) {
+	var v rpcparse.Verifier
+	body := 0
+	switch p.Header.Type {
+	case rpcparse.PTypeBind:
+		o.bound = true
+	case rpcparse.PTypeRequest:
+		r, err := rpcparse.ParseRequest(p.Bytes)
+		if err == nil && r.HasVerifier {
+			v, body = r.Verifier, r.StubOffset
+		}
+	case rpcparse.PTypeResponse:
+		r, err := rpcparse.ParseResponse(p.Bytes)
+		if err == nil && r.HasVerifier {
+			v, body = r.Verifier, r.StubOffset
+		}
+	}
+	if s := o.conv.Security(&v); s != nil && v.Level > rpcparse.LevelConnect {
+		found = o.protected(p, s, &v, body)
+	}
+	if p.Dir == rpcparse.ClientToServer {
+		_, _ = o.conv.FromClient(p.Header, p.Bytes, nil) // what it does not like is not the subject
+	} else {
+		_, _ = o.conv.FromServer(p.Header, p.Bytes, nil)
+	}
+	return found
+}
+
+func (o *observer) protected(p *capture.PDU, s *rpcparse.SecurityContext, v *rpcparse.Verifier, body int) *protected {
+	h := s.Handshake.(both)
+	c := h.proxy.Context()
+	if c == nil {
+		return nil
+	}
+	if o.numbers[c] == nil {
+		o.numbers[c] = &[2]int{}
+	}
+	found := &protected{frame: p.Frame, number: o.numbers[c][p.Dir], dir: secctx.Dir(p.Dir), bytes: p.Bytes,
+		layout: secctx.Layout{Body: body, Trailer: v.Offset, Seal: v.Level == rpcparse.LevelPrivacy},
+		proxy:  c, receiver: h.receiver.Context()}
+	o.numbers[c][p.Dir]++
+	headers := !o.bound || o.conv.HeaderSigning()
+	c.SetHeaderSigning(headers)
+	found.receiver.SetHeaderSigning(headers)
+	return found
+}
+
+// passage sends all PDUs of a capture on their way and returns how many of them
+// are protected, and how many were opened.
+func passage(t *testing.T, file string, k *keys, w way) (pdus, opened int) {
+	f, err := os.Open(file)
+	must(t, 0, err)
+	defer f.Close()
+	r, err := capture.NewReader(f)
+	must(t, 0, err)
+	observers := map[*capture.Connection]*observer{}
+	for {
+		pdu, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			return pdus, opened
+		}
+		must(t, 0, err)
+		if observers[pdu.Connection] == nil {
+			observers[pdu.Connection] = newObserver(k)
+		}
+		if p := observers[pdu.Connection].take(pdu); p != nil {
+			pdus++
+			if w(t, p) {
+				opened++
+			}
+		}
+	}
+}
+
+func TestPDUsOfRealPeersPassInEveryWay(t *testing.T) {
+	root := os.Getenv("NSPIPROXY_CAPTURES")
+	if root == "" {
+		t.Skip("NSPIPROXY_CAPTURES does not name the folder of captures")
+	}
+	for name, w := range ways {
+		t.Run(name, func(t *testing.T) {
+			total, verified := 0, 0
+			for _, tc := range captured {
+				k := &keys{password: tc.password}
+				if tc.keytab != "" {
+					data, err := os.ReadFile(filepath.Join(root, tc.keytab))
+					must(t, 0, err)
+					k.keytab, err = krb5.ParseKeytab(data)
+					must(t, 0, err)
+				}
+				pdus, opened := passage(t, filepath.Join(root, tc.file), k, w)
+				if pdus != tc.pdus {
+					t.Errorf("%s: %d protected PDUs, want %d", tc.file, pdus, tc.pdus)
+				}
+				total, verified = total+pdus, verified+opened
+			}
+			t.Logf("%d protected PDUs, %d opened and verified", total, verified)
+		})
+	}
+}
