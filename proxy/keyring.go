@@ -13,7 +13,6 @@ import (
 	"github.com/nspiproxy/nspiproxy/policy"
 	"github.com/nspiproxy/nspiproxy/rpcparse/secctx"
 	"github.com/nspiproxy/nspiproxy/rpcparse/secctx/krb5"
-	"github.com/nspiproxy/nspiproxy/rpcparse/secctx/ntlm"
 )
 
 const (
@@ -34,13 +33,12 @@ type keyring struct {
 // keySet is the keys at one moment. It never changes.
 type keySet struct{ tab *krb5.Keytab }
 
-// NTHash implements secctx.Keys.
-func (k *keySet) NTHash(domain, user string) (ntlm.Hash, bool) {
+// NTHashes implements secctx.Keys.
+func (k *keySet) NTHashes(domain, user string) [][16]byte {
 	if k.tab == nil {
-		return ntlm.Hash{}, false
+		return nil
 	}
-	h, ok := k.tab.NTHash(domain, user)
-	return ntlm.Hash(h), ok
+	return k.tab.NTHashes(domain, user)
 }
 
 // Kerberos implements secctx.Keys.

@@ -2,7 +2,6 @@ package secctx
 
 import (
 	"github.com/nspiproxy/nspiproxy/rpcparse/secctx/krb5"
-	"github.com/nspiproxy/nspiproxy/rpcparse/secctx/ntlm"
 	"github.com/nspiproxy/nspiproxy/rpcparse/secctx/spnego"
 )
 
@@ -12,8 +11,10 @@ const maxToken = 65535
 
 // Keys are what is known of the server's and its users' secrets.
 type Keys interface {
-	// NTHash returns the NT hash of an account.
-	NTHash(domain, user string) (ntlm.Hash, bool)
+	// NTHashes returns the NT hashes that an account of that name may have: its
+	// own, older ones, those of the same name in other realms. The client's
+	// proof says which one it is.
+	NTHashes(domain, user string) [][16]byte
 	// Kerberos returns the keys of services, nil for none.
 	Kerberos() *krb5.Keytab
 }

@@ -24,8 +24,11 @@ type keys struct {
 	keytab   *krb5.Keytab
 }
 
-func (k *keys) NTHash(string, string) (ntlm.Hash, bool) {
-	return ntlm.NTHash(k.password), k.password != ""
+func (k *keys) NTHashes(string, string) [][16]byte {
+	if k.password == "" {
+		return nil
+	}
+	return [][16]byte{ntlm.NTHash(k.password)}
 }
 
 func (k *keys) Kerberos() *krb5.Keytab { return k.keytab }

@@ -50,12 +50,12 @@ func (h *Handshake) ntlmKeys(message []byte) {
 		h.fail(Unsupported, "anonymous logon")
 		return
 	}
-	hash, ok := h.keys.NTHash(a.Domain, a.User)
-	if !ok {
+	hashes := h.keys.NTHashes(a.Domain, a.User)
+	if len(hashes) == 0 {
 		h.fail(NoKey, "no key of this account")
 		return
 	}
-	key, err := a.Key(hash, c.ServerChallenge)
+	key, err := proven(&a, hashes, c.ServerChallenge)
 	if err != nil {
 		h.fail(keyFailure(err), err.Error())
 		return
@@ -80,6 +80,16 @@ func (h *Handshake) ntlmKeys(message []byte) {
 func (h *Handshake) micVerifies(key ntlm.Key, message, mic []byte) bool {
 	want := ntlm.HandshakeMIC(key, h.ntlm.negotiate, h.ntlm.challenge, message)
 	return subtle.ConstantTimeCompare(want[:], mic) == 1
+}
+
+// proven returns the session key by the hash that the client proves to have.
+func proven(a *ntlm.Authenticate, hashes [][16]byte, challenge [ntlm.ChallengeSize]byte) (key ntlm.Key, err error) {
+	for _, hash := range hashes {
+		if key, err = a.Key(hash, challenge); err == nil {
+			return key, nil
+		}
+	}
+	return key, err
 }
 
 // keyFailure says what it means that no key could be derived.
