@@ -126,6 +126,16 @@ func (i *inspector) cutOff(s *rpcparse.SecurityContext) {
 	}
 }
 
+// proved notes that the server accepted a context, and with it the name under
+// which its binds in flight are reserved.
+func (i *inspector) proved(s *rpcparse.SecurityContext) {
+	for _, k := range i.conv.Calls() {
+		if slot, ok := k.Tag.(*session.Slot); ok && k.Security == s {
+			slot.Prove()
+		}
+	}
+}
+
 // bindAnswered settles the reservation of an NspiBind.
 func (i *inspector) bindAnswered(e *rpcparse.Event) {
 	slot, _ := e.Call.Tag.(*session.Slot)

@@ -220,6 +220,8 @@ func (i *inspector) serverEvent(e *rpcparse.Event) error {
 		return i.session.Join(e.Association)
 	case rpcparse.EventAssociationRefused:
 		i.session.JoinRefused()
+	case rpcparse.EventAuthenticated:
+		i.proved(e.Security)
 	case rpcparse.EventBindAnswered:
 		i.bindAnswered(e)
 	case rpcparse.EventUnbindAnswered:

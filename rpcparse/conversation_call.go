@@ -363,6 +363,10 @@ func (c *Conversation) abandoned(h Header, out []Event) ([]Event, error) {
 	return append(out, Event{Kind: EventCallAbandoned, CallID: h.CallID, Security: k.Security, Call: k}), nil
 }
 
+// Calls returns the calls that are followed and wait for an answer, until the
+// next PDU.
+func (c *Conversation) Calls() []*Call { return c.calls }
+
 func (c *Conversation) findCall(id uint32) *Call {
 	for _, k := range c.calls {
 		if k.ID == id {
