@@ -6,6 +6,7 @@ import (
 	"crypto/rc4"
 	"crypto/subtle"
 	"encoding/binary"
+	"fmt"
 	"hash"
 
 	"github.com/nspiproxy/nspiproxy/rpcparse/internal/wire"
@@ -82,6 +83,15 @@ func (s *Stream) rewind() {
 		panic(err) // a key of 16 bytes is always valid
 	}
 	s.cipher, s.skipped = c, 0
+}
+
+// Format prints the stream without its keys, whatever the verb.
+func (s *Stream) Format(f fmt.State, _ rune) {
+	if s == nil {
+		_, _ = f.Write([]byte("<nil>"))
+		return
+	}
+	_, _ = fmt.Fprintf(f, "NTLM stream at %d", s.seq)
 }
 
 // Sequence returns the number of the next message.
