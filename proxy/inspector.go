@@ -36,7 +36,7 @@ type inspector struct {
 	keptFor     *rpcparse.Call      // the call they belong to
 	deferred    []deferredAnswer    // answers that wait for the end of a response
 	handshakes  []*secctx.Handshake // of security contexts whose outcome is not reported yet
-	keyed       bool                // some security context has known keys
+	keyed       bool                // security contexts are followed with keys
 	users       []*user             // of security contexts
 	lookup      *lookup             // in the directory, for the bind that waits
 	answer      []byte              // scratch of the last verdict

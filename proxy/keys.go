@@ -10,7 +10,9 @@ import (
 // newHandshake follows the tokens of a new security context with the keys that
 // are loaded at this moment. Newer keys do not touch it.
 func (i *inspector) newHandshake() rpcparse.Handshake {
-	h := secctx.NewHandshake(i.server.keys.current())
+	keys := i.server.keys.current()
+	i.keyed = i.keyed || keys.Kerberos() != nil
+	h := secctx.NewHandshake(keys)
 	i.handshakes = append(i.handshakes, h)
 	return h
 }
@@ -25,7 +27,6 @@ func (i *inspector) followKeys() {
 		if outcome.Result == secctx.Pending {
 			return false
 		}
-		i.keyed = i.keyed || outcome.Result == secctx.KeyFound
 		i.server.metrics.followed(outcome.Result)
 		i.server.recorder.keyOutcome(outcome, i.service.backend.Name)
 		return true
