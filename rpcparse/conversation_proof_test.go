@@ -195,3 +195,27 @@ func TestSPNEGOMayEndWithASignatureOfItsOwn(t *testing.T) {
 		t.Errorf("got %v, error %v", e, s.err)
 	}
 }
+
+func TestNTLMMayFollowATicketThatTheServerDidNotChoose(t *testing.T) {
+	v := func(token []byte) *Verifier {
+		return &Verifier{Type: AuthSPNEGO, Level: LevelConnect, ContextID: 7, Token: token}
+	}
+	leg := func(token []byte) []byte {
+		return must(t)(AppendBind(nil, Bind{Header: whole(PTypeAlterContext, 1), HasVerifier: true, Verifier: *v(token)}))
+	}
+	s := newScript(t)
+	s.client(s.bindPDU(v([]byte{tagAPReq, 0})))
+	s.server(s.ackPDU(PTypeBindAck, 1, nil, acceptNDR, acceptNDR64, acceptNDR, acceptNDR))
+	if k := s.c.security[0]; k.Mechanism != MechanismKerberos || k.Settled() {
+		t.Errorf("a ticket is offered: %v, settled %t", k, k.Settled())
+	}
+	s.client(s.mapCall(5), leg(negotiateToken)).server(s.ackPDU(PTypeAlterContextResp, 1, v(challengeToken)))
+	s.client(leg(authenticateToken("LAB", "alice")))
+	if e := s.last(); e.Kind != EventUserClaimed || !e.Security.Settled() {
+		t.Errorf("got %v, error %v", e, s.err)
+	}
+	s.server(s.response(5, 0, make([]byte, 8), nil))
+	if s.c.security[0].Accepted() {
+		t.Error("what the ticket was good for proves the name that came later")
+	}
+}

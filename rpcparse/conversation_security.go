@@ -68,8 +68,11 @@ type SecurityContext struct {
 // Accepted reports whether the server has accepted the context, and with it the user.
 func (s *SecurityContext) Accepted() bool { return s != nil && s.state == securityAccepted }
 
-// Settled reports whether the client has said all about who it is.
-func (s *SecurityContext) Settled() bool { return s != nil && s.state != securityNegotiating }
+// Settled reports whether the client has said all about who it is. A ticket
+// may be one offer of several until the server has accepted it (RFC 4178 3.2).
+func (s *SecurityContext) Settled() bool {
+	return s.Accepted() || (s != nil && s.state == securityClaimed && s.Mechanism == MechanismNTLM)
+}
 
 // Refused reports whether the server refused to begin the context, so that the
 // connection has forgotten it.
@@ -241,6 +244,9 @@ func (s *SecurityContext) readToken(token []byte) bool {
 			s.claimed() // the server's first answer says whether it took the ticket
 		}
 	case spnego.MechNTLM:
+		if s.Mechanism == MechanismKerberos {
+			s.state = securityNegotiating // the server chose NTLM over the ticket that was offered
+		}
 		s.Mechanism = MechanismNTLM
 		if t, _ := ntlm.Type(inner); t != ntlm.TypeAuthenticate {
 			return false

@@ -17,6 +17,9 @@ type ntlmLegs struct {
 const maxNTLMMessage = 4096
 
 func (h *Handshake) ntlmLeg(d Dir, message []byte) {
+	if d == ClientToServer {
+		h.identity, h.krb5 = nil, nil // a ticket that the server did not choose names nobody
+	}
 	t, ok := ntlm.Type(message)
 	if !ok || len(message) > maxNTLMMessage && t != ntlm.TypeAuthenticate {
 		h.fail(Malformed, "NTLM message")
