@@ -11,13 +11,14 @@ import (
 	"testing"
 
 	"github.com/nspiproxy/nspiproxy/proxy/capture"
+	"github.com/nspiproxy/nspiproxy/proxy/capture/oracle"
 	"github.com/nspiproxy/nspiproxy/rpcparse"
 	"github.com/nspiproxy/nspiproxy/rpcparse/secctx/ntlm"
 	"github.com/nspiproxy/nspiproxy/rpcparse/secctx/spnego"
 )
 
 // captured names captures with NTLM whose passwords are known, and how many
-// signatures they hold. The path is below the folder in NSPIPROXY_CAPTURES.
+// signatures they hold. The path is below [oracle.Folder].
 var captured = []struct {
 	file, password string
 	signatures     int
@@ -55,9 +56,9 @@ type observed struct {
 }
 
 func TestSignaturesOfRealPeersVerify(t *testing.T) {
-	root := os.Getenv("NSPIPROXY_CAPTURES")
-	if root == "" {
-		t.Skip("NSPIPROXY_CAPTURES does not name the folder of captures")
+	root, ok := oracle.Folder(filepath.Join("..", "..", ".."))
+	if !ok {
+		t.Skipf("no captures in %s: set %s to their folder", root, oracle.FolderVariable)
 	}
 	for _, tc := range captured {
 		t.Run(filepath.Base(tc.file), func(t *testing.T) {
