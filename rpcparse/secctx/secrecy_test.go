@@ -19,7 +19,7 @@ import (
 func shows(text string, key []byte) bool {
 	for n := range len(key) - 7 {
 		part := key[n : n+8]
-		decimals := strings.Trim(fmt.Sprint(part), "[]")
+		decimals := strings.Trim(fmt.Sprintf("%d", part), "[]")
 		for _, form := range []string{
 			string(part), hex.EncodeToString(part), strings.ToUpper(hex.EncodeToString(part)), fmt.Sprintf("% x", part),
 			decimals, strings.ReplaceAll(decimals, " ", ","), strings.Trim(strings.TrimPrefix(fmt.Sprintf("%#v", part), "[]byte"), "{}"),
