@@ -28,6 +28,7 @@ type Call struct {
 	Tag      any                  // the caller's own, untouched here
 
 	opened   bool   // the request was sealed and has been opened
+	bare     bool   // the request has no verifier
 	claim    uint32 // of Security, which the answer proves; 0: it proves none
 	complete bool   // the last fragment of the request was seen
 	reqLen   int    // bytes of request stub
@@ -115,14 +116,14 @@ func (c *Conversation) begin(r *Request) (*Call, error) {
 		}
 	}
 	proves := s != nil && !s.contested && s.state == securityClaimed && certain
-	if !c.opts.FollowAll && !proves && !matters(p, r.Opnum) {
+	if !c.opts.FollowAll && !(proves && r.HasVerifier) && !matters(p, r.Opnum) {
 		return nil, nil
 	}
 	if c.others.mayWait(r.CallID) && !c.opts.FollowAll && !c.opts.MidStream {
 		c.hidden = p.IsNSPI() && r.Opnum <= nspi.OpnumUnbind
 		return nil, Errorf(ClassState, "call_id", 12, "call %d is made while another one of that id may wait for its answer", r.CallID)
 	}
-	k := &Call{ID: r.CallID, Opnum: r.Opnum, Context: p, Security: s, Level: LevelNone, opened: c.open}
+	k := &Call{ID: r.CallID, Opnum: r.Opnum, Context: p, Security: s, Level: LevelNone, opened: c.open, bare: !r.HasVerifier}
 	if proves {
 		k.claim = s.claim
 	}
@@ -259,7 +260,9 @@ func (c *Conversation) response(pdu []byte, out []Event) ([]Event, error) {
 	if !k.complete && !c.opts.FollowAll {
 		return out, Errorf(ClassState, "early_response", 12, "a response to call %d before its last fragment", k.ID)
 	}
-	out = k.proveSecurity(out)
+	if !k.bare {
+		out = k.proveSecurity(out)
+	}
 	k.respLen += len(r.Stub)
 	if k.IsBind() || k.IsUnbind() {
 		stub, whole, err := k.gather(r.Stub, r.First(), r.Last())
@@ -267,7 +270,11 @@ func (c *Conversation) response(pdu []byte, out []Event) ([]Event, error) {
 			return out, err
 		}
 		if whole {
-			out = append(out, k.answered(stub, r.Order(), k.Level >= LevelPrivacy && !c.open))
+			e := k.answered(stub, r.Order(), k.Level >= LevelPrivacy && !c.open)
+			if k.bare && k.IsBind() && e.Granted {
+				out = k.proveSecurity(out)
+			}
+			out = append(out, e)
 		}
 	}
 	if r.Last() {
@@ -278,7 +285,9 @@ func (c *Conversation) response(pdu []byte, out []Event) ([]Event, error) {
 
 // proveSecurity notes that the server carried out a call of a context whose
 // handshake it has not answered otherwise: raw NTLM ends with an auth3, which
-// has no answer.
+// has no answer. A request without a verifier a server may as well carry out as
+// nobody's, if it did not believe the auth3 (Samba does); only that it grants
+// NspiBind, for which nobody is not enough, says that it did.
 func (k *Call) proveSecurity(out []Event) []Event {
 	if s := k.Security; k.claim != 0 && k.claim == s.claim && s.state == securityClaimed && !s.contested {
 		s.state = securityAccepted

@@ -106,7 +106,7 @@ func TestAnswerOfAnEarlierCallProvesNothingForALaterOneOfItsID(t *testing.T) {
 	s.client(s.bindPDU(ntlmVerifier(7, LevelConnect, negotiateToken)))
 	s.server(s.ackPDU(PTypeBindAck, 1, nil, acceptNDR, acceptNDR64, acceptNDR, acceptNDR))
 	s.client(s.otherCall(100), s.auth3(7, LevelConnect, authenticateToken("LAB", "victim")))
-	s.client(s.otherCall(100))
+	s.client(s.request(fragment{callID: 100, ctx: ctxOther, opnum: 9, stub: make([]byte, 8), auth: ntlmVerifier(7, LevelConnect, make([]byte, 16))}))
 	s.wantError(ClassState, "call_id")
 	s.again().server(s.response(100, 0, nil, nil))
 	if s.c.security[0].Accepted() {

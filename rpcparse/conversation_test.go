@@ -330,9 +330,26 @@ func TestFaultProvesNoClaim(t *testing.T) {
 
 func TestAnotherCallsResponseProvesTheClaimToo(t *testing.T) {
 	s := authenticated(t, LevelConnect)
-	s.client(s.request(fragment{callID: 2, ctx: ctxOther, opnum: 9, stub: make([]byte, 8)})).server(s.response(2, 0, make([]byte, 4), nil))
+	v := ntlmVerifier(7, LevelConnect, make([]byte, 16))
+	s.client(s.request(fragment{callID: 2, ctx: ctxOther, opnum: 9, stub: make([]byte, 8), auth: v})).server(s.response(2, 0, make([]byte, 4), nil))
 	if e := s.last(); e.Kind != EventAuthenticated || !e.Security.Accepted() {
 		t.Errorf("got %v", e)
+	}
+}
+
+// A server that did not believe the auth3 carries out a request without a
+// verifier as nobody's: Samba does, and answers NspiBind with LogonFailed.
+func TestAnswerToARequestWithoutVerifierProvesTheClaimByAGrantOnly(t *testing.T) {
+	failed := nspi.AppendBindFailure(nil, nspi.NDR, nspi.FormSpec, nspi.BindRequest{})
+	s := authenticated(t, LevelConnect)
+	s.client(s.request(fragment{callID: 2, ctx: ctxOther, opnum: 9, stub: make([]byte, 8)})).server(s.response(2, 0, make([]byte, 4), nil))
+	s.client(s.request(fragment{callID: 3, stub: bindStub(nspi.NDR)})).server(s.response(3, 0, failed, nil))
+	if e := s.last(); e.Kind != EventBindAnswered || e.Security.Accepted() {
+		t.Errorf("after answers that nobody may get: %v", e)
+	}
+	s.client(s.request(fragment{callID: 4, stub: bindStub(nspi.NDR)})).server(s.response(4, 0, grantedStub(nspi.NDR), nil))
+	if e := s.last(); !e.Granted || !e.Security.Accepted() {
+		t.Errorf("after a grant: %v", e)
 	}
 }
 
