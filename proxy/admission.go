@@ -24,6 +24,7 @@ func (i *inspector) admit(k *rpcparse.Call, h rpcparse.Header, p *passage) relay
 	backend := i.service.backend.Name
 	rule := i.server.policy.Match(u.subject(i.client(), backend))
 	if u.unsure != "" && i.server.config.Identity.Directory.WhenDown == policy.WhenDownRefuse {
+		i.forgetUser(u) // the next bind asks again: nothing has been counted for this one
 		return i.refuse(k, u.id, policy.Decision{Action: policy.Refuse, Rule: rule.Name, Limit: rule.Limit, Unknown: "the directory is down"}, p)
 	}
 	slot, usage, outcome := i.session.Reserve(session.ReserveRequest{
@@ -57,6 +58,9 @@ func (i *inspector) forwardBind(p *passage) relay.Verdict {
 	if len(i.kept) == 0 {
 		return i.toServer(p)
 	}
+	if p.opened() != i.keptOpened {
+		return relay.Verdict{Action: relay.Close, Err: errKeptMixed}
+	}
 	whole := append(i.kept, p.plain...)
 	i.kept, i.keptFor = nil, nil
 	if p.opened() {
@@ -75,10 +79,12 @@ func (i *inspector) sealAll(pdus []byte) error {
 			return err
 		}
 		one := pdus[:h.FragLength]
-		if p, ok := i.guarded(h, one); ok {
-			if err := p.context.Seal(secctx.ClientToServer, one, p.layout); err != nil {
-				return err
-			}
+		p, ok := i.guarded(h, one)
+		if !ok {
+			return errKeptMixed // opened, and its keys are gone: never in the clear
+		}
+		if err := p.context.Seal(secctx.ClientToServer, one, p.layout); err != nil {
+			return err
 		}
 		pdus = pdus[h.FragLength:]
 	}
@@ -104,7 +110,7 @@ func (i *inspector) refuse(k *rpcparse.Call, id session.Identity, d policy.Decis
 func (i *inspector) refusalOf(k *rpcparse.Call, p *passage) (a deferredAnswer, form string, err error) {
 	r := i.server.refusal
 	switch {
-	case p.opened():
+	case p.opened() && p.context.Readable(secctx.ServerToClient):
 		a.context = p.context
 		p.context.Fork(secctx.ServerToClient)
 		a.pdu, a.layout, err = r.appendProtected(i.answer[:0], k, p)
@@ -130,7 +136,7 @@ func (i *inspector) cutOff(s *rpcparse.SecurityContext) {
 // which its binds in flight are reserved.
 func (i *inspector) proved(s *rpcparse.SecurityContext) {
 	for _, k := range i.conv.Calls() {
-		if slot, ok := k.Tag.(*session.Slot); ok && k.Security == s {
+		if slot, ok := k.Tag.(*session.Slot); ok && k.Security == s && k.ClaimStands() {
 			slot.Prove()
 		}
 	}

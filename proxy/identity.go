@@ -57,6 +57,12 @@ func (i *inspector) forgetRefused() {
 	i.users = slices.DeleteFunc(i.users, func(u *user) bool { return u.security.Refused() })
 }
 
+// forgetUser makes the next call of userOf find out anew.
+func (i *inspector) forgetUser(u *user) {
+	i.users = slices.DeleteFunc(i.users, func(other *user) bool { return other == u })
+	i.key, i.keySecurity = "", nil
+}
+
 func (i *inspector) recognise(s *rpcparse.SecurityContext) (*user, bool) {
 	u := &user{security: s, id: session.Identity{Assurance: session.AssuranceAddress, Address: i.client()}}
 	if t, ok := ticketOf(s); ok {

@@ -33,6 +33,7 @@ type inspector struct {
 
 	hold        *held               // the client's PDU that waits
 	kept        []byte              // fragments of an NspiBind that is not whole yet
+	keptOpened  bool                // they were opened: kept is plaintext
 	keptFor     *rpcparse.Call      // the call they belong to
 	deferred    []deferredAnswer    // answers that wait for the end of a response
 	handshakes  []*secctx.Handshake // of security contexts whose outcome is not reported yet
@@ -246,7 +247,11 @@ func (i *inspector) Resume() relay.Verdict {
 	}
 	i.hold = nil
 	if w.call == nil {
-		return i.FromClient(w.h, w.p.plain)
+		v := i.FromClient(w.h, w.p.plain)
+		if v.Action == relay.Forward { // what was protected again is this copy, not the relay's
+			v.Action, v.ToServer = relay.Drop, w.p.plain
+		}
+		return v
 	}
 	return i.admit(w.call, w.h, &w.p)
 }
@@ -262,13 +267,20 @@ func (i *inspector) Closed(reason relay.CloseReason) {
 // nothing may overtake them, for PDUs are numbered by their signatures.
 var errInterleaved = rpcparse.Errorf(rpcparse.ClassState, "nspi_bind_interleaved", 12, "another PDU between the fragments of an NspiBind")
 
+// errKeptMixed: keys came or went between the fragments of an NspiBind, so that
+// some of them are opened and some are not.
+var errKeptMixed = rpcparse.Errorf(rpcparse.ClassAuth, "nspi_bind_keys", 0, "keys changed between the fragments of an NspiBind")
+
 // keep holds a fragment of an NspiBind back.
 func (i *inspector) keep(p *passage) relay.Verdict {
 	if len(i.kept)+len(p.plain) > maxKeptBind {
 		return relay.Verdict{Action: relay.Close, Err: rpcparse.Errorf(rpcparse.ClassLimit, "nspi_bind", 0,
 			"an NspiBind request of more than %d bytes", maxKeptBind)}
 	}
-	i.kept, i.keptFor = append(i.kept, p.plain...), i.conv.Call()
+	if len(i.kept) > 0 && p.opened() != i.keptOpened {
+		return relay.Verdict{Action: relay.Close, Err: errKeptMixed}
+	}
+	i.kept, i.keptFor, i.keptOpened = append(i.kept, p.plain...), i.conv.Call(), p.opened()
 	return relay.Verdict{Action: relay.Drop}
 }
 

@@ -372,6 +372,12 @@ func (c *Conversation) abandoned(h Header, out []Event) ([]Event, error) {
 	return append(out, Event{Kind: EventCallAbandoned, CallID: h.CallID, Security: k.Security, Call: k}), nil
 }
 
+// ClaimStands reports whether the call was made under the claim that its
+// security context still makes.
+func (k *Call) ClaimStands() bool {
+	return k.Security != nil && k.claim != 0 && k.claim == k.Security.claim
+}
+
 // Calls returns the calls that are followed and wait for an answer, until the
 // next PDU.
 func (c *Conversation) Calls() []*Call { return c.calls }

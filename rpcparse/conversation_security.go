@@ -297,12 +297,19 @@ func (c *Conversation) serverLeg(s *SecurityContext, token []byte, answer PType,
 	t, err := spnego.Parse(token)
 	switch {
 	case err == nil && t.HasState && t.State == spnego.StateAcceptCompleted:
-	case err != nil && answer == PTypeAlterContextResp && s.state == securityClaimed:
+	case err != nil && answer == PTypeAlterContextResp && s.state == securityClaimed && !goesOn(token):
 	default:
 		return out
 	}
 	s.state = securityAccepted
 	return append(out, Event{Kind: EventAuthenticated, Security: s})
+}
+
+// goesOn reports whether a server's token is no end: an AP-REP in DCE style is
+// answered, and a KRB-ERROR is a no, after which the client may try again.
+func goesOn(token []byte) bool {
+	mech, _, ok := spnego.Unwrap(token)
+	return ok && mech == spnego.MechKerberos
 }
 
 // securityOf returns the context that a request is made under: the one that

@@ -17,7 +17,7 @@ const (
 
 func (h *Handshake) krb5Leg(d Dir, message []byte) {
 	switch {
-	case message[0] == tagAPReq && d == ClientToServer:
+	case message[0] == tagAPReq && d == ClientToServer && h.context == nil:
 		h.ticket(message)
 	case message[0] == tagKRBError && d == ServerToClient && h.context == nil:
 		h.krb5, h.identity, h.outcome = nil, nil, Outcome{} // the client tries again, with another ticket or clock
@@ -34,6 +34,7 @@ func (h *Handshake) krb5Leg(d Dir, message []byte) {
 // ticket opens the client's AP-REQ. A second one, after an error of the
 // server, replaces the first.
 func (h *Handshake) ticket(message []byte) {
+	h.krb5, h.identity = nil, nil // whatever becomes of this one, the one before names nobody
 	keys := h.keys.Kerberos()
 	if keys == nil {
 		h.fail(NoKey, "no keytab")
