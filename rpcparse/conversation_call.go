@@ -116,7 +116,7 @@ func (c *Conversation) begin(r *Request) (*Call, error) {
 		}
 	}
 	proves := s != nil && !s.contested && s.state == securityClaimed && certain
-	if !c.opts.FollowAll && !(proves && r.HasVerifier) && !matters(p, r.Opnum) {
+	if follow := c.opts.FollowAll || (proves && r.HasVerifier) || matters(p, r.Opnum); !follow {
 		return nil, nil
 	}
 	if c.others.mayWait(r.CallID) && !c.opts.FollowAll && !c.opts.MidStream {
