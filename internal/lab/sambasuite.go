@@ -36,11 +36,12 @@ const verdictPassed = "ok"
 // suiteTime is longer than a suite takes on a loaded machine.
 const suiteTime = 4 * time.Minute
 
-// RawProtocol runs Samba's wire suite against the server at address, jobs tests at a time. See raw_protocol.py.
-func (s *Samba) RawProtocol(t testing.TB, address string, jobs int) (Verdicts, error) {
+// RawProtocol runs Samba's wire suite, or only these tests of it, against the server at address, jobs tests at a time. See
+// raw_protocol.py.
+func (s *Samba) RawProtocol(t testing.TB, address string, jobs int, only ...string) (Verdicts, error) {
 	out := filepath.Join(t.TempDir(), "verdicts")
 	script := filepath.Join(root(t), "testdata", "lab", "samba", "raw_protocol.py")
-	cmd, cancel := suiteCommand("/usr/bin/python3", script, out, strconv.Itoa(jobs))
+	cmd, cancel := suiteCommand("/usr/bin/python3", append([]string{script, out, strconv.Itoa(jobs)}, only...)...)
 	defer cancel()
 	cmd.Env = append(cmd.Environ(), "KRB5_CONFIG="+s.File("krb5.conf"), "SMB_CONF_PATH="+s.File("smb.conf"),
 		"SERVER="+address, "TARGET_HOSTNAME="+SambaHost, "REALM="+SambaRealm, "DOMAIN="+Domain,

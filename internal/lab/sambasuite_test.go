@@ -43,6 +43,18 @@ func same(t *testing.T, direct, proxied Verdicts) {
 	t.Logf("%d tests, %d of them passed", len(direct), direct.Passed())
 }
 
+// failed are the tests that did not pass on both sides.
+func failed(sides ...Verdicts) (names []string) {
+	for _, side := range sides {
+		for name, verdict := range side {
+			if verdict != verdictPassed && !slices.Contains(names, name) {
+				names = append(names, name)
+			}
+		}
+	}
+	return names
+}
+
 // TestSambasWireSuiteSeesNoProxy: a suite about the wire that passes, or fails, against a domain controller does so
 // through the proxy, for the same reasons.
 func TestSambasWireSuiteSeesNoProxy(t *testing.T) {
@@ -51,6 +63,15 @@ func TestSambasWireSuiteSeesNoProxy(t *testing.T) {
 	direct, proxied := sides(t, samba, proxy, func(address string) (Verdicts, error) {
 		return samba.RawProtocol(t, address, suiteJobs)
 	})
+	// Some tests give the server a second to close a connection, which is little on a busy machine. Those that failed
+	// are asked again, one after the other.
+	for range 3 {
+		again, once := sides(t, samba, proxy, func(address string) (Verdicts, error) {
+			return samba.RawProtocol(t, address, 1, failed(direct, proxied)...)
+		})
+		maps.Copy(direct, again)
+		maps.Copy(proxied, once)
+	}
 	const tests, passed = 194, 179 // the others are about SMB pipes, which this server does not have
 	if len(direct) != tests || direct.Passed() != passed {
 		t.Errorf("directly %d of %d tests passed, want %d of %d", direct.Passed(), len(direct), passed, tests)

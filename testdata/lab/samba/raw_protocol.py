@@ -1,5 +1,6 @@
 #!/usr/bin/python3
-"""raw_protocol.py OUT JOBS: runs Samba's wire suite, JOBS tests at a time, and writes a JSON line per test to OUT.
+"""raw_protocol.py OUT JOBS [TEST...]: runs Samba's wire suite, or these tests of it, JOBS at a time, and writes a JSON line
+per test to OUT.
 
 The suite (samba.tests.dcerpc.raw_protocol in python3-samba) speaks to a server in PDUs of its own making: malformed ones,
 alter_context, fragments, orphans, several security contexts on one connection. It takes its server and users from the
@@ -44,7 +45,7 @@ class Verdicts(unittest.TestResult):
 def reason(err):
     kind, value, _ = err
     text = str(value).split('\n')[0]
-    return '%s %s' % (kind.__name__, re.sub(r'0x[0-9a-fA-F]+|\d{4,}', '#', text)[:160])
+    return '%s %s' % (kind.__name__, re.sub(r'0x[0-9a-fA-F]+|\d{4,}|(?<=fd=)\d+', '#', text)[:160])
 
 
 def tests_of(node):
@@ -67,8 +68,9 @@ def work(tests, turn, path):
             tests[mine].run(verdicts)
 
 
-def main(path, jobs):
+def main(path, jobs, *only):
     tests = sorted(tests_of(unittest.defaultTestLoader.loadTestsFromModule(suite)), key=lambda test: test.id())
+    tests = [test for test in tests if not only or test.id().split('.')[-1] in only]
     turn = multiprocessing.Value('i', 0)
     workers = [multiprocessing.Process(target=work, args=(tests, turn, path)) for _ in range(int(jobs))]
     for w in workers:
