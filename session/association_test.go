@@ -45,7 +45,8 @@ func TestJoinNeedsALiveAssociationOfTheSameClient(t *testing.T) {
 		{"own association", 1, endpoint, 7, nil},
 		{"another client's", 2, endpoint, 7, ErrForeignAssociation},
 		{"never heard of", 1, endpoint, 8, ErrUnknownAssociation},
-		{"same id at another endpoint", 1, "10.0.0.1:49152", 7, ErrUnknownAssociation},
+		{"own association at another endpoint", 1, "10.0.0.1:49152", 7, nil},
+		{"another client's at another endpoint", 2, "10.0.0.1:49152", 7, ErrUnknownAssociation},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -60,6 +61,31 @@ func TestJoinNeedsALiveAssociationOfTheSameClient(t *testing.T) {
 	late := table.Open(addrPort(1), backend, endpoint)
 	if err := late.MayJoin(7); !errors.Is(err, ErrUnknownAssociation) {
 		t.Fatalf("MayJoin after the last connection has closed: %v", err)
+	}
+}
+
+func TestServerMayShareAnAssociationAmongItsEndpoints(t *testing.T) {
+	table, _ := newTable()
+	first := joined(t, table, 1, 0, 7)
+	slot, _, _ := first.Reserve(ReserveRequest{User: Identity{Address: addrPort(1).Addr()}, Limit: 1, Proven: true})
+	slot.Commit(Handle{1})
+	second := table.Open(addrPort(1), backend, "10.0.0.1:49152")
+	if err := second.MayJoin(7); err != nil {
+		t.Fatal(err)
+	}
+	if err := second.Join(7); err != nil {
+		t.Fatal(err)
+	}
+	first.Close()
+	if n := table.Count().Sessions; n != 1 {
+		t.Fatalf("%d sessions after the first connection has closed, want 1", n)
+	}
+	if !second.Unbound(Handle{1}) {
+		t.Error("the handle is not known at the other endpoint")
+	}
+	second.Close()
+	if c := table.Count(); c.Associations != 0 || c.Connections != 0 {
+		t.Errorf("left over: %+v", c)
 	}
 }
 

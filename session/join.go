@@ -63,6 +63,9 @@ func (c *Conn) ask(groupID uint32) (ended *association, err error) {
 		return ended, nil
 	}
 	a := c.table.associations[groupKey{c.endpoint, groupID}]
+	if a == nil {
+		a = c.sibling(groupID)
+	}
 	switch {
 	case a == nil:
 		return ended, ErrUnknownAssociation
@@ -73,6 +76,18 @@ func (c *Conn) ask(groupID uint32) (ended *association, err error) {
 	}
 	c.enter(a)
 	return ended, nil
+}
+
+// sibling returns the client's own association of that id at another endpoint
+// of the domain controller. One server process may serve several endpoints with
+// the same associations (Samba does): it says so by its bind_ack.
+func (c *Conn) sibling(groupID uint32) *association {
+	for _, endpoint := range c.table.endpoints[c.backend] {
+		if a := c.table.associations[groupKey{endpoint, groupID}]; a != nil && a.client == c.addr {
+			return a
+		}
+	}
+	return nil
 }
 
 // JoinRefused tells that the domain controller has refused the bind (bind_nak):
@@ -114,6 +129,10 @@ func (c *Conn) Join(groupID uint32) error {
 	}
 	if known != nil && known == c.assoc {
 		c.joined = true
+		return nil
+	}
+	if known == nil && c.assoc != nil && c.asked == groupID {
+		c.joined = true // the server shares the association among its endpoints
 		return nil
 	}
 	// The answer names another association than the bind did.

@@ -352,6 +352,9 @@ func (m *model) mayJoin(c *modelConn, id uint32) error {
 	m.leave(c)
 	c.asked = id
 	a := m.assoc(c.endpoint, id)
+	if a == nil {
+		a = m.sibling(c, id)
+	}
 	switch {
 	case id == 0:
 		return nil
@@ -364,11 +367,25 @@ func (m *model) mayJoin(c *modelConn, id uint32) error {
 	return nil
 }
 
+// sibling is the client's association of that id at another endpoint.
+func (m *model) sibling(c *modelConn, id uint32) *modelAssoc {
+	for _, a := range m.assocs {
+		if a.current && a.id == id && a.client == c.client {
+			return a
+		}
+	}
+	return nil
+}
+
 func (m *model) join(c *modelConn, id uint32) error {
 	if c.closed || c.joined {
 		return m.mayJoin(c, id)
 	}
 	a := m.assoc(c.endpoint, id)
+	if a == nil && c.assoc != nil && c.asked == id {
+		c.joined = true
+		return nil
+	}
 	if a != nil && c.asked == 0 {
 		a.current = false
 		m.runDown(a)

@@ -2,6 +2,7 @@ package session
 
 import (
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 )
@@ -25,6 +26,7 @@ type Table struct {
 	users        users
 	clients      clients
 	associations map[groupKey]*association // those that a connection can name
+	endpoints    map[string][]string       // of each backend
 	held         []*Slot                   // all held slots, in no order
 	contended    map[*user]struct{}        // those with waiters
 	counts       Counts
@@ -40,18 +42,27 @@ func NewTable(o Options) *Table {
 		now:          o.Now,
 		start:        o.Now(),
 		associations: make(map[groupKey]*association),
+		endpoints:    make(map[string][]string),
 		contended:    make(map[*user]struct{}),
 	}
 }
 
+// maxEndpoints is how many endpoints of a backend are known to each other. A
+// domain controller has some dozens.
+const maxEndpoints = 512
+
 // Open records a new TCP connection from client. backend names the domain
 // controller: users are counted per backend. endpoint is the address and port
-// there: association ids are unique per endpoint (MS-RPCE 3.3.1.1.1). The caller
+// there: association ids are unique per server process (MS-RPCE 3.3.1.1.1), of
+// which a domain controller has several, on ports of their own. The caller
 // closes the Conn when the connection is gone.
 func (t *Table) Open(client netip.AddrPort, backend, endpoint string) *Conn {
 	t.mu.Lock()
 	defer t.unlock()
 	t.counts.Connections++
+	if known := t.endpoints[backend]; len(known) < maxEndpoints && !slices.Contains(known, endpoint) {
+		t.endpoints[backend] = append(known, endpoint)
+	}
 	return &Conn{table: t, addr: client.Addr().Unmap(), backend: backend, endpoint: endpoint}
 }
 

@@ -83,9 +83,7 @@ func (c TortureCase) String() string { return c.Options + " " + c.Suite }
 // levels and byte orders. Left out are
 //
 //   - those that join a machine over SMB first: this server has no SMB;
-//   - rpc.samr.large-dc, which creates accounts for minutes;
-//   - rpc.handles.mixed-shared, which takes an association of one port to another. Samba has it in both; the proxy, as
-//     package session has it, knows associations by port, and refuses to join one there that it has not seen begin.
+//   - rpc.samr.large-dc, which creates accounts for minutes.
 func TortureCases() (all []TortureCase) {
 	for _, options := range []string{
 		"connect,ntlm", "packet,ntlm", "sign,ntlm", "seal,ntlm", "seal,spnego", "sign,krb5", "seal,krb5",
@@ -97,7 +95,8 @@ func TortureCases() (all []TortureCase) {
 	}
 	for _, options := range []string{"seal,ntlm", "seal,krb5"} {
 		for _, suite := range []string{
-			"rpc.handles.lsarpc", "rpc.handles.lsarpc-shared", "rpc.handles.samr", "rpc.handles.random-assoc", "rpc.handles.drsuapi",
+			"rpc.handles.lsarpc", "rpc.handles.lsarpc-shared", "rpc.handles.samr", "rpc.handles.mixed-shared", "rpc.handles.random-assoc",
+			"rpc.handles.drsuapi",
 			"rpc.altercontext", "rpc.asyncbind", "rpc.bind", "rpc.objectuuid", "rpc.samr.handletype",
 			"rpc.samr.passwords.validate", "rpc.lsa-getuser",
 		} {
