@@ -30,7 +30,6 @@ var captured = []struct {
 	pdus                   int
 }{
 	{wiki + "ntlmssp__create_two_tasks_then_enum_RPC_C_AUTHN_LEVEL_PKT_PRIVACY_NTLMv2__password_clem.pcapng", "clem", "", 6},
-	{wiki + "ntlmssp__ntlm_rpc.pcapng", "admin", "", 12},
 	{"public/scapy/dcerpc_privacy_ntlm.pcapng", "Password123!", "", 12},
 	{"samba/impacket_alterctx_ntlm_privacy.pcap", labPassword, "", 32},
 	{"samba/impacket_nspi_ntlm_integrity.pcap", labPassword, "", 20},

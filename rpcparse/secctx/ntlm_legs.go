@@ -53,6 +53,10 @@ func (h *Handshake) ntlmKeys(message []byte) {
 		h.fail(Unsupported, "anonymous logon")
 		return
 	}
+	if _, v2 := ntlm.ParseNTLMv2Response(a.NTResponse); !v2 {
+		h.fail(Unsupported, "NTLMv1") // its proof can be computed by anybody who has seen a few
+		return
+	}
 	hashes := h.keys.NTHashes(a.Domain, a.User)
 	if len(hashes) == 0 {
 		h.fail(NoKey, "no key of this account")
