@@ -36,6 +36,9 @@ func (w *worker) run() {
 				continue // answered already
 			}
 			result, err := w.ask(f.ctx, f.name)
+			if errors.Is(err, ErrDown) && f.ctx.Err() != nil {
+				err = d.timeUp(f.ctx) // that broke the connection, not the directory
+			}
 			d.cache.put(f.name.key(), result, err)
 			d.finish(f, result, err)
 		}
