@@ -16,12 +16,17 @@ type Config struct {
 	Version int `yaml:"version" need:"required"`
 	// Listeners are the addresses that clients connect to.
 	Listeners []Listener `yaml:"listeners" need:"required,nonempty"`
-	// Backends are the domain controllers.
-	Backends []Backend `yaml:"backends" need:"required,nonempty"`
+	// Backends are the domain controllers. Transparent listeners need none:
+	// each address that they lead to is a domain controller by itself.
+	Backends []Backend `yaml:"backends" need:"nonempty"`
 	// Identity is how users are recognised.
 	Identity Identity `yaml:"identity"`
 	// Policy is who may hold how many sessions.
 	Policy Ruleset `yaml:"policy"`
+	// Transparent is how packets are led to transparent listeners.
+	Transparent Transparent `yaml:"transparent"`
+	// Health is how it is found out which domain controllers serve.
+	Health Health `yaml:"health"`
 	// Relay is how connections are carried.
 	Relay Relay `yaml:"relay"`
 	// Metrics is where counters can be read.
@@ -34,49 +39,10 @@ type Config struct {
 	Warnings []Problem `yaml:"-"`
 }
 
-// Listener is one address that stands in front of one domain controller.
-type Listener struct {
-	// Name appears in logs and metrics.
-	Name string `yaml:"name" need:"required"`
-	// Mode is how the listener finds its backend. Default: forward.
-	Mode Mode `yaml:"mode"`
-	// Address is the IP address of this machine that clients use instead of
-	// the domain controller's. The endpoint mapper listens on its port 135.
-	Address netip.Addr `yaml:"address" need:"required"`
-	// Backend is the name of the domain controller behind it.
-	Backend string `yaml:"backend" need:"required"`
-	// EPMPort is the TCP port on which the endpoint mapper listens. Default:
-	// 135, or none where the backend's nspi_port says what there is to know.
-	EPMPort uint16 `yaml:"epm_port"`
-}
-
-// setDefaults is called on each new listener: Defaults cannot hold them.
-func (l *Listener) setDefaults() { l.Mode = ModeForward }
-
-// Mode is how a listener finds its backend.
-type Mode string
-
-// ModeForward gives the listener an address of its own in front of one backend.
-const ModeForward Mode = "forward"
-
-// Backend is one domain controller. Sessions are counted per user and backend.
-type Backend struct {
-	// Name appears in rules, logs and metrics.
-	Name string `yaml:"name" need:"required"`
-	// Address is the IP address of the domain controller.
-	Address netip.Addr `yaml:"address" need:"required"`
-	// NSPIPort is the TCP port of NSPI where it is fixed. Default 0: ask the
-	// endpoint mapper of the domain controller.
-	NSPIPort uint16 `yaml:"nspi_port"`
-	// EPMPort is the TCP port of its endpoint mapper. Default: 135.
-	EPMPort uint16 `yaml:"epm_port"`
-}
-
-// setDefaults is called on each new backend, as on each new listener.
-func (b *Backend) setDefaults() { b.EPMPort = epmPort }
-
 // Ruleset is the policy section.
 type Ruleset struct {
+	// Scope is over what the sessions of a user are counted. Default: backend.
+	Scope Scope `yaml:"scope"`
 	// Default applies to whom no rule matches.
 	Default DefaultLimits `yaml:"default"`
 	// DryRun makes every rule and the default watch only. Default: false.
@@ -87,9 +53,20 @@ type Ruleset struct {
 	Refusal Refusal `yaml:"refusal"`
 }
 
+// Scope is over what the sessions of a user are counted.
+type Scope string
+
+// The scopes.
+const (
+	// ScopeBackend counts on each domain controller for itself, as they do.
+	ScopeBackend Scope = "backend"
+	// ScopeAll counts over all domain controllers.
+	ScopeAll Scope = "all"
+)
+
 // DefaultLimits is what applies to whom no rule matches.
 type DefaultLimits struct {
-	// Limit is in sessions per user and backend. Default: 50.
+	// Limit is in sessions per user and scope. Default: 50.
 	Limit Limit `yaml:"limit"`
 }
 
@@ -99,7 +76,7 @@ type RuleConfig struct {
 	Name string `yaml:"name" need:"required"`
 	// Match is whom the rule is for; all conditions given must hold.
 	Match Match `yaml:"match" need:"required"`
-	// Limit is in sessions per user and backend: a number, 0 or unlimited.
+	// Limit is in sessions per user and scope: a number, 0 or unlimited.
 	Limit Limit `yaml:"limit" need:"required"`
 	// DryRun makes this rule report instead of refuse. Default: false.
 	DryRun bool `yaml:"dry_run"`
@@ -202,6 +179,7 @@ func Defaults() Config {
 		Version:  1,
 		Identity: Identity{Directory: defaultDirectory()},
 		Policy: Ruleset{
+			Scope:   ScopeBackend,
 			Default: DefaultLimits{Limit: DefaultLimit},
 			Refusal: Refusal{Form: FormSpec, FaultStatus: FaultAccessDenied},
 		},
@@ -214,6 +192,8 @@ func Defaults() Config {
 			MaxFragment:      minFragment,
 			NonRPC:           NonRPCClose,
 		},
-		Log: Log{Level: LogInfo, Format: LogAuto},
+		Transparent: defaultTransparent(),
+		Health:      defaultHealth(),
+		Log:         Log{Level: LogInfo, Format: LogAuto},
 	}
 }

@@ -23,6 +23,7 @@ var scalarTypes = map[reflect.Type]scalarType{
 	reflect.TypeFor[bool]():           {"true or false", parseBool},
 	reflect.TypeFor[int]():            {"a whole number", parseInt},
 	reflect.TypeFor[uint16]():         {"a TCP port from 1 to 65535", parsePort},
+	reflect.TypeFor[uint32]():         {"a number from 1 to 4294967295", parseMark},
 	reflect.TypeFor[time.Duration]():  text("a duration with its unit, such as 30s or 1m30s", time.ParseDuration),
 	reflect.TypeFor[netip.Addr]():     text("an IP address", parseAddr),
 	reflect.TypeFor[netip.AddrPort](): text("IP:port, such as 127.0.0.1:9135", netip.ParseAddrPort),
@@ -32,10 +33,18 @@ var scalarTypes = map[reflect.Type]scalarType{
 	reflect.TypeFor[Pattern]():        text(`an account pattern such as DOMAIN\svc-*`, ParsePattern),
 	reflect.TypeFor[FaultStatus]():    {string(errFaultStatus), parseFaultNode},
 	reflect.TypeFor[File]():           text("the path of a file", parsePath),
+	reflect.TypeFor[HostName]():       text("a DNS name such as dc1.lab.example", parseHostName),
+	reflect.TypeFor[InterfaceName]():  text("the name of a network interface: at most 15 letters, digits, '.', '_' and '-'", parseInterfaceName),
+	reflect.TypeFor[Account]():        text(`an account: DOMAIN\user or user@domain`, parseAccount),
 	reflect.TypeFor[LDAPURL]():        text(string(errLDAPURL), parseLDAPURL),
 	reflect.TypeFor[DirectoryName]():  text("a name in the directory, such as DC=lab,DC=example", parseDirectoryName),
 	reflect.TypeFor[WhenDown]():       oneOf(WhenDownClaimed, WhenDownRefuse),
-	reflect.TypeFor[Mode]():           oneOf(ModeForward),
+	reflect.TypeFor[Mode]():           oneOf(ModeForward, ModeTPROXY, ModeRedirect),
+	reflect.TypeFor[Scope]():          oneOf(ScopeBackend, ScopeAll),
+	reflect.TypeFor[FailMode]():       oneOf(FailOpen, FailClosed),
+	reflect.TypeFor[HealthCheck]():    oneOf(CheckNSPI, CheckEPM, CheckNone),
+	reflect.TypeFor[HealthAuth]():     oneOf(AuthNone, AuthNTLM, AuthKerberos),
+	reflect.TypeFor[HealthLevel]():    oneOf(LevelConnect, LevelPacket, LevelIntegrity, LevelPrivacy),
 	reflect.TypeFor[RefusalForm]():    oneOf(FormSpec, FormEcho),
 	reflect.TypeFor[NonRPC]():         oneOf(NonRPCClose, NonRPCPass),
 	reflect.TypeFor[LogLevel]():       oneOf(LogDebug, LogInfo, LogWarn, LogError),
@@ -90,8 +99,7 @@ func oneOf[T ~string](values ...T) scalarType {
 const maxName = 64
 
 func parseName(s string) (string, error) {
-	const allowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
-	if s == "" || len(s) > maxName || strings.Trim(s, allowed) != "" || strings.Trim(s, "._-") != s {
+	if len(s) > maxName || !isWord(s, "._-") || strings.Trim(s, "._-") != s {
 		return "", errors.New("not a name")
 	}
 	return s, nil
@@ -120,6 +128,15 @@ func parsePort(n *yaml.Node) (any, error) {
 		return nil, expectation("a TCP port from 1 to 65535")
 	}
 	return uint16(v), nil
+}
+
+// parseMark reads a number of 32 bits that is not 0.
+func parseMark(n *yaml.Node) (any, error) {
+	v, ok := parseDecimal(n.Value, 32)
+	if n.ShortTag() != "!!int" || !ok || v == 0 {
+		return nil, expectation("a number from 1 to 4294967295")
+	}
+	return uint32(v), nil
 }
 
 func parseLimit(n *yaml.Node) (any, error) {

@@ -14,9 +14,6 @@ const (
 	maxFragment = 65535
 )
 
-// epmPort is the well-known port of the endpoint mapper.
-const epmPort = 135
-
 // validator checks what one value alone does not show. Values that could not be
 // read have their zero value and were reported: checks skip them.
 type validator struct {

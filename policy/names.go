@@ -1,0 +1,76 @@
+package policy
+
+import (
+	"errors"
+	"strings"
+	"unicode"
+)
+
+// HostName is a DNS name in lower case, without the dot at its end.
+type HostName string
+
+// Bounds of DNS names in bytes (RFC 1035 2.3.4), without the dot at the end.
+const (
+	maxHostName = 253
+	maxLabel    = 63
+)
+
+// parseHostName reads a DNS name, that of a service (RFC 2782: labels that begin
+// with an underscore) included. Names that look like an IPv4 address are none.
+func parseHostName(s string) (HostName, error) {
+	name := strings.TrimSuffix(s, ".")
+	labels := strings.Split(name, ".")
+	if len(name) > maxHostName || strings.Trim(labels[len(labels)-1], "0123456789") == "" {
+		return "", errors.New("not a DNS name")
+	}
+	for _, label := range labels {
+		bare := strings.TrimPrefix(label, "_")
+		if !isWord(bare, "-") || strings.Trim(bare, "-") != bare || len(label) > maxLabel {
+			return "", errors.New("not a DNS name")
+		}
+	}
+	return HostName(strings.ToLower(name)), nil
+}
+
+// InterfaceName is the name of a network interface. It becomes part of a rule
+// set and of commands, so it has fewer characters than Linux allows: nothing
+// there has a meaning of its own.
+type InterfaceName string
+
+// maxInterfaceName is IFNAMSIZ without the NUL at the end.
+const maxInterfaceName = 15
+
+// parseInterfaceName refuses also what `ip link` shows but is not part of the
+// name: in "eth1@if5" it is eth1.
+func parseInterfaceName(s string) (InterfaceName, error) {
+	if len(s) > maxInterfaceName || !isWord(s, "._-") || s[0] == '.' || s[0] == '-' {
+		return "", errors.New("not an interface name")
+	}
+	return InterfaceName(s), nil
+}
+
+// Account is the name of an account: DOMAIN\user or user@domain.
+type Account string
+
+// maxAccount bounds an account in bytes: twice a name of the schema's greatest
+// length, 255 characters of a domain and some to spare.
+const maxAccount = 1024
+
+func parseAccount(s string) (Account, error) {
+	domain, user, ok := strings.Cut(s, `\`)
+	if !ok {
+		user, domain, ok = strings.Cut(s, "@")
+	}
+	unprintable := func(r rune) bool { return !unicode.IsPrint(r) }
+	if !ok || user == "" || domain == "" || strings.ContainsAny(user+domain, `\@`) || len(s) > maxAccount || strings.ContainsFunc(s, unprintable) {
+		return "", errors.New("not an account")
+	}
+	return Account(s), nil
+}
+
+// isWord reports whether s has one or more ASCII letters, digits and characters
+// of others, and nothing else.
+func isWord(s, others string) bool {
+	const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+	return s != "" && strings.Trim(s, plain+others) == ""
+}
