@@ -1,6 +1,11 @@
 package policy
 
-import "net/netip"
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+)
 
 // Backend is one domain controller, or those that a DNS name has.
 type Backend struct {
@@ -26,3 +31,102 @@ const epmPort = 135
 
 // setDefaults is called on each new backend, as on each new listener.
 func (b *Backend) setDefaults() { b.EPMPort = epmPort }
+
+// backends checks each backend, and that there are some where a listener needs
+// one.
+func (v *validator) backends() {
+	v.backendNames = map[string]string{}
+	addresses, services := map[netip.AddrPort]string{}, map[HostName]string{}
+	for i := range v.cfg.Backends {
+		b, path := &v.cfg.Backends[i], fmt.Sprintf("backends[%d]", i)
+		unique(v, v.backendNames, b.Name, path+".name", "a name of its own for each backend")
+		v.nameless = v.nameless || b.Name == ""
+		v.backendPlace(path, b)
+		if b.Address.IsValid() {
+			unique(v, addresses, netip.AddrPortFrom(b.Address, b.EPMPort), path+".address",
+				"each domain controller once: its sessions are counted together")
+		}
+		unique(v, services, b.SRV, path+".srv", "each service once: its domain controllers have one name")
+		if b.NSPIPort != 0 && b.NSPIPort == b.EPMPort {
+			v.problem(path+".nspi_port", fmt.Sprintf("%d, the port of the endpoint mapper", b.NSPIPort),
+				"the port of NSPI, or no nspi_port to ask the endpoint mapper")
+		}
+	}
+	forward := func(l Listener) bool { return !l.Mode.Transparent() }
+	if slices.ContainsFunc(v.cfg.Listeners, forward) {
+		v.missing("", "backends", "a list")
+	}
+}
+
+// backendPlace checks what says where b is.
+func (v *validator) backendPlace(path string, b *Backend) {
+	address, srv := v.given(path+".address"), v.given(path+".srv")
+	switch {
+	case !v.given(path):
+	case address && srv:
+		v.problem(path+".srv", "an address and srv", "one of them")
+	case !srv:
+		v.missing(path, "address", "an IP address, or srv")
+	}
+	if b.SRV != "" && !isService(b.SRV) {
+		v.problem(path+".srv", quote(string(b.SRV)), "the name of a service over TCP, such as _gc._tcp.corp.example")
+	}
+	if !v.given(path + ".dns_server") {
+		return
+	}
+	if !srv {
+		v.problem(path+".dns_server", "a DNS server for an address", "srv, or no dns_server")
+	}
+	if s := b.DNSServer; s.IsValid() && (!isHost(s.Addr()) || s.Port() == 0) {
+		v.problem(path+".dns_server", s.String(), "the IP address of one host and a port, such as 10.0.0.53:53")
+	}
+}
+
+// isService reports whether name can have SRV records for TCP (RFC 2782).
+func isService(name HostName) bool {
+	labels := strings.SplitN(string(name), ".", 3)
+	return len(labels) == 3 && labels[0][0] == '_' && labels[1] == "_tcp"
+}
+
+// knownBackend reports a reference to a backend that does not exist. While a
+// backend has no readable name, nobody knows.
+func (v *validator) knownBackend(path, name string) {
+	_, known := v.backendNames[name]
+	if name != "" && !known && !v.nameless && len(v.cfg.Backends) > 0 {
+		v.problem(path, quote(name), "the name of a backend")
+	}
+}
+
+// backendEndpoints returns where the backends are known to listen: a listener
+// there would connect to itself.
+func (v *validator) backendEndpoints() map[netip.AddrPort]string {
+	taken := map[netip.AddrPort]string{}
+	for i, b := range v.cfg.Backends {
+		if b.Address.IsValid() {
+			path := fmt.Sprintf("backends[%d].address", i)
+			taken[netip.AddrPortFrom(b.Address, b.EPMPort)] = path
+			taken[netip.AddrPortFrom(b.Address, b.NSPIPort)] = path
+		}
+	}
+	return taken
+}
+
+// unusedBackends warns of backends that no client reaches. A backend at the
+// destination of a transparent listener is used: it names that domain
+// controller.
+func (v *validator) unusedBackends() {
+	used := map[string]bool{}
+	for i := range v.cfg.Listeners {
+		for _, name := range v.cfg.Listeners[i].BackendNames() {
+			used[name] = true
+		}
+	}
+	for i := range v.cfg.Backends {
+		b := &v.cfg.Backends[i]
+		leads := func(l Listener) bool { return l.LeadsTo(b.Address) }
+		if !used[b.Name] && !slices.ContainsFunc(v.cfg.Listeners, leads) {
+			v.warn(fmt.Sprintf("backends[%d].name", i), b.Name+", which no listener uses",
+				"a listener with this backend, or with its address among the destinations")
+		}
+	}
+}

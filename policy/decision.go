@@ -36,7 +36,7 @@ type Decision struct {
 	Action  Action
 	Rule    string // name of the rule, [DefaultRule] if none matched
 	Limit   Limit
-	Current int  // sessions of the user on the backend before this bind
+	Current int  // sessions of the user before this bind, where they are counted
 	DryRun  bool // the rule only watches
 	// Unknown says which rule could not be judged and what it needs, as
 	// [Rule.Unknown] does.

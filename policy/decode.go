@@ -22,7 +22,7 @@ const maxEntries = 1000
 // budget bounds the breadth.
 type decoder struct {
 	problems *collector
-	lines    map[string]int // line of every key, mapping and list entry that the file gives, by path
+	lines    map[string]int // line of every key, mapping and list entry that the file gives, by path; none for what should be a mapping and is not
 	budget   int
 }
 
@@ -99,6 +99,7 @@ func (d *decoder) decodeList(n *yaml.Node, line int, path string, out reflect.Va
 func (d *decoder) decodeStruct(n *yaml.Node, line int, path string, out reflect.Value) {
 	if n.Kind != yaml.MappingNode || n.ShortTag() != "!!map" {
 		d.problems.add(line, path, describe(n), "a mapping with the keys "+strings.Join(keysOf(out.Type()), ", "))
+		delete(d.lines, path)
 		return
 	}
 	d.lines[path] = line

@@ -3,6 +3,7 @@ package policy
 import (
 	"fmt"
 	"io"
+	"net/netip"
 	"strings"
 	"text/tabwriter"
 )
@@ -12,35 +13,12 @@ import (
 func (c *Config) Describe(w io.Writer) error {
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	c.describeListeners(tw)
+	c.describeTransparent(tw)
+	c.describeHealth(tw)
 	c.describeIdentity(tw)
 	c.describePolicy(tw)
 	c.describeProgram(tw)
 	return tw.Flush()
-}
-
-func (c *Config) describeListeners(w *tabwriter.Writer) {
-	fmt.Fprintln(w, "Listeners")
-	for _, l := range c.Listeners {
-		fmt.Fprintf(w, "  %s\t%s\t%v\t%s\t-> %s\n", l.Name, l.Mode, l.Address, c.describePorts(&l), c.describeBackend(l.Backend))
-	}
-	fmt.Fprintln(w)
-}
-
-// describePorts tells where l listens.
-func (c *Config) describePorts(l *Listener) string {
-	mapper := c.MapperPort(l)
-	if mapper == 0 {
-		return fmt.Sprintf("port %d", c.Backend(l.Backend).NSPIPort)
-	}
-	return fmt.Sprintf("endpoint mapper on %d", mapper)
-}
-
-func (c *Config) describeBackend(name string) string {
-	b := c.Backend(name)
-	if b.NSPIPort != 0 {
-		return fmt.Sprintf("%s at %v, NSPI on port %d", name, b.Address, b.NSPIPort)
-	}
-	return fmt.Sprintf("%s at %v, NSPI where its endpoint mapper on %d says", name, b.Address, b.EPMPort)
 }
 
 // describeIdentity tells what can become known of users.
@@ -67,7 +45,11 @@ func (c *Config) describeIdentity(w *tabwriter.Writer) {
 }
 
 func (c *Config) describePolicy(w *tabwriter.Writer) {
-	fmt.Fprintln(w, "Policy: sessions per user and backend, first match wins")
+	scope := "and backend"
+	if c.Policy.Scope == ScopeAll {
+		scope = "on all backends together"
+	}
+	fmt.Fprintf(w, "Policy: sessions per user %s, first match wins\n", scope)
 	for i, rule := range New(c.Policy).Rules() {
 		number, who := fmt.Sprint(i+1), "everybody else"
 		if i < len(c.Policy.Rules) {
@@ -100,14 +82,7 @@ func (m Match) String() string {
 		conditions = append(conditions, "account "+m.Account.String())
 	}
 	if len(m.Clients) > 0 {
-		names := make([]string, len(m.Clients))
-		for i, p := range m.Clients {
-			names[i] = p.String()
-			if p.IsSingleIP() {
-				names[i] = p.Addr().String()
-			}
-		}
-		conditions = append(conditions, "from "+strings.Join(names, " or "))
+		conditions = append(conditions, "from "+describeNetworks(m.Clients))
 	}
 	if m.Backend != "" {
 		conditions = append(conditions, "on "+m.Backend)
@@ -116,6 +91,22 @@ func (m Match) String() string {
 		return "everybody"
 	}
 	return strings.Join(conditions, ", ")
+}
+
+func describeNetworks(networks []netip.Prefix) string {
+	names := make([]string, len(networks))
+	for i, p := range networks {
+		names[i] = describeNetwork(p)
+	}
+	return strings.Join(names, " or ")
+}
+
+// describeNetwork names a network, or a single address without a length.
+func describeNetwork(p netip.Prefix) string {
+	if p.IsSingleIP() {
+		return p.Addr().String()
+	}
+	return p.String()
 }
 
 func (c *Config) describeProgram(w *tabwriter.Writer) {

@@ -19,7 +19,8 @@
 // decode.go walks the nodes along the yaml tags of the structs in config.go and
 // is strict: an unknown, repeated, empty or mistyped key is an error. scalar.go
 // knows how each type of value is written. validate.go checks what involves
-// more than one key, and ranges. Every finding is a [Problem] with the line and
+// more than one key, and ranges; validate_listener.go, and the files of the
+// other sections, what concerns these. Every finding is a [Problem] with the line and
 // the key path; they are collected and reported together as [Problems].
 //
 // # How a bind is decided
@@ -37,7 +38,8 @@
 //	n          >= n    yes       GrantOverLimit
 //
 // A rule does not change what is counted: sessions are counted per user and
-// backend, whatever rules they were granted by.
+// backend, or per user over all backends ([Scope]), whatever rules they were
+// granted by.
 //
 // # To add a key
 //

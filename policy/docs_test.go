@@ -102,9 +102,13 @@ func documentedKeys(t *testing.T) map[string][]string {
 
 // documentedDefault returns how the document begins its cell for the default.
 func documentedDefault(l leaf) string {
-	special := map[string]string{"listeners[].epm_port": "`135`", "backends[].nspi_port": "none", "metrics.address": "none",
-		"identity.keytabs": "none", "identity.directory.base_dn": "the domain", "identity.directory.ca_file": "the system's",
-		"identity.directory.password_file": "none", "identity.directory.keytab": "none"}
+	special := map[string]string{
+		"listeners[].address": "required in mode `forward`", "listeners[].backend": "required in mode `forward`, or `backends`",
+		"listeners[].epm_port": "`135`", "listeners[].port": "required in modes `tproxy` and `redirect`",
+		"listeners[].destinations": "required in modes `tproxy` and `redirect`", "listeners[].interfaces": "all but `lo`",
+		"backends[].address": "required, or `srv`", "backends[].dns_server": "the system's",
+		"identity.directory.base_dn": "the domain", "identity.directory.ca_file": "the system's",
+	}
 	if text, ok := special[l.path]; ok {
 		return text
 	}
@@ -119,9 +123,17 @@ func documentedDefault(l leaf) string {
 			return "required"
 		case strings.Contains(l.path, ".match."):
 			return "any "
+		case isNothing(reflect.ValueOf(value)):
+			return "none"
 		}
 		return fmt.Sprintf("`%v`", value)
 	}
+}
+
+// isNothing reports whether a key has no default that could be written down.
+// Switches and plain numbers have one.
+func isNothing(v reflect.Value) bool {
+	return v.IsZero() && v.Kind() != reflect.Bool && v.Kind() != reflect.Int
 }
 
 // TestFullExampleHasEveryKey keeps testdata/config/full.yaml complete.

@@ -12,6 +12,12 @@ func (v *validator) files() {
 	for i, path := range v.cfg.Identity.Keytabs {
 		v.file(fmt.Sprintf("identity.keytabs[%d]", i), path, CheckPrivate)
 	}
+	h := &v.cfg.Health
+	v.file("health.password_file", h.PasswordFile, CheckPrivate)
+	v.file("health.keytab", h.Keytab, CheckPrivate)
+	if h.Auth == AuthKerberos {
+		v.file("health.krb5_conf", h.Krb5Conf, checkReadable)
+	}
 	d := &v.cfg.Identity.Directory
 	if !d.Configured() {
 		return

@@ -5,6 +5,8 @@ import (
 	"io"
 	"net/netip"
 	"os"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -47,12 +49,37 @@ func checkAccepted(t *testing.T, cfg *Config) {
 	if err := cfg.Describe(io.Discard); err != nil {
 		t.Fatal(err)
 	}
-	if cfg.Version != 1 || len(cfg.Listeners) == 0 || len(cfg.Backends) == 0 {
+	if cfg.Version != 1 || len(cfg.Listeners) == 0 {
 		t.Fatalf("accepted %+v", cfg)
+	}
+	for i := range cfg.Listeners {
+		checkAcceptedListener(t, cfg, &cfg.Listeners[i])
 	}
 	rule := New(cfg.Policy).Match(Subject{Account: `LAB\svc-1`, Client: netip.MustParseAddr("10.1.2.3"), Backend: "dc1"})
 	if rule.Name == "" || rule.Decide(1<<30).Action == 0 {
 		t.Fatalf("rule %+v decides nothing", rule)
+	}
+}
+
+// checkAcceptedListener looks for listeners that lead nowhere, and for text that
+// could mean more than itself in a rule set or a command.
+func checkAcceptedListener(t *testing.T, cfg *Config, l *Listener) {
+	leads := len(cfg.Pool(l)) > 0 && len(cfg.Pool(l)) == len(l.BackendNames()) && l.Address.IsValid()
+	if l.Mode.Transparent() {
+		leads = len(l.Destinations) > 0 && l.Port != 0 && len(l.BackendNames()) == 0
+	}
+	if !leads {
+		t.Fatalf("accepted %+v", l)
+	}
+	for _, name := range l.Interfaces {
+		if !regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}$`).MatchString(string(name)) {
+			t.Fatalf("accepted the interface %q", name)
+		}
+	}
+	for _, p := range append(slices.Clone(l.Destinations), l.ProxyProtocolFrom...) {
+		if !p.IsValid() || p.Bits() == 0 || p != p.Masked() {
+			t.Fatalf("accepted the network %v", p)
+		}
 	}
 }
 

@@ -1,6 +1,11 @@
 package policy
 
-import "time"
+import (
+	"fmt"
+	"reflect"
+	"strings"
+	"time"
+)
 
 // Health is how it is found out which domain controllers serve, and where.
 type Health struct {
@@ -80,5 +85,68 @@ func defaultHealth() Health {
 		Auth:             AuthNone,
 		Level:            LevelPrivacy,
 		Krb5Conf:         "/etc/krb5.conf",
+	}
+}
+
+// Bounds of the checks. More often than once a second they would be a load of
+// their own: each is a process, a handshake and a session. What a hundred checks
+// in a row have not shown, more will not.
+const (
+	minCheckInterval = time.Second
+	maxChecks        = 100
+)
+
+// health checks what the keys say together.
+func (v *validator) health() {
+	h := &v.cfg.Health
+	if h.Timeout > h.Interval && h.Interval >= minCheckInterval {
+		path := "health.interval"
+		if !v.given(path) {
+			path = "health.timeout"
+		}
+		v.problem(path, fmt.Sprintf("an interval of %v and a timeout of %v", h.Interval, h.Timeout),
+			"a check that ends before the next begins")
+	}
+	v.healthAuth(h)
+}
+
+// healthAuth checks the credentials of the checks: all that are needed, and
+// none that nobody looks at.
+func (v *validator) healthAuth(h *Health) {
+	if v.unread("health.auth") || v.unread("health.check") {
+		return
+	}
+	if h.Auth == AuthNone {
+		v.useless("a key that auth none does not use", "auth: ntlm or kerberos, or no such key", "user", "password_file", "keytab")
+		return
+	}
+	if h.Check != CheckNSPI {
+		v.problem("health.auth", fmt.Sprintf("%s with check %s, which does not authenticate", h.Auth, h.Check), "none, or check: nspi")
+		return
+	}
+	v.missing("health", "user", expectedFor(reflect.TypeFor[Account]()))
+	if h.Auth == AuthNTLM {
+		v.missing("health", "password_file", expectedFor(reflect.TypeFor[File]()))
+		v.useless("a key that auth ntlm does not use", "password_file alone", "keytab")
+		return
+	}
+	password, keytab := v.given("health.password_file"), v.given("health.keytab")
+	switch {
+	case password && keytab:
+		v.problem("health.keytab", "a keytab and a password_file", "one of them")
+	case !password:
+		v.missing("health", "keytab", "the path of a file, or password_file")
+	}
+	if h.User != "" && !strings.Contains(string(h.User), "@") {
+		v.problem("health.user", quote(string(h.User)), "user@REALM, as auth is kerberos")
+	}
+}
+
+// useless reports keys of the health section that have no effect.
+func (v *validator) useless(found, expected string, keys ...string) {
+	for _, key := range keys {
+		if path := "health." + key; v.given(path) {
+			v.problem(path, found, expected)
+		}
 	}
 }

@@ -30,6 +30,13 @@ func TestHostileFilesEndInBoundedTimeAndMemory(t *testing.T) {
 		"many rules":           head + "policy: {rules: [" + fill("{name: a, match: {}, limit: 1},") + "]}\n",
 		"many wrong rules":     head + "policy: {rules: [" + strings.Repeat("{x: 1},", maxEntries) + "]}\n",
 		"many listeners":       "version: 1\nlisteners: [" + fill("{},") + "]\n",
+		"many pools":           "version: 1\nbackends: [" + numbered(maxEntries, "{name: d%[1]d, address: 10.1.0.0},") + "]\nlisteners: [{name: a, address: 10.0.0.1, backends: &p [" + numbered(maxListed, "d%[1]d,") + "]}," + strings.Repeat("{name: a, address: 10.0.0.1, backends: *p},", maxEntries-100) + "]\n",
+		"long pool":            "version: 1\nbackends: [{name: a, address: 10.0.0.1}]\nlisteners: [{name: a, address: 10.0.0.2, backends: [" + fill("a,") + "]}]\n",
+		"many destinations":    transparentListeners(maxEntries-100, maxListed),
+		"long destinations":    transparentListeners(1, 30_000),
+		"long host name":       "version: 1\nbackends: [{name: a, srv: " + fill("a.") + "}]\n",
+		"long interface":       "version: 1\nlisteners: [{name: a, mode: tproxy, interfaces: [" + fill("e") + "]}]\n",
+		"long user":            head + "health: {auth: ntlm, user: '" + fill("a") + "\\a'}\n",
 		"many documents":       fill("---\n"),
 		"many anchors":         fill("&a "),
 		"many tags":            "%TAG ! tag:x,2000:\n---\n" + fill("!a "),
@@ -78,6 +85,21 @@ func bomb(open, end, use string) string {
 	}
 	b.WriteString("policy: {rules: *a9}\nmetrics: *a9\n")
 	return b.String()
+}
+
+// numbered is n times the text, each with its number.
+func numbered(n int, text string) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, text, i)
+	}
+	return b.String()
+}
+
+// transparentListeners has n listeners that take the same networks.
+func transparentListeners(n, networks int) string {
+	return "version: 1\nlisteners: [{name: a, mode: tproxy, port: 1, destinations: &d [" + numbered(networks, "2001:db8:%[1]x::/48,") + "]}," +
+		strings.Repeat("{name: a, mode: tproxy, port: 1, destinations: *d},", n-1) + "]\n"
 }
 
 func fillTo(n int, unit string) string { return strings.Repeat(unit, n/len(unit)) }

@@ -2,7 +2,8 @@ package policy
 
 import "strconv"
 
-// Limit is how many sessions a user may hold on one backend at a time.
+// Limit is how many sessions a user may hold at a time on one backend, or on all
+// of them ([Scope]).
 // 0 allows none. Every negative value means [Unlimited].
 type Limit int
 

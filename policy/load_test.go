@@ -96,14 +96,57 @@ func TestEveryKeyHasAnEffect(t *testing.T) {
 	if want := (Refusal{Form: FormEcho, FaultStatus: 0x80040111}); cfg.Policy.Refusal != want {
 		t.Errorf("refusal %+v, want %+v", cfg.Policy.Refusal, want)
 	}
-	if got := cfg.Backends[1].NSPIPort; got != 6004 {
-		t.Errorf("nspi_port %d", got)
+	if cfg.Policy.Scope != ScopeAll {
+		t.Errorf("scope %s", cfg.Policy.Scope)
 	}
 	if got := cfg.Policy.Rules[1].Limit; got != Unlimited {
 		t.Errorf("limit %v, want unlimited", got)
 	}
 	if got := cfg.Policy.Rules[0].Limit; got != 0 {
 		t.Errorf("limit %v, want 0", got)
+	}
+}
+
+func TestEveryKeyOfListenersAndBackendsHasAnEffect(t *testing.T) {
+	cfg, err := parseFile(t, filepath.Join(configs, "full.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	address, network := netip.MustParseAddr, netip.MustParsePrefix
+	wantListeners := []Listener{
+		{Name: "dc1", Mode: ModeForward, Address: address("10.0.0.10"), Backend: "dc1"},
+		{Name: "dc2", Mode: ModeForward, Address: address("2001:db8::10"), Backend: "dc2", EPMPort: 1135},
+		{
+			Name: "pool", Mode: ModeForward, Address: address("10.0.0.11"), Backends: []string{"dc1", "dc2", "site"},
+			ProxyProtocolFrom: []netip.Prefix{network("10.0.9.0/24"), network("2001:db8:9::1/128")}, ReferralName: "gc-proxy.lab.example",
+		},
+		{
+			Name: "branch", Mode: ModeTPROXY, Port: 5135, Destinations: []netip.Prefix{network("10.4.1.0/24"), network("2001:db8:4::/64")},
+			Interfaces: []InterfaceName{"eth1", "eth2.100"}, NSPIPorts: []uint16{6004, 6005},
+		},
+		{Name: "host", Mode: ModeRedirect, Port: 5136, Destinations: []netip.Prefix{network("10.5.1.10/32")}},
+	}
+	if !reflect.DeepEqual(cfg.Listeners, wantListeners) {
+		t.Errorf("listeners %+v, want %+v", cfg.Listeners, wantListeners)
+	}
+	wantBackends := []Backend{
+		{Name: "dc1", Address: address("10.0.1.10"), EPMPort: 135},
+		{Name: "dc2", Address: address("2001:db8:1::10"), NSPIPort: 6004, EPMPort: 1135},
+		{Name: "site", SRV: "_ldap._tcp.berlin._sites.gc._msdcs.lab.example", DNSServer: netip.MustParseAddrPort("10.0.0.53:53"), EPMPort: 135},
+		{Name: "branch-dc", Address: address("10.4.1.10"), NSPIPort: 6004, EPMPort: 135},
+	}
+	if !reflect.DeepEqual(cfg.Backends, wantBackends) {
+		t.Errorf("backends %+v, want %+v", cfg.Backends, wantBackends)
+	}
+	if want := (Transparent{Mark: 77, RouteTable: 177, StateFile: "/var/lib/nspiproxy/learnt.json", WhenDown: FailClosed}); cfg.Transparent != want {
+		t.Errorf("transparent %+v, want %+v", cfg.Transparent, want)
+	}
+	wantHealth := Health{
+		Check: CheckNSPI, Interval: 20 * time.Second, Timeout: 3 * time.Second, Rise: 3, Fall: 2, EndpointInterval: time.Second,
+		Auth: AuthNTLM, Level: LevelIntegrity, User: `LAB\monitor`, PasswordFile: "/etc/nspiproxy/monitor.password", Krb5Conf: "/etc/nspiproxy/krb5.conf",
+	}
+	if cfg.Health != wantHealth {
+		t.Errorf("health %+v, want %+v", cfg.Health, wantHealth)
 	}
 }
 
@@ -163,14 +206,20 @@ func TestProblemsCanBeRead(t *testing.T) {
 
 func TestValuesThatNoFileOfErrorsHas(t *testing.T) {
 	for text, want := range map[string]string{
-		"relay: {keepalive: 1500ms}":                     "relay.keepalive: found 1.5s, expected whole seconds",
-		"relay: {keepalive: 3h}":                         "relay.keepalive: found 3h0m0s, expected 1s to 2h0m0s",
-		"relay: {max_fragment: 65536}":                   "relay.max_fragment: found the number 65536, expected 5840 to 65535",
-		"relay: {max_connections: 1000001}":              "relay.max_connections: found the number 1000001, expected 1 to 1000000",
-		"metrics: {address: 127.0.0.1:0}":                "metrics.address: found 127.0.0.1:0, expected a port from 1 to 65535",
-		"metrics: {address: 127.0.0.1}":                  `metrics.address: found "127.0.0.1", expected IP:port, such as 127.0.0.1:9135`,
-		"policy: {refusal: {fault_status: 0}}":           "policy.refusal.fault_status: found the number 0, expected a status that a fault may have: 0x00000000 is forbidden by MS-RPCE 3.3.3.5.1",
-		"log: {level: " + strings.Repeat("x", 200) + "}": `log.level: found "` + strings.Repeat("x", maxQuoted) + `"…, expected debug, info, warn or error`,
+		"relay: {keepalive: 1500ms}":                                       "relay.keepalive: found 1.5s, expected whole seconds",
+		"relay: {keepalive: 3h}":                                           "relay.keepalive: found 3h0m0s, expected 1s to 2h0m0s",
+		"relay: {max_fragment: 65536}":                                     "relay.max_fragment: found the number 65536, expected 5840 to 65535",
+		"relay: {max_connections: 1000001}":                                "relay.max_connections: found the number 1000001, expected 1 to 1000000",
+		"metrics: {address: 127.0.0.1:0}":                                  "metrics.address: found 127.0.0.1:0, expected a port from 1 to 65535",
+		"health: {interval: 61m}":                                          "health.interval: found 1h1m0s, expected 1s to 1h0m0s",
+		"health: {timeout: 99ms}":                                          "health.timeout: found 99ms, expected 100ms to 1m0s",
+		"health: {endpoint_interval: 61s}":                                 "health.endpoint_interval: found 1m1s, expected 100ms to 1m0s",
+		"health: {rise: 101}":                                              "health.rise: found the number 101, expected 1 to 100",
+		"health: {fall: 0}":                                                "health.fall: found the number 0, expected 1 to 100",
+		`health: {check: none, auth: ntlm, user: 'A\b', password_file: p}`: "health.auth: found ntlm with check none, which does not authenticate, expected none, or check: nspi",
+		"metrics: {address: 127.0.0.1}":                                    `metrics.address: found "127.0.0.1", expected IP:port, such as 127.0.0.1:9135`,
+		"policy: {refusal: {fault_status: 0}}":                             "policy.refusal.fault_status: found the number 0, expected a status that a fault may have: 0x00000000 is forbidden by MS-RPCE 3.3.3.5.1",
+		"log: {level: " + strings.Repeat("x", 200) + "}":                   `log.level: found "` + strings.Repeat("x", maxQuoted) + `"…, expected debug, info, warn or error`,
 	} {
 		_, err := Parse("t.yaml", []byte(head+text+"\n"))
 		if err == nil || err.Error() != "t.yaml:4: "+want {

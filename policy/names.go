@@ -15,8 +15,8 @@ const (
 	maxLabel    = 63
 )
 
-// parseHostName reads a DNS name, that of a service (RFC 2782: labels that begin
-// with an underscore) included. Names that look like an IPv4 address are none.
+// parseHostName reads a DNS name, underscores included: services have them (RFC
+// 2782), and sites may. Names that look like an IPv4 address are none.
 func parseHostName(s string) (HostName, error) {
 	name := strings.TrimSuffix(s, ".")
 	labels := strings.Split(name, ".")
@@ -24,8 +24,7 @@ func parseHostName(s string) (HostName, error) {
 		return "", errors.New("not a DNS name")
 	}
 	for _, label := range labels {
-		bare := strings.TrimPrefix(label, "_")
-		if !isWord(bare, "-") || strings.Trim(bare, "-") != bare || len(label) > maxLabel {
+		if !isWord(label, "-_") || strings.Trim(label, "-") != label || strings.Trim(label, "_") == "" || len(label) > maxLabel {
 			return "", errors.New("not a DNS name")
 		}
 	}

@@ -146,7 +146,7 @@ func (p *Policy) Rules() []Rule {
 }
 
 // Decide returns what the rule says to another session of a user who holds
-// current sessions on that backend.
+// current sessions where they are counted (see [Scope]).
 func (r Rule) Decide(current int) Decision {
 	d := Decision{Action: Grant, Rule: r.Name, Limit: r.Limit, Current: current, DryRun: r.DryRun, Unknown: r.Unknown}
 	switch {

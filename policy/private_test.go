@@ -74,6 +74,12 @@ func TestLoadLooksAtTheFilesThatAreNamed(t *testing.T) {
 		{"password", config(good, open, open), `:11: identity.directory.password_file: found "` + open + `", which others than its owner can use (mode 0644), expected a file for its owner alone: chmod 600`},
 		{"absent", config(good, good, absent), `:12: identity.directory.ca_file: found "` + absent + `" (no such file or directory), expected a file that can be read`},
 		{"directory", config(t.TempDir(), good, open), "(not a regular file), expected a file that can be read"},
+		{"health password", strings.Replace(config(good, good, open), "identity:", "health: {auth: ntlm, user: 'A\\b', password_file: "+open+"}\nidentity:", 1),
+			`:4: health.password_file: found "` + open + `", which others than its owner can use (mode 0644), expected a file for its owner alone: chmod 600`},
+		{"health keytab", strings.Replace(config(good, good, open), "identity:", "health: {auth: kerberos, user: a@B, keytab: "+open+", krb5_conf: "+good+"}\nidentity:", 1),
+			`:4: health.keytab: found "` + open + `", which others than its owner can use (mode 0644), expected a file for its owner alone: chmod 600`},
+		{"health krb5.conf", strings.Replace(config(good, good, open), "identity:", "health: {auth: kerberos, user: a@B, keytab: "+good+", krb5_conf: "+absent+"}\nidentity:", 1),
+			`:4: health.krb5_conf: found "` + absent + `" (no such file or directory), expected a file that can be read`},
 		{"no krb5.conf", strings.Replace(config(good, good, open), "password_file", "krb5_conf: "+absent+"\n    keytab", 1), "identity.directory.krb5_conf: found"},
 	} {
 		path := filepath.Join(t.TempDir(), "c.yaml")

@@ -167,10 +167,15 @@ func parseAddr(s string) (netip.Addr, error) {
 		return a, expectedf("the IPv4 address %s", a.Unmap())
 	case a.Zone() != "":
 		return a, expectation("an IP address without a zone")
-	case a.IsUnspecified() || a.IsMulticast() || a == netip.AddrFrom4([4]byte{255, 255, 255, 255}):
+	case !isHost(a):
 		return a, expectation("the IP address of one host")
 	}
 	return a, nil
+}
+
+// isHost reports whether a can be the address of one host.
+func isHost(a netip.Addr) bool {
+	return !a.IsUnspecified() && !a.IsMulticast() && a != netip.AddrFrom4([4]byte{255, 255, 255, 255}) && a.Zone() == "" && !a.Is4In6()
 }
 
 // parsePrefix reads a network or a single address.

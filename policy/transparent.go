@@ -1,5 +1,10 @@
 package policy
 
+import (
+	"fmt"
+	"path"
+)
+
 // Transparent is how packets are led to the transparent listeners.
 type Transparent struct {
 	// Mark is the firewall mark of packets that are led here. Default: 20051.
@@ -28,4 +33,24 @@ const (
 
 func defaultTransparent() Transparent {
 	return Transparent{Mark: 20051, RouteTable: 20051, StateFile: "/var/lib/nspiproxy/ports.json", WhenDown: FailOpen}
+}
+
+// The kernel's own routing tables: default, main and local (rt_tables(5)).
+const (
+	firstSystemTable = 253
+	lastSystemTable  = 255
+)
+
+// transparent checks how packets are led to the transparent listeners.
+func (v *validator) transparent() {
+	t := &v.cfg.Transparent
+	if firstSystemTable <= t.RouteTable && t.RouteTable <= lastSystemTable {
+		v.problem("transparent.route_table", fmt.Sprintf("%d, a table of the system", t.RouteTable), "a table that nothing else uses")
+	}
+	if !path.IsAbs(string(t.StateFile)) {
+		v.problem("transparent.state_file", quote(string(t.StateFile)), "an absolute path, such as /var/lib/nspiproxy/ports.json")
+	}
+	if v.given("transparent") && len(v.cfg.TransparentListeners()) == 0 {
+		v.warn("transparent", "settings for transparent listeners, and no such listener", "a listener in mode tproxy or redirect")
+	}
 }

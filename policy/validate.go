@@ -2,7 +2,7 @@ package policy
 
 import (
 	"fmt"
-	"net/netip"
+	"math"
 	"slices"
 	"time"
 )
@@ -21,6 +21,9 @@ type validator struct {
 	problems *collector
 	warnings *collector
 	lines    map[string]int
+
+	backendNames map[string]string // the path of each, filled by backends
+	nameless     bool              // there is a backend without a readable name
 }
 
 func (v *validator) run() {
@@ -29,6 +32,8 @@ func (v *validator) run() {
 	}
 	v.backends()
 	v.listeners()
+	v.transparent()
+	v.health()
 	v.identity()
 	v.rules()
 	v.refusal()
@@ -41,6 +46,19 @@ func (v *validator) run() {
 func (v *validator) given(path string) bool {
 	_, ok := v.lines[path]
 	return ok
+}
+
+// unread reports whether the file has that key with a value that could not be
+// read.
+func (v *validator) unread(path string) bool {
+	return slices.ContainsFunc(v.problems.found, func(p Problem) bool { return p.Path == path })
+}
+
+// missing reports a key that a mapping should have.
+func (v *validator) missing(parent, key, expected string) {
+	if path := join(parent, key); !v.given(path) {
+		v.problems.add(v.lines[parent], path, "nothing", expected)
+	}
 }
 
 func (v *validator) problem(path, found, expected string) {
@@ -62,69 +80,6 @@ func unique[T comparable](v *validator, seen map[T]string, value T, path, expect
 		return
 	}
 	seen[value] = path
-}
-
-func (v *validator) backends() {
-	names, addresses := map[string]string{}, map[netip.AddrPort]string{}
-	for i, b := range v.cfg.Backends {
-		path := fmt.Sprintf("backends[%d]", i)
-		unique(v, names, b.Name, path+".name", "a name of its own for each backend")
-		if b.Address.IsValid() {
-			unique(v, addresses, netip.AddrPortFrom(b.Address, b.EPMPort), path+".address",
-				"each domain controller once: its sessions are counted together")
-		}
-		if b.NSPIPort != 0 && b.NSPIPort == b.EPMPort {
-			v.problem(path+".nspi_port", fmt.Sprintf("%d, the port of the endpoint mapper", b.NSPIPort),
-				"the port of NSPI, or no nspi_port to ask the endpoint mapper")
-		}
-	}
-}
-
-func (v *validator) listeners() {
-	names, taken := map[string]string{}, v.backendEndpoints()
-	for i, l := range v.cfg.Listeners {
-		path := fmt.Sprintf("listeners[%d]", i)
-		unique(v, names, l.Name, path+".name", "a name of its own for each listener")
-		v.knownBackend(path+".backend", l.Backend)
-		for _, port := range v.cfg.fixedPorts(&l) {
-			if l.Address.IsValid() {
-				unique(v, taken, netip.AddrPortFrom(l.Address, port), path+".address",
-					"an address and port that no other listener and no backend has")
-			}
-		}
-	}
-	v.unusedBackends()
-}
-
-// backendEndpoints returns where the backends are known to listen: a listener
-// there would connect to itself.
-func (v *validator) backendEndpoints() map[netip.AddrPort]string {
-	taken := map[netip.AddrPort]string{}
-	for i, b := range v.cfg.Backends {
-		if b.Address.IsValid() {
-			path := fmt.Sprintf("backends[%d].address", i)
-			taken[netip.AddrPortFrom(b.Address, b.EPMPort)] = path
-			taken[netip.AddrPortFrom(b.Address, b.NSPIPort)] = path
-		}
-	}
-	return taken
-}
-
-func (v *validator) unusedBackends() {
-	for i, b := range v.cfg.Backends {
-		if b.Name != "" && !slices.ContainsFunc(v.cfg.Listeners, func(l Listener) bool { return l.Backend == b.Name }) {
-			v.warn(fmt.Sprintf("backends[%d].name", i), b.Name+", which no listener uses", "a listener with this backend")
-		}
-	}
-}
-
-// knownBackend reports a reference to a backend that does not exist. While a
-// backend has no readable name, nobody knows.
-func (v *validator) knownBackend(path, name string) {
-	unknown := func(b Backend) bool { return b.Name == "" || b.Name == name }
-	if name != "" && len(v.cfg.Backends) > 0 && !slices.ContainsFunc(v.cfg.Backends, unknown) {
-		v.problem(path, quote(name), "the name of a backend")
-	}
 }
 
 func (v *validator) rules() {
@@ -163,7 +118,7 @@ func (v *validator) refusal() {
 
 // numbers checks the ranges of numbers.
 func (v *validator) numbers() {
-	r, d := &v.cfg.Relay, &v.cfg.Identity.Directory
+	r, d, h := &v.cfg.Relay, &v.cfg.Identity.Directory, &v.cfg.Health
 	for _, n := range []struct {
 		path            string
 		value, min, max int
@@ -171,7 +126,10 @@ func (v *validator) numbers() {
 		{"relay.loops", r.Loops, 0, 256},                          // more loops than cores only add switches
 		{"relay.max_connections", r.MaxConnections, 1, 1_000_000}, // two descriptors each; Linux allows 2^20 by default
 		{"relay.max_fragment", r.MaxFragment, minFragment, maxFragment},
-		{"identity.directory.cache_size", d.CacheSize, 1, 1_000_000}, // some hundred bytes each, groups more
+		{"identity.directory.cache_size", d.CacheSize, 1, 1_000_000},                // some hundred bytes each, groups more
+		{"transparent.route_table", v.cfg.Transparent.RouteTable, 1, math.MaxInt32}, // 0 is the kernel's "unspecified"
+		{"health.rise", h.Rise, 1, maxChecks},
+		{"health.fall", h.Fall, 1, maxChecks},
 	} {
 		if n.value < n.min || n.value > n.max {
 			v.problem(n.path, fmt.Sprintf("the number %d", n.value), fmt.Sprintf("%d to %d", n.min, n.max))
@@ -181,7 +139,7 @@ func (v *validator) numbers() {
 
 // durations checks the ranges and units of durations.
 func (v *validator) durations() {
-	r, directory := &v.cfg.Relay, &v.cfg.Identity.Directory
+	r, directory, h := &v.cfg.Relay, &v.cfg.Identity.Directory, &v.cfg.Health
 	for _, d := range []struct {
 		path                  string
 		value, min, max, unit time.Duration
@@ -193,6 +151,9 @@ func (v *validator) durations() {
 		{"identity.directory.timeout", directory.Timeout, 100 * time.Millisecond, time.Minute, 1}, // binds wait for it
 		{"identity.directory.positive_ttl", directory.PositiveTTL, time.Second, 24 * time.Hour, 1},
 		{"identity.directory.negative_ttl", directory.NegativeTTL, time.Second, time.Hour, 1}, // a new account is unknown for so long
+		{"health.interval", h.Interval, minCheckInterval, time.Hour, 1},
+		{"health.timeout", h.Timeout, 100 * time.Millisecond, time.Minute, 1},
+		{"health.endpoint_interval", h.EndpointInterval, 100 * time.Millisecond, time.Minute, 1}, // a question on a standing connection
 	} {
 		switch {
 		case d.value < d.min || d.value > d.max:
