@@ -64,7 +64,7 @@ func (v *service) accept(c *relay.Conn) relay.Handler {
 		server:  v.server,
 		service: v,
 		conn:    c,
-		session: v.server.table.Open(c.Client(), v.backend.Name, c.Server().String()),
+		session: v.server.table.Open(c.Client(), v.scope(), v.backend.Name, c.Server().String()),
 	}
 	if len(v.server.config.Identity.Keytabs) > 0 {
 		i.conv = *rpcparse.NewConversation(rpcparse.ConversationOptions{NewHandshake: i.newHandshake})
@@ -73,6 +73,14 @@ func (v *service) accept(c *relay.Conn) relay.Handler {
 		i.endpoint = &endpointRewriter{ports: v.ports, note: v.noteEndpoint}
 	}
 	return i
+}
+
+// scope returns the name under which the users of this backend are counted.
+func (v *service) scope() string {
+	if v.server.config.Policy.Scope == policy.ScopeAll {
+		return string(policy.ScopeAll)
+	}
+	return v.backend.Name
 }
 
 func (v *service) noteEndpoint(n endpointNote) {

@@ -2,7 +2,7 @@ package session
 
 import "net/netip"
 
-// groupKey names an association: ids are unique per server process.
+// groupKey names an association of a backend: ids are unique per server process.
 type groupKey struct {
 	endpoint string
 	id       uint32
@@ -11,14 +11,15 @@ type groupKey struct {
 // association is the set of connections that share context handles. It owns
 // its sessions; connections are only counted, so none can outlive its record.
 type association struct {
-	key      groupKey // id 0: private to one connection
-	client   netip.Addr
-	conns    int32               // live connections, those that only asked to join included
-	losses   int32               // length of lost
-	held     list[Slot, byOwner] // sessions with a known handle, oldest first
-	byHandle map[Handle]*Slot    // the same; nil while there are few
-	opaque   []opaqueSessions    // sessions with an unreadable handle
-	lost     *lostSession        // sessions that may or may not have been granted, newest first
+	controller *controller
+	key        groupKey // id 0: private to one connection
+	client     netip.Addr
+	conns      int32               // live connections, those that only asked to join included
+	losses     int32               // length of lost
+	held       list[Slot, byOwner] // sessions with a known handle, oldest first
+	byHandle   map[Handle]*Slot    // the same; nil while there are few
+	opaque     []opaqueSessions    // sessions with an unreadable handle
+	lost       *lostSession        // sessions that may or may not have been granted, newest first
 }
 
 // lostSession is a session whose grant was in flight when its connection was

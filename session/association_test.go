@@ -50,7 +50,7 @@ func TestJoinNeedsALiveAssociationOfTheSameClient(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			c := table.Open(addrPort(tt.client), backend, tt.endpoint)
+			c := table.Open(addrPort(tt.client), scope, backend, tt.endpoint)
 			defer c.Close()
 			if err := c.MayJoin(tt.id); !errors.Is(err, tt.want) {
 				t.Fatalf("MayJoin: %v, want %v", err, tt.want)
@@ -58,7 +58,7 @@ func TestJoinNeedsALiveAssociationOfTheSameClient(t *testing.T) {
 		})
 	}
 	creator.Close()
-	late := table.Open(addrPort(1), backend, endpoint)
+	late := table.Open(addrPort(1), scope, backend, endpoint)
 	if err := late.MayJoin(7); !errors.Is(err, ErrUnknownAssociation) {
 		t.Fatalf("MayJoin after the last connection has closed: %v", err)
 	}
@@ -69,7 +69,7 @@ func TestServerMayShareAnAssociationAmongItsEndpoints(t *testing.T) {
 	first := joined(t, table, 1, 0, 7)
 	slot, _, _ := first.Reserve(ReserveRequest{User: Identity{Address: addrPort(1).Addr()}, Limit: 1, Proven: true})
 	slot.Commit(Handle{1})
-	second := table.Open(addrPort(1), backend, "10.0.0.1:49152")
+	second := table.Open(addrPort(1), scope, backend, "10.0.0.1:49152")
 	if err := second.MayJoin(7); err != nil {
 		t.Fatal(err)
 	}
@@ -92,7 +92,7 @@ func TestServerMayShareAnAssociationAmongItsEndpoints(t *testing.T) {
 func TestMappedAddressIsTheSameClient(t *testing.T) {
 	table, _ := newTable()
 	joined(t, table, 1, 0, 7)
-	c := table.Open(addrPortMapped(1), backend, endpoint)
+	c := table.Open(addrPortMapped(1), scope, backend, endpoint)
 	if err := c.MayJoin(7); err != nil {
 		t.Fatal(err)
 	}
@@ -134,7 +134,7 @@ func TestUnansweredJoinKeepsTheAssociation(t *testing.T) {
 	table, _ := newTable()
 	creator := joined(t, table, 1, 0, 7)
 	session(t, creator, handle(1))
-	second := table.Open(addrPort(1), backend, endpoint)
+	second := table.Open(addrPort(1), scope, backend, endpoint)
 	if err := second.MayJoin(7); err != nil {
 		t.Fatal(err)
 	}
@@ -155,7 +155,7 @@ func TestAskingAgainKeepsTheAssociation(t *testing.T) {
 	table, _ := newTable()
 	creator := joined(t, table, 1, 0, 7)
 	session(t, creator, handle(1))
-	second := table.Open(addrPort(1), backend, endpoint)
+	second := table.Open(addrPort(1), scope, backend, endpoint)
 	for range 2 {
 		if err := second.MayJoin(7); err != nil {
 			t.Fatal(err)
@@ -219,7 +219,7 @@ func TestRefusedJoinEndsTheAssociation(t *testing.T) {
 			table, _ := newTable()
 			creator := joined(t, table, 1, 0, 7)
 			session(t, creator, handle(1))
-			second := table.Open(addrPort(1), backend, endpoint)
+			second := table.Open(addrPort(1), scope, backend, endpoint)
 			if err := second.MayJoin(7); err != nil {
 				t.Fatal(err)
 			}
@@ -281,7 +281,7 @@ func TestJoinAnsweredWithAForeignAssociation(t *testing.T) {
 	table, _ := newTable()
 	joined(t, table, 1, 0, 7)
 	joined(t, table, 2, 0, 8)
-	c := table.Open(addrPort(2), backend, endpoint)
+	c := table.Open(addrPort(2), scope, backend, endpoint)
 	if err := c.MayJoin(8); err != nil {
 		t.Fatal(err)
 	}

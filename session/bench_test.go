@@ -35,7 +35,7 @@ func openConns(tb testing.TB, table *Table, n int) []*Conn {
 	conns := make([]*Conn, n)
 	for i := range conns {
 		client := netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), 40000)
-		conns[i] = table.Open(client, backend, endpoint)
+		conns[i] = table.Open(client, scope, backend, endpoint)
 		if err := conns[i].Join(uint32(i + 1)); err != nil {
 			tb.Fatal(err)
 		}
@@ -110,7 +110,7 @@ func BenchmarkSessionContended(b *testing.B) {
 	user := nthUser(1)
 	b.ReportAllocs()
 	b.RunParallel(func(pb *testing.PB) {
-		c := table.Open(addrPort(1), backend, endpoint)
+		c := table.Open(addrPort(1), scope, backend, endpoint)
 		defer c.Close()
 		for pb.Next() {
 			s, _, _ := c.Reserve(ReserveRequest{User: user, Limit: million, Proven: true})

@@ -47,10 +47,13 @@ func expectEmpty(t *testing.T, table *Table) {
 	if n.Connections+n.Associations+n.Users+n.Clients+n.Sessions+n.Opaque+n.Reserved+n.Provisional+n.Waiting != 0 {
 		t.Errorf("left behind: %+v", n)
 	}
+	if table.Load(backend) != (Load{}) {
+		t.Errorf("load left behind: %+v", table.Load(backend))
+	}
 	if n.Binds != n.Unbinds+n.RunDown+n.Drift {
 		t.Errorf("sessions do not add up: %+v", n)
 	}
-	if len(table.associations)+len(table.held)+len(table.contended)+len(table.wakes) != 0 {
+	if len(table.controllers)+len(table.held)+len(table.contended)+len(table.wakes) != 0 {
 		t.Error("records left behind")
 	}
 }
@@ -117,6 +120,7 @@ func TestCloseRacesWithAnswers(t *testing.T) {
 				table.Users()
 				table.Clients()
 				table.Snapshot()
+				table.Load(backend)
 				table.Expire()
 			}
 		}
@@ -171,7 +175,7 @@ func TestAssociationsRace(t *testing.T) {
 	var serial atomic.Uint32
 	together(func(id int, r *rand.Rand) {
 		for range rounds {
-			c := table.Open(addrPort(byte(id%2)), backend, endpoint)
+			c := table.Open(addrPort(byte(id%2)), scope, backend, endpoint)
 			group := uint32(r.IntN(4))
 			asked := group * uint32(r.IntN(2))
 			if c.MayJoin(asked) == nil && c.Join(group) == nil {

@@ -7,10 +7,11 @@ import (
 
 // Conn is one TCP connection.
 type Conn struct {
-	table    *Table
-	addr     netip.Addr
-	backend  string
-	endpoint string
+	table      *Table
+	addr       netip.Addr
+	scope      string
+	controller *controller
+	endpoint   string
 
 	recent atomic.Pointer[Slot] // the session that Touch found last
 
@@ -42,7 +43,7 @@ func (c *Conn) Close() {
 		return
 	}
 	c.closed = true
-	t.counts.Connections--
+	t.disconnect(c.controller)
 	c.stopWaiting()
 	c.recent.Store(nil)
 	a := c.assoc
@@ -55,6 +56,7 @@ func (c *Conn) Close() {
 		}
 	}
 	t.runDown(ended)
+	t.forget(c.controller)
 }
 
 // Unbound tells that the domain controller has confirmed an NspiUnbind of h on

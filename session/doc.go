@@ -1,18 +1,18 @@
 // Package session knows who holds what: it counts the live NSPI sessions of
-// every user on every domain controller, and takes part in granting them, so
-// that a limit holds at every moment.
+// every user on every domain controller, or on several together, and takes part
+// in granting them, so that a limit holds at every moment.
 //
 // It is pure: no sockets, no timers, no logger; the clock is handed in. A
 // [Table] is told what happens on the wire and answers what may go on:
 //
-//	conn := table.Open(client, "dc1", "10.0.0.1:6004") // TCP connection
-//	err := conn.MayJoin(bind.AssocGroupID)             // bind, before it is forwarded
-//	err = conn.Join(ack.AssocGroupID)                  // bind_ack
-//	slot, usage, outcome := conn.Reserve(request)      // NspiBind, before it is forwarded
-//	slot.Commit(handle)                                // its answer: granted,
-//	slot.Release()                                     // or refused, or a fault
-//	conn.Unbound(handle)                               // NspiUnbind has succeeded
-//	conn.Close()                                       // TCP connection is gone
+//	conn := table.Open(client, scope, backend, endpoint) // TCP connection
+//	err := conn.MayJoin(bind.AssocGroupID)               // bind, before it is forwarded
+//	err = conn.Join(ack.AssocGroupID)                    // bind_ack
+//	slot, usage, outcome := conn.Reserve(request)        // NspiBind, before it is forwarded
+//	slot.Commit(handle)                                  // its answer: granted,
+//	slot.Release()                                       // or refused, or a fault
+//	conn.Unbound(handle)                                 // NspiUnbind has succeeded
+//	conn.Close()                                         // TCP connection is gone
 //
 // # Slots
 //
@@ -40,10 +40,18 @@
 // an unknown handle, any method of a nil Slot. Canceled and orphaned calls are
 // no events: the domain controller may still grant the session.
 //
+// # Scopes and backends
+//
+// A user's slots are counted in a scope, which is one backend (a domain
+// controller counts for itself) or several together: the caller names both for
+// each connection. Associations, loads ([Table.Load]) and listed sessions are of
+// the backend; users and their limits are of the scope. A backend is known for as
+// long as there is a connection to it or a session on it.
+//
 // # Associations
 //
 // Sessions belong to associations, not to connections: an association is known
-// by the domain controller's endpoint and the id that its bind_ack tells,
+// by the backend, its endpoint and the id that its bind_ack tells,
 // and it lives until the last of its connections is closed. A connection counts
 // from the moment it asks to join, until [Conn.JoinRefused] or its end.
 //
@@ -89,6 +97,7 @@
 //	waiter.go       waiting for claims; queue.go whose turn it is
 //	slot.go         what the domain controller's answers do
 //	lifecycle.go    all bookkeeping of slots
+//	controller.go   backends and their loads
 //	user.go         users and clients; registry.go their history
 //	listing.go      what administrators see
 //	touch.go        idle times

@@ -14,6 +14,7 @@ func (c *clock) now() time.Time          { return c.t }
 func (c *clock) advance(d time.Duration) { c.t = c.t.Add(d) }
 
 const (
+	scope    = "site"
 	backend  = "dc1"
 	endpoint = "10.0.0.1:6004"
 )
@@ -46,7 +47,7 @@ func newTable() (*Table, *clock) {
 // answered with granted.
 func joined(t testing.TB, table *Table, n byte, asked, granted uint32) *Conn {
 	t.Helper()
-	c := table.Open(addrPort(n), backend, endpoint)
+	c := table.Open(addrPort(n), scope, backend, endpoint)
 	if err := c.MayJoin(asked); err != nil {
 		t.Fatalf("MayJoin(%d): %v", asked, err)
 	}

@@ -1,9 +1,6 @@
 package session
 
-import (
-	"errors"
-	"net/netip"
-)
+import "errors"
 
 // Errors of [Conn.MayJoin] and [Conn.Join].
 var (
@@ -62,7 +59,7 @@ func (c *Conn) ask(groupID uint32) (ended *association, err error) {
 	if groupID == 0 {
 		return ended, nil
 	}
-	a := c.table.associations[groupKey{c.endpoint, groupID}]
+	a := c.controller.associations[groupKey{c.endpoint, groupID}]
 	if a == nil {
 		a = c.sibling(groupID)
 	}
@@ -82,8 +79,8 @@ func (c *Conn) ask(groupID uint32) (ended *association, err error) {
 // of the domain controller. One server process may serve several endpoints with
 // the same associations (Samba does): it says so by its bind_ack.
 func (c *Conn) sibling(groupID uint32) *association {
-	for _, endpoint := range c.table.endpoints[c.backend] {
-		if a := c.table.associations[groupKey{endpoint, groupID}]; a != nil && a.client == c.addr {
+	for _, endpoint := range c.controller.endpoints {
+		if a := c.controller.associations[groupKey{endpoint, groupID}]; a != nil && a.client == c.addr {
 			return a
 		}
 	}
@@ -120,10 +117,9 @@ func (c *Conn) Join(groupID uint32) error {
 	if c.joined {
 		return c.sameGroup(groupID)
 	}
-	key := groupKey{c.endpoint, groupID}
-	known := t.associations[key]
+	known := c.controller.associations[groupKey{c.endpoint, groupID}]
 	if known != nil && c.asked == 0 {
-		c.confirm(t.newAssociation(key, c.addr))
+		c.confirm(c.newAssociation(groupID))
 		t.runDown(known)
 		return nil
 	}
@@ -140,7 +136,7 @@ func (c *Conn) Join(groupID uint32) error {
 	var err error
 	switch {
 	case known == nil:
-		c.confirm(t.newAssociation(key, c.addr))
+		c.confirm(c.newAssociation(groupID))
 	case known.client == c.addr:
 		c.confirm(known)
 	default:
@@ -158,14 +154,16 @@ func (c *Conn) sameGroup(groupID uint32) error {
 	return nil
 }
 
-// newAssociation makes an association, which others can join unless its id is
-// 0. It takes the place of an older one of the same id.
-func (t *Table) newAssociation(key groupKey, client netip.Addr) *association {
-	a := &association{key: key, client: client}
-	if key.id != 0 {
-		t.associations[key] = a
+// newAssociation makes an association of c's client at c's endpoint, which
+// others can join unless its id is 0. It takes the place of an older one of the
+// same id.
+func (c *Conn) newAssociation(groupID uint32) *association {
+	d := c.controller
+	a := &association{controller: d, key: groupKey{c.endpoint, groupID}, client: c.addr}
+	if groupID != 0 {
+		d.associations[a.key] = a
 	}
-	t.counts.Associations++
+	c.table.counts.Associations++
 	return a
 }
 
@@ -193,8 +191,8 @@ func (c *Conn) leave() (ended *association) {
 	if a.conns > 0 {
 		return nil
 	}
-	if t.associations[a.key] == a {
-		delete(t.associations, a.key)
+	if d := a.controller; d.associations[a.key] == a {
+		delete(d.associations, a.key)
 	}
 	t.counts.Associations--
 	return a

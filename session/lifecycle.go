@@ -3,12 +3,40 @@ package session
 // This file has the transitions of a slot. Every counter and every list
 // changes here and nowhere else. All functions run under the table's lock.
 
+// connect counts a connection to a backend, and makes its record if there is
+// none.
+func (t *Table) connect(backend string) *controller {
+	d := t.controllers[backend]
+	if d == nil {
+		d = &controller{name: backend, associations: make(map[groupKey]*association)}
+		t.controllers[backend] = d
+	}
+	t.counts.Connections++
+	d.load.Connections++
+	return d
+}
+
+// disconnect undoes connect; the caller forgets d at the end of its operation.
+func (t *Table) disconnect(d *controller) {
+	t.counts.Connections--
+	d.load.Connections--
+}
+
+// forget lets go of the record of a backend that nothing refers to any more.
+// Without connections it has no associations either.
+func (t *Table) forget(d *controller) {
+	if d.load == (Load{}) && t.controllers[d.name] == d {
+		delete(t.controllers, d.name)
+	}
+}
+
 // reserve makes s a reservation of c: claimed or reserved.
 func (t *Table) reserve(s *Slot, c *Conn, as state) {
 	s.state, s.conn = as, c
 	u := s.user
 	t.users.rouse(u)
 	c.reserved.push(s)
+	c.controller.load.Reserved++
 	if as == stateClaimed {
 		s.since = t.clock()
 		u.claims.push(s)
@@ -24,6 +52,7 @@ func (t *Table) reserve(s *Slot, c *Conn, as state) {
 func (t *Table) unreserve(s *Slot) {
 	u := s.user
 	s.conn.reserved.remove(s)
+	s.conn.controller.load.Reserved--
 	switch s.state {
 	case stateClaimed:
 		u.claims.remove(s)
@@ -67,6 +96,7 @@ func (t *Table) hold(s *Slot, a *association) {
 	}
 	s.index = int32(len(t.held))
 	t.held = append(t.held, s)
+	a.controller.load.Sessions++
 	t.counts.Binds++
 	t.settle(u)
 }
@@ -86,7 +116,7 @@ func (t *Table) lose(s *Slot, c *Conn, a *association) {
 	t.unreserve(s)
 	claimed.suspect(c.addr, 1)
 	id := Identity{Assurance: AssuranceAddress, Address: c.addr}
-	key := userKey{c.backend, id.Key()}
+	key := userKey{c.scope, id.Key()}
 	u := t.users.byKey[key]
 	if u == nil {
 		u = t.newUser(key, id)
@@ -100,13 +130,14 @@ func (t *Table) lose(s *Slot, c *Conn, a *association) {
 
 // end releases a session; the caller counts why.
 func (t *Table) end(s *Slot) {
-	u, cl, now := s.user, s.client, t.clock()
+	u, cl, d, now := s.user, s.client, s.assoc.controller, t.clock()
 	s.used.Store(notLive)
 	last := len(t.held) - 1
 	t.held[s.index] = t.held[last]
 	t.held[s.index].index = s.index
 	t.held[last] = nil
 	t.held = t.held[:last]
+	d.load.Sessions--
 	if s.opaque {
 		t.counts.Opaque--
 	}
@@ -129,6 +160,7 @@ func (t *Table) end(s *Slot) {
 		claimed.suspect(cl.addr, -1)
 		t.settle(claimed)
 	}
+	t.forget(d)
 }
 
 // unbind releases a session that an NspiUnbind has ended.

@@ -36,9 +36,9 @@ func (t *Table) Count() Counts {
 	return n
 }
 
-// Entry is one user on one backend, or one client address.
+// Entry is one user in one scope, or one client address.
 type Entry struct {
-	Backend string        // Users only
+	Scope   string        // Users only: what was counted together, a backend or several
 	User    Identity      // Users only
 	Key     string        // Users only: User.Key()
 	Client  netip.Addr    // Clients only
@@ -88,7 +88,7 @@ func (t *Table) Clients() []Entry {
 // only a name that somebody claimed on a connection that was lost.
 func (t *Table) userEntry(u *user) (Entry, bool) {
 	e := u.entry(t)
-	e.Backend, e.User, e.Key, e.Usage = u.key.backend, u.identity, u.key.name, u.usage()
+	e.Scope, e.User, e.Key, e.Usage = u.key.scope, u.identity, u.key.name, u.usage()
 	return e, u.index >= 0 && (u.visible() || u.binds > 0)
 }
 
@@ -112,12 +112,12 @@ func (t *Table) Snapshot() []Session {
 	return sessions
 }
 
-// UserSessions lists the sessions of one user on one backend (see
-// [Identity.Key]), oldest first, at most limit.
-func (t *Table) UserSessions(backend, key string, limit int) []Session {
+// UserSessions lists the sessions of one user (see [Identity.Key]) in one scope,
+// oldest first, at most limit.
+func (t *Table) UserSessions(scope, key string, limit int) []Session {
 	t.mu.Lock()
 	defer t.unlock()
-	u := t.users.byKey[userKey{backend, key}]
+	u := t.users.byKey[userKey{scope, key}]
 	if u == nil {
 		return nil
 	}
@@ -166,7 +166,7 @@ func sessions[L linker[Slot]](t *Table, held *list[Slot, L], limit int) []Sessio
 
 func (s *Slot) session(now time.Duration) Session {
 	return Session{
-		Backend:    s.user.key.backend,
+		Backend:    s.assoc.controller.name,
 		Endpoint:   s.assoc.key.endpoint,
 		GroupID:    s.assoc.key.id,
 		User:       s.user.identity,

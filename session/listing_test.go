@@ -27,11 +27,11 @@ func TestUsersAreListedOldestFirst(t *testing.T) {
 	got := table.Users()
 	want := []Entry{
 		{
-			Backend: backend, User: account("bob"), Key: account("bob").Key(), Usage: Usage{Held: 1},
+			Scope: scope, User: account("bob"), Key: account("bob").Key(), Usage: Usage{Held: 1},
 			Binds: 1, Age: 3 * time.Minute, Idle: 3 * time.Minute,
 		},
 		{
-			Backend: backend, User: account("Anna"), Key: account("anna").Key(), Usage: Usage{Held: 2},
+			Scope: scope, User: account("Anna"), Key: account("anna").Key(), Usage: Usage{Held: 2},
 			Binds: 2, Age: 2 * time.Minute, Idle: 0,
 		},
 	}
@@ -56,11 +56,11 @@ func TestHistoryFollowsThoseWhoHoldSomething(t *testing.T) {
 	users := table.Users()
 	expectEntries(t, users, []Entry{
 		{
-			Backend: backend, User: account("Anna"), Key: account("anna").Key(), Usage: Usage{Held: 1},
+			Scope: scope, User: account("Anna"), Key: account("anna").Key(), Usage: Usage{Held: 1},
 			Binds: 2, Age: time.Minute + 2*time.Second, Idle: time.Minute + 2*time.Second,
 		},
 		{
-			Backend: backend, User: account("bob"), Key: account("bob").Key(),
+			Scope: scope, User: account("bob"), Key: account("bob").Key(),
 			Binds: 1, Unbinds: 1, Idle: 2 * time.Second,
 		},
 	})
@@ -90,9 +90,9 @@ func TestSessionsAreListedOldestFirst(t *testing.T) {
 		want []byte
 	}{
 		"all":                {table.Snapshot(), []byte{1, 2, 3}},
-		"of a user":          {table.UserSessions(backend, account("anna").Key(), 10), []byte{2, 3}},
-		"of a user, limited": {table.UserSessions(backend, account("anna").Key(), 1), []byte{2}},
-		"of nobody":          {table.UserSessions("dc2", account("anna").Key(), 10), nil},
+		"of a user":          {table.UserSessions(scope, account("anna").Key(), 10), []byte{2, 3}},
+		"of a user, limited": {table.UserSessions(scope, account("anna").Key(), 1), []byte{2}},
+		"of nobody":          {table.UserSessions(backend, account("anna").Key(), 10), nil},
 		"of a client":        {table.ClientSessions(addrPortMapped(1).Addr(), 10), []byte{1, 2}},
 		"of no client":       {table.ClientSessions(addrPort(3).Addr(), 10), nil},
 		"none asked for":     {table.ClientSessions(addrPort(1).Addr(), -1), nil},
@@ -120,7 +120,7 @@ func TestSessionsAreListedOldestFirst(t *testing.T) {
 
 func TestTouchResetsIdleTime(t *testing.T) {
 	table, clock, conns := populate(t)
-	idle := func() time.Duration { return table.UserSessions(backend, account("bob").Key(), 1)[0].Idle }
+	idle := func() time.Duration { return table.UserSessions(scope, account("bob").Key(), 1)[0].Idle }
 	for range 2 { // the second finds what the first has found
 		conns[0].Touch(handle(1))
 		if got := idle(); got != 0 {
@@ -139,7 +139,7 @@ func TestTouchResetsIdleTime(t *testing.T) {
 	session(t, conns[0], handle(1))
 	clock.advance(time.Minute)
 	conns[0].Touch(handle(1))
-	if got := table.UserSessions(backend, account("anna").Key(), 3)[2]; got.Handle != handle(1) || got.Idle != 0 {
+	if got := table.UserSessions(scope, account("anna").Key(), 3)[2]; got.Handle != handle(1) || got.Idle != 0 {
 		t.Fatalf("a handle granted anew is not touched: %+v", got)
 	}
 }

@@ -50,7 +50,7 @@ func TestBindInFlightOnTheLastConnectionEndsWithIt(t *testing.T) {
 func TestBindInFlightOnAConnectionThatOnlyAskedToJoinCounts(t *testing.T) {
 	table, _ := newTable()
 	joined(t, table, 1, 0, 7)
-	c := table.Open(addrPort(1), backend, endpoint)
+	c := table.Open(addrPort(1), scope, backend, endpoint)
 	if err := c.MayJoin(7); err != nil {
 		t.Fatal(err)
 	}
@@ -96,10 +96,10 @@ func TestUnansweredClaimIsChargedToTheAddressAndNotToTheName(t *testing.T) {
 	goes.Close()
 	expectUnanswered(t, table, 2)
 	here := address(addrPort(1).Addr())
-	if got := len(table.UserSessions(backend, here.Key(), 9)); got != 2 {
+	if got := len(table.UserSessions(scope, here.Key(), 9)); got != 2 {
 		t.Fatalf("%d sessions of the address", got)
 	}
-	if len(table.UserSessions(backend, account("anna").Key(), 9)) != 0 || len(table.Users()) != 1 {
+	if len(table.UserSessions(scope, account("anna").Key(), 9)) != 0 || len(table.Users()) != 1 {
 		t.Fatalf("the name is charged, or shown: %+v", table.Users())
 	}
 	elsewhere := joined(t, table, 2, 0, 8)
@@ -126,7 +126,7 @@ func TestAssociationThatLosesConnectionsOverAndOverTakesNoMore(t *testing.T) {
 		mustReserve(t, c, claim(-1, nil))
 		c.Close()
 	}
-	c := table.Open(addrPort(1), backend, endpoint)
+	c := table.Open(addrPort(1), scope, backend, endpoint)
 	if err := c.MayJoin(7); !errors.Is(err, ErrUnanswered) {
 		t.Fatal(err)
 	}
@@ -137,7 +137,7 @@ func TestConnectionWhoseJoinIsRefusedIsNotInTheAssociation(t *testing.T) {
 	table, _ := newTable()
 	creator := joined(t, table, 1, 0, 7)
 	session(t, creator, handle(1))
-	c := table.Open(addrPort(1), backend, endpoint)
+	c := table.Open(addrPort(1), scope, backend, endpoint)
 	if err := c.MayJoin(7); err != nil {
 		t.Fatal(err)
 	}

@@ -21,21 +21,30 @@ type model struct {
 	total   Counts
 }
 
+// modelPlace is where a connection goes to. Ids of associations are of the whole.
+type modelPlace struct{ backend, endpoint string }
+
 type modelConn struct {
-	real     *Conn
-	client   netip.Addr
-	endpoint string
-	asked    uint32
-	joined   bool
-	closed   bool
-	assoc    *modelAssoc
+	real   *Conn
+	client netip.Addr
+	scope  string
+	place  modelPlace
+	asked  uint32
+	joined bool
+	closed bool
+	assoc  *modelAssoc
 }
 
+// owner names whom a session of id on c is charged to.
+func (c *modelConn) owner(id Identity) string { return ownerIn(c.scope, id) }
+
+func ownerIn(scope string, id Identity) string { return scope + " " + id.Key() }
+
 type modelAssoc struct {
-	endpoint string
-	id       uint32
-	client   netip.Addr
-	current  bool // has the right to its id
+	place   modelPlace
+	id      uint32
+	client  netip.Addr
+	current bool // has the right to its id
 }
 
 type phase int
@@ -50,6 +59,7 @@ const (
 type modelSlot struct {
 	real   *Slot // nil: a place kept for a waiter
 	conn   *modelConn
+	scope  string
 	user   Identity
 	phase  phase
 	since  time.Duration
@@ -61,6 +71,17 @@ type modelSlot struct {
 	claimed string // the user under whose name it was asked for, if lost and not proven
 }
 
+// owner names whom s is charged to.
+func (s *modelSlot) owner() string { return ownerIn(s.scope, s.user) }
+
+// backend returns where s is or is asked for.
+func (s *modelSlot) backend() string {
+	if s.assoc != nil {
+		return s.assoc.place.backend
+	}
+	return s.conn.place.backend
+}
+
 // modelLane is the requests that wait from one address.
 type modelLane struct {
 	user   string
@@ -68,7 +89,10 @@ type modelLane struct {
 	client netip.Addr
 }
 
-func (w *modelWaiter) lane() modelLane { return modelLane{w.user.Key(), w.proven, w.conn.client} }
+func (w *modelWaiter) lane() modelLane { return modelLane{w.owner(), w.proven, w.conn.client} }
+
+// owner names whom w asks for.
+func (w *modelWaiter) owner() string { return w.conn.owner(w.user) }
 
 type modelWaiter struct {
 	conn    *modelConn
@@ -83,7 +107,7 @@ type modelWaiter struct {
 
 func (m *model) userSlots(user string, p phase) (n int) {
 	for _, s := range m.slots {
-		if s.user.Key() == user && s.phase == p {
+		if s.owner() == user && s.phase == p {
 			n++
 		}
 	}
@@ -93,7 +117,7 @@ func (m *model) userSlots(user string, p phase) (n int) {
 // claims returns the claims of user that others wait for.
 func (m *model) claims(user string) (n int) {
 	for _, s := range m.slots {
-		if s.user.Key() == user && s.phase == phaseClaim && m.now-s.since < ClaimPatience {
+		if s.owner() == user && s.phase == phaseClaim && m.now-s.since < ClaimPatience {
 			n++
 		}
 	}
@@ -104,7 +128,7 @@ func (m *model) claims(user string) (n int) {
 func (m *model) suspects(user string, client netip.Addr) (n int) {
 	for _, s := range m.slots {
 		switch {
-		case s.phase == phaseClaim && s.user.Key() == user && s.conn.client == client && m.now-s.since >= ClaimPatience:
+		case s.phase == phaseClaim && s.owner() == user && s.conn.client == client && m.now-s.since >= ClaimPatience:
 			n++
 		case s.phase == phaseHeld && s.claimed == user && s.assoc.client == client:
 			n++
@@ -135,9 +159,9 @@ func (m *model) reserve(c *modelConn, id Identity, limit int, proven, patient bo
 	if c.closed {
 		return nil, Usage{}, Refused
 	}
-	user, first := id.Key(), false
+	user, first := c.owner(id), false
 	if w := m.waiterOf(c); w != nil {
-		first = w.place != nil && w.user.Key() == user
+		first = w.place != nil && w.owner() == user
 		m.withdraw(w)
 		if !first {
 			m.settle()
@@ -145,7 +169,7 @@ func (m *model) reserve(c *modelConn, id Identity, limit int, proven, patient bo
 	}
 	ahead := 0
 	for _, w := range m.waiters {
-		if !first && w.waiting && w.user.Key() == user && (w.proven || !proven) {
+		if !first && w.waiting && w.owner() == user && (w.proven || !proven) {
 			ahead++
 		}
 	}
@@ -175,7 +199,7 @@ func (m *model) reserve(c *modelConn, id Identity, limit int, proven, patient bo
 }
 
 func (m *model) take(c *modelConn, id Identity, proven bool) *modelSlot {
-	s := &modelSlot{conn: c, user: id, since: m.now}
+	s := &modelSlot{conn: c, scope: c.scope, user: id, since: m.now}
 	if proven {
 		s.phase = phaseProven
 	}
@@ -210,7 +234,7 @@ func (m *model) admitOne() bool {
 	blocked := map[string]bool{}
 	for _, proven := range []bool{true, false} {
 		for _, w := range m.heads(proven) {
-			user := w.user.Key()
+			user := w.owner()
 			if blocked[user] {
 				continue
 			}
@@ -287,7 +311,7 @@ func (m *model) commit(s *modelSlot, h Handle, opaque bool) {
 	s.phase, s.assoc, s.handle, s.opaque, s.since = phaseHeld, c.assoc, h, opaque, m.now
 	m.slots = append(m.slots, s)
 	m.total.Binds++
-	m.binds[s.user.Key()]++
+	m.binds[s.owner()]++
 	m.binds[c.client.String()]++
 	m.settle()
 }
@@ -304,7 +328,7 @@ func (m *model) session(c *modelConn, h Handle) *modelSlot {
 
 func (m *model) opaqueSession(c *modelConn, user string) *modelSlot {
 	for _, s := range m.slots {
-		if !s.lost && s.phase == phaseHeld && c.joined && s.assoc == c.assoc && s.opaque && s.user.Key() == user {
+		if !s.lost && s.phase == phaseHeld && c.joined && s.assoc == c.assoc && s.opaque && s.owner() == user {
 			return s
 		}
 	}
@@ -317,154 +341,8 @@ func (m *model) unbind(s *modelSlot) bool {
 	}
 	m.free(s)
 	m.total.Unbinds++
-	m.unbinds[s.user.Key()]++
+	m.unbinds[s.owner()]++
 	m.unbinds[s.assoc.client.String()]++
 	m.settle()
 	return true
-}
-
-func (m *model) newAssoc(c *modelConn, id uint32) *modelAssoc {
-	a := &modelAssoc{endpoint: c.endpoint, id: id, client: c.client, current: id != 0}
-	m.assocs = append(m.assocs, a)
-	return a
-}
-
-func (m *model) assoc(endpoint string, id uint32) *modelAssoc {
-	for _, a := range m.assocs {
-		if a.current && a.endpoint == endpoint && a.id == id {
-			return a
-		}
-	}
-	return nil
-}
-
-func (m *model) mayJoin(c *modelConn, id uint32) error {
-	switch {
-	case c.closed:
-		return ErrClosed
-	case c.joined && (id == 0 || id == c.assoc.id):
-		return nil
-	case c.joined:
-		return ErrAssociationChanged
-	case c.assoc != nil && c.asked == id:
-		return nil
-	}
-	m.leave(c)
-	c.asked = id
-	a := m.assoc(c.endpoint, id)
-	if a == nil {
-		a = m.sibling(c, id)
-	}
-	switch {
-	case id == 0:
-		return nil
-	case a == nil:
-		return ErrUnknownAssociation
-	case a.client != c.client:
-		return ErrForeignAssociation
-	}
-	c.assoc = a
-	return nil
-}
-
-// sibling is the client's association of that id at another endpoint.
-func (m *model) sibling(c *modelConn, id uint32) *modelAssoc {
-	for _, a := range m.assocs {
-		if a.current && a.id == id && a.client == c.client {
-			return a
-		}
-	}
-	return nil
-}
-
-func (m *model) join(c *modelConn, id uint32) error {
-	if c.closed || c.joined {
-		return m.mayJoin(c, id)
-	}
-	a := m.assoc(c.endpoint, id)
-	if a == nil && c.assoc != nil && c.asked == id {
-		c.joined = true
-		return nil
-	}
-	if a != nil && c.asked == 0 {
-		a.current = false
-		m.runDown(a)
-		a = nil
-	}
-	if a == nil {
-		a = m.newAssoc(c, id)
-	}
-	if c.assoc != a {
-		m.leave(c)
-	}
-	if a.client != c.client {
-		return ErrForeignAssociation
-	}
-	c.assoc, c.joined = a, true
-	return nil
-}
-
-func (m *model) leave(c *modelConn) {
-	a := c.assoc
-	c.assoc = nil
-	if a == nil || m.hasConns(a) {
-		return
-	}
-	m.assocs = slices.DeleteFunc(m.assocs, func(o *modelAssoc) bool { return o == a })
-	m.runDown(a)
-}
-
-func (m *model) hasConns(a *modelAssoc) bool {
-	return slices.ContainsFunc(m.conns, func(o *modelConn) bool { return o.assoc == a })
-}
-
-func (m *model) runDown(a *modelAssoc) {
-	for _, s := range slices.Clone(m.slots) {
-		if s.phase == phaseHeld && s.assoc == a {
-			m.free(s)
-			m.total.RunDown++
-		}
-	}
-	m.settle()
-}
-
-func (m *model) close(c *modelConn) {
-	if c.closed {
-		return
-	}
-	c.closed = true
-	if w := m.waiterOf(c); w != nil {
-		m.withdraw(w)
-	}
-	a := c.assoc
-	m.leave(c)
-	for _, s := range slices.Clone(m.slots) {
-		if s.phase == phaseHeld || s.conn != c {
-			continue
-		}
-		claim := s.phase == phaseClaim
-		m.free(s)
-		if a != nil && m.hasConns(a) {
-			m.lose(s, a, claim)
-		}
-	}
-	m.settle()
-}
-
-// lose charges a to what may have been granted on a connection that is gone.
-func (m *model) lose(s *modelSlot, a *modelAssoc, claim bool) {
-	l := &modelSlot{user: s.user, phase: phaseHeld, since: m.now, assoc: a, opaque: true, lost: true}
-	if claim {
-		l.user, l.claimed = address(a.client), s.user.Key()
-	}
-	m.slots = append(m.slots, l)
-	m.total.Binds++
-	m.binds[l.user.Key()]++
-	m.binds[a.client.String()]++
-}
-
-func (m *model) joinRefused(c *modelConn) {
-	if !c.joined {
-		m.leave(c)
-	}
 }

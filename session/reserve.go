@@ -32,7 +32,7 @@ func (o Outcome) String() string {
 // ReserveRequest asks for a slot.
 type ReserveRequest struct {
 	User  Identity
-	Limit int // slots that the user may have on this backend; negative: unlimited
+	Limit int // slots that the user may have in this scope; negative: unlimited
 	// Proven tells that the domain controller has accepted the user's name on
 	// this connection, that a ticket proves it, or that there is no name, only
 	// an address. Otherwise the name is a claim, and the reservation provisional.
@@ -45,7 +45,7 @@ type ReserveRequest struct {
 	Wake func()
 }
 
-// Usage counts the slots of one user on one backend.
+// Usage counts the slots of one user in one scope.
 type Usage struct {
 	Held        int // live sessions
 	Reserved    int // proven reservations
@@ -95,7 +95,7 @@ func (c *Conn) keyOf(id *Identity) userKey {
 	if c.user != nil && c.user.identity.alike(id) {
 		return c.user.key
 	}
-	return userKey{c.backend, id.Key()}
+	return userKey{c.scope, id.Key()}
 }
 
 // userOf returns the record of key, or nil.

@@ -42,13 +42,36 @@ func TestUsageIsThatBeforeTheRequest(t *testing.T) {
 	}
 }
 
-func TestUsersAreCountedPerBackend(t *testing.T) {
-	table, _ := newTable()
-	for _, backend := range []string{"dc1", "dc2"} {
-		c := table.Open(addrPort(1), backend, endpoint)
-		mustReserve(t, c, proven(1))
-		expectOutcome(t, c, proven(1), Refused)
+func TestUsersAreCountedPerScope(t *testing.T) {
+	for name, tc := range map[string]struct {
+		scopes [2]string
+		second Outcome // of the request on the other backend
+	}{
+		"per backend":      {[2]string{"dc1", "dc2"}, Reserved},
+		"over both":        {[2]string{"all", "all"}, Refused},
+		"over one of them": {[2]string{"dc2", "dc2"}, Refused}, // whatever the name of a scope is
+	} {
+		t.Run(name, func(t *testing.T) {
+			table, _ := newTable()
+			first := table.Open(addrPort(1), tc.scopes[0], "dc1", "10.0.0.1:6004")
+			mustReserve(t, first, proven(1))
+			expectOutcome(t, first, proven(1), Refused)
+			second := table.Open(addrPort(2), tc.scopes[1], "dc2", "10.0.0.2:6004")
+			expectOutcome(t, second, proven(1), tc.second)
+		})
 	}
+}
+
+func TestClaimsWaitForEachOtherAcrossTheBackendsOfAScope(t *testing.T) {
+	table, _ := newTable()
+	first := table.Open(addrPort(1), "all", "dc1", "10.0.0.1:6004")
+	second := table.Open(addrPort(2), "all", "dc2", "10.0.0.2:6004")
+	s := mustReserve(t, first, claim(1, nil))
+	var woken wakes
+	expectOutcome(t, second, claim(1, woken.wake), Wait)
+	s.Release()
+	woken.expect(t, 1)
+	mustReserve(t, second, claim(1, woken.wake))
 }
 
 func TestSpellingsOfOneAccountShareAQuota(t *testing.T) {

@@ -136,7 +136,7 @@ func (s *Slot) isReserved() bool {
 // or to one of its own.
 func (c *Conn) association() *association {
 	if c.assoc == nil {
-		c.enter(c.table.newAssociation(groupKey{endpoint: c.endpoint}, c.addr))
+		c.enter(c.newAssociation(0))
 	}
 	c.joined = true
 	return c.assoc

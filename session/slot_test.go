@@ -99,7 +99,7 @@ func TestUnbindOnAnotherConnectionOfTheAssociation(t *testing.T) {
 func TestUnbindOfWhatIsNotThereIsHarmless(t *testing.T) {
 	table, _ := newTable()
 	c, stranger := joined(t, table, 1, 0, 7), joined(t, table, 2, 0, 8)
-	unjoined := table.Open(addrPort(1), backend, endpoint)
+	unjoined := table.Open(addrPort(1), scope, backend, endpoint)
 	session(t, c, handle(1))
 	s := mustReserve(t, c, proven(-1))
 	s.CommitOpaque()
@@ -159,7 +159,7 @@ func TestDisownedSessionIsDrift(t *testing.T) {
 
 func TestGrantBeforeAnyBindAckBelongsToTheConnection(t *testing.T) {
 	table, _ := newTable()
-	c := table.Open(addrPort(1), backend, endpoint)
+	c := table.Open(addrPort(1), scope, backend, endpoint)
 	session(t, c, handle(1))
 	expectHeld(t, table, 1)
 	if err := c.Join(7); err != ErrAssociationChanged {

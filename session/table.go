@@ -2,7 +2,6 @@ package session
 
 import (
 	"net/netip"
-	"slices"
 	"sync"
 	"time"
 )
@@ -22,15 +21,14 @@ type Table struct {
 	now   func() time.Time
 	start time.Time
 
-	mu           sync.Mutex
-	users        users
-	clients      clients
-	associations map[groupKey]*association // those that a connection can name
-	endpoints    map[string][]string       // of each backend
-	held         []*Slot                   // all held slots, in no order
-	contended    map[*user]struct{}        // those with waiters
-	counts       Counts
-	wakes        []func() // to be called once mu is free
+	mu          sync.Mutex
+	users       users
+	clients     clients
+	controllers map[string]*controller // by backend
+	held        []*Slot                // all held slots, in no order
+	contended   map[*user]struct{}     // those with waiters
+	counts      Counts
+	wakes       []func() // to be called once mu is free
 }
 
 // NewTable returns an empty table.
@@ -39,31 +37,26 @@ func NewTable(o Options) *Table {
 		o.Now = time.Now
 	}
 	return &Table{
-		now:          o.Now,
-		start:        o.Now(),
-		associations: make(map[groupKey]*association),
-		endpoints:    make(map[string][]string),
-		contended:    make(map[*user]struct{}),
+		now:         o.Now,
+		start:       o.Now(),
+		controllers: make(map[string]*controller),
+		contended:   make(map[*user]struct{}),
 	}
 }
 
-// maxEndpoints is how many endpoints of a backend are known to each other. A
-// domain controller has some dozens.
-const maxEndpoints = 512
-
-// Open records a new TCP connection from client. backend names the domain
-// controller: users are counted per backend. endpoint is the address and port
-// there: association ids are unique per server process (MS-RPCE 3.3.1.1.1), of
-// which a domain controller has several, on ports of their own. The caller
-// closes the Conn when the connection is gone.
-func (t *Table) Open(client netip.AddrPort, backend, endpoint string) *Conn {
+// Open records a new TCP connection from client. Users are counted per scope:
+// the name of the backend, or one name for backends that are counted together.
+// backend names the domain controller, always by the same name; associations and
+// loads are its own. endpoint is the address and port there: association ids are
+// unique per server process (MS-RPCE 3.3.1.1.1), of which a domain controller
+// has several, on ports of their own. The caller closes the Conn when the
+// connection is gone.
+func (t *Table) Open(client netip.AddrPort, scope, backend, endpoint string) *Conn {
 	t.mu.Lock()
 	defer t.unlock()
-	t.counts.Connections++
-	if known := t.endpoints[backend]; len(known) < maxEndpoints && !slices.Contains(known, endpoint) {
-		t.endpoints[backend] = append(known, endpoint)
-	}
-	return &Conn{table: t, addr: client.Addr().Unmap(), backend: backend, endpoint: endpoint}
+	c := &Conn{table: t, addr: client.Addr().Unmap(), scope: scope, controller: t.connect(backend), endpoint: endpoint}
+	c.controller.knows(endpoint)
+	return c
 }
 
 // Expire wakes those who wait for a claim that has gone unanswered for

@@ -14,13 +14,14 @@ type tally[L linker[Slot]] struct {
 	active  time.Duration // of the table's clock: last grant or end of a session
 }
 
-// userKey names a user on one backend: a domain controller counts for itself.
+// userKey names a user in one scope: a backend, as a domain controller counts for
+// itself, or several that are counted together.
 type userKey struct {
-	backend string
-	name    string // Identity.Key
+	scope string
+	name  string // Identity.Key
 }
 
-// user is everything that one user has on one backend. It exists while it has
+// user is everything that one user has in one scope. It exists while it has
 // a slot, and afterwards as history if it ever had a session.
 type user struct {
 	member[user]
