@@ -162,7 +162,7 @@ func (i *inspector) FromServer(h rpcparse.Header, pdu []byte) relay.Verdict {
 		late = i.endpoint.interrupted(h)
 	}
 	if h.Type == rpcparse.PTypeResponse {
-		v = i.toClient(&p, i.serverResponse(h, pdu))
+		v = i.toClient(&p, i.serverResponse(h, pdu, &p))
 	}
 	if len(late) > 0 {
 		v = behind(late, pdu, v)
@@ -199,7 +199,7 @@ func (i *inspector) answered(p *passage, h rpcparse.Header) error {
 	return nil
 }
 
-func (i *inspector) serverResponse(h rpcparse.Header, pdu []byte) relay.Verdict {
+func (i *inspector) serverResponse(h rpcparse.Header, pdu []byte, p *passage) relay.Verdict {
 	k := i.conv.Call()
 	if k == nil {
 		return relay.Verdict{}
@@ -209,6 +209,9 @@ func (i *inspector) serverResponse(h rpcparse.Header, pdu []byte) relay.Verdict 
 	}
 	if i.endpoint != nil && k.MapsEndpoints() {
 		return i.endpoint.answer(k, h, pdu)
+	}
+	if k.Refers() && i.service.refersClients() {
+		return i.referred(k, h, p)
 	}
 	return relay.Verdict{}
 }
