@@ -157,7 +157,7 @@ func TestReferralsInFlightWithOtherCalls(t *testing.T) {
 // inFlight sends 20 referrals, 5 binds over the limit and 5 large calls at once.
 func inFlight(t *testing.T, c *rpcclient.Conn) {
 	t.Helper()
-	const size = 100_000
+	const size = 30_000
 	var referrals, binds, large []uint32
 	sent := func(list *[]uint32, id uint32, err error) {
 		t.Helper()
