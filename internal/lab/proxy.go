@@ -23,6 +23,7 @@ type ProxyOptions struct {
 	DC     *DC
 	Samba  *Samba // instead of DC
 	Limit  int    // sessions per user
+	Name   string // the listener's referral_name; empty: none
 	Policy string // further keys of the configuration's policy section, indented by two
 	Relay  string // keys of its relay section, indented by two
 	More   string // further sections
@@ -73,7 +74,7 @@ func (o ProxyOptions) server() string {
 func (o ProxyOptions) yaml() string {
 	return fmt.Sprintf(`version: 1
 listeners:
-  - {name: front, mode: forward, address: %s, backend: dc}
+  - {name: front, mode: forward, address: %s, backend: dc%s}
 backends:
   - {name: dc, address: %s}
 policy:
@@ -85,7 +86,14 @@ relay:
 metrics: {address: '%s:%d'}
 log: {level: info, format: json}
 %s
-`, o.Front, o.server(), o.Limit, o.Policy, o.Relay, o.Front, metricsPort, o.More)
+`, o.Front, o.referralName(), o.server(), o.Limit, o.Policy, o.Relay, o.Front, metricsPort, o.More)
+}
+
+func (o ProxyOptions) referralName() string {
+	if o.Name == "" {
+		return ""
+	}
+	return ", referral_name: " + o.Name
 }
 
 // end stops the proxy if the test has not done so, and looks for what must not be.
