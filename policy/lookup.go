@@ -74,8 +74,8 @@ func mapperPort(l *Listener, pool []*Backend) uint16 {
 // start: that of the endpoint mapper and those of NSPI, where there are such.
 func (c *Config) fixedPorts(l *Listener) []uint16 {
 	ports := c.FixedNSPIPorts(l)
-	if port := c.MapperPort(l); port != 0 && !slices.Contains(ports, port) {
-		ports = append([]uint16{port}, ports...)
+	if port := c.MapperPort(l); port != 0 {
+		ports = append([]uint16{port}, slices.DeleteFunc(ports, func(p uint16) bool { return p == port })...)
 	}
 	return ports
 }
