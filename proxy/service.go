@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"fmt"
+	"net/netip"
 
 	"github.com/nspiproxy/nspiproxy/policy"
 	"github.com/nspiproxy/nspiproxy/proxy/relay"
@@ -49,7 +50,13 @@ func (v *service) listen(port, target uint16) error {
 // open listens on port for connections to the domain controller's port target.
 func (v *service) open(port, target uint16) (uint16, error) {
 	to := addrPort(v.backend.Address, target)
-	l, err := v.server.group.Listen(addrPort(v.listener.Address, port), to, v.accept)
+	route := func(c *relay.Conn, attempt int) relay.Route {
+		if attempt > 0 {
+			return relay.Route{}
+		}
+		return relay.Route{Handler: v.accept(c, to), Server: to}
+	}
+	l, err := v.server.group.Listen(relay.ListenOptions{Address: addrPort(v.listener.Address, port), Route: route})
 	if err != nil {
 		return 0, err
 	}
@@ -58,18 +65,18 @@ func (v *service) open(port, target uint16) (uint16, error) {
 	return l.Addr().Port(), nil
 }
 
-// accept makes the inspector of a new connection.
-func (v *service) accept(c *relay.Conn) relay.Handler {
+// accept makes the inspector of a new connection to a server.
+func (v *service) accept(c *relay.Conn, to netip.AddrPort) relay.Handler {
 	i := &inspector{
 		server:  v.server,
 		service: v,
 		conn:    c,
-		session: v.server.table.Open(c.Client(), v.scope(), v.backend.Name, c.Server().String()),
+		session: v.server.table.Open(c.Client(), v.scope(), v.backend.Name, to.String()),
 	}
 	if len(v.server.config.Identity.Keytabs) > 0 {
 		i.conv = *rpcparse.NewConversation(rpcparse.ConversationOptions{NewHandshake: i.newHandshake})
 	}
-	if c.Server().Port() == v.backend.EPMPort {
+	if to.Port() == v.backend.EPMPort {
 		i.endpoint = &endpointRewriter{ports: v.ports, note: v.noteEndpoint}
 	}
 	return i

@@ -78,7 +78,7 @@ func (c *Conn) broken(s *side, errno syscall.Errno) {
 func (c *Conn) timeout(class timerClass) {
 	switch class {
 	case timerConnect:
-		c.finish(CloseReason{Cause: CauseDialTimeout}, true)
+		c.redial(CloseReason{Cause: CauseDialTimeout})
 	case timerHandshake:
 		c.close(CloseReason{Cause: CauseHandshakeTimeout})
 		c.drain()
@@ -168,8 +168,17 @@ func (c *Conn) finish(r CloseReason, reset bool) {
 	l.group.active.Add(-1)
 	l.counters.closed[r.Cause].Add(1)
 	l.counters.ended.Add(1)
-	if h := c.handler; h != nil {
-		c.handler = nil
+	c.tell(r)
+}
+
+// tell tells the end to who can be told.
+func (c *Conn) tell(r CloseReason) {
+	h := c.handler
+	c.handler = nil
+	switch {
+	case h != nil:
 		h.Closed(r)
+	case c.listener.options.Unrouted != nil && (c.attempts == 0 || r.Cause == CausePanic):
+		c.listener.options.Unrouted(c, r)
 	}
 }

@@ -8,7 +8,12 @@
 // # Use
 //
 //	g, err := relay.NewGroup(relay.Options{MaxConnections: 20000})
-//	l, err := g.Listen(addr, domainController, func(c *relay.Conn) relay.Handler { return newInspector(c) })
+//	l, err := g.Listen(relay.ListenOptions{Address: addr, Route: func(c *relay.Conn, attempt int) relay.Route {
+//		if attempt > 0 {
+//			return relay.Route{} // the domain controller is not reached: the client is reset
+//		}
+//		return relay.Route{Handler: newInspector(c), Server: domainController}
+//	}})
 //	...
 //	err = g.Shutdown(ctx)
 //
@@ -45,7 +50,8 @@
 //
 //	state     on                            action                                  next
 //	dialing   connected                     read both sides                         open
-//	          refused, timeout              reset the client                        gone
+//	          refused, timeout              Handler.Closed, ask the Router again    dialing
+//	          and the Router has no other   reset the client                        gone
 //	          client reset                  close both                              gone
 //	open      PDU                           ask the handler                         open
 //	          end of one stream             half-close the other side               open

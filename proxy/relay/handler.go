@@ -15,13 +15,11 @@ type Handler interface {
 	// It is called after every Conn.Wake while the PDU is held, so also for a
 	// wake that was meant for something else: Hold is a valid answer.
 	Resume() Verdict
-	// Closed is the last call, made exactly once, when both sockets are closed.
+	// Closed is the last call, made exactly once: when both sockets are closed,
+	// or when the server that this handler was made for is not reached. Then it
+	// is the last call of this attempt, and the Router is asked for another.
 	Closed(reason CloseReason)
 }
-
-// NewHandler makes the handler of a connection that was just accepted, on the
-// connection's loop. A nil Handler refuses the connection: the client is reset.
-type NewHandler func(*Conn) Handler
 
 // StreamHandler is implemented by a Handler that wants a say when a stream is
 // not made of PDUs.

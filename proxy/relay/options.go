@@ -14,6 +14,8 @@ var (
 	ErrUnsupported = errors.New("relay: event loops need Linux")
 	// ErrShutdown is what Listen returns after Shutdown.
 	ErrShutdown = errors.New("relay: group is shut down")
+	// ErrNoRoute is what Listen returns without a Router.
+	ErrNoRoute = errors.New("relay: a listener without a Router")
 )
 
 // NonRPC says what happens to a connection whose first byte is not DCE/RPC.

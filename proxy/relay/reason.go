@@ -13,7 +13,7 @@ const (
 	CauseClientReset
 	// CauseServerReset: the server did.
 	CauseServerReset
-	// CauseDialFailed: the server could not be reached.
+	// CauseDialFailed: the server could not be reached, nor another one.
 	CauseDialFailed
 	// CauseDialTimeout: the server did not answer within Options.ConnectTimeout.
 	CauseDialTimeout
@@ -27,7 +27,7 @@ const (
 	CauseServerMalformed
 	// CauseNotRPC: the connection carries something else, and CloseNonRPC is set.
 	CauseNotRPC
-	// CauseRefused: NewHandler returned no handler.
+	// CauseRefused: the Router gave no handler at its first attempt.
 	CauseRefused
 	// CauseShutdown: the deadline of Group.Shutdown passed.
 	CauseShutdown
