@@ -40,7 +40,7 @@ const sambaStartTime = 2 * time.Minute
 // StartSamba starts the domain controller and returns when it serves NSPI, Kerberos and LDAP.
 func StartSamba(t testing.TB) *Samba {
 	t.Helper()
-	s := &Samba{Address: SambaAddress, folder: filepath.Join(sambaLab(), "dc")}
+	s := &Samba{Address: SambaAddress, folder: filepath.Join(sambaLab(), "dc-"+SambaAddress)}
 	if accepts(s.at(portEPM)) {
 		t.Fatalf("something listens on %s already", s.at(portEPM))
 	}
