@@ -1,6 +1,7 @@
 package netns
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -15,9 +16,8 @@ type Namespace struct {
 	file *os.File // keeps it alive
 }
 
-// The process's first thread never enters a namespace: unlike others it cannot end, and what the process is in as a whole, as
-// /proc/self shows it, is what its first thread is in. So it stays with the main goroutine, which does nothing here.
-func init() { runtime.LockOSThread() }
+// home is the namespace that this process has begun in.
+var home, homeErr = os.Open("/proc/self/ns/net")
 
 // New makes a namespace that has a loopback interface, which is up, and nothing else.
 func New() (*Namespace, error) {
@@ -47,8 +47,7 @@ func (n *Namespace) Close() { n.file.Close() }
 func (n *Namespace) Path() string { return fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), n.file.Fd()) }
 
 // Do runs f on a thread in the namespace, for what the thread decides: which namespace a new socket belongs to, and what
-// /proc/sys/net shows. What f starts elsewhere, such as in goroutines, is not in the namespace. Programs must not be started
-// by f: those that are to end with the thread that started them would end at once.
+// /proc/sys/net shows. What f starts elsewhere, such as in goroutines, is not in the namespace. f must return.
 func (n *Namespace) Do(f func() error) error {
 	return onItsOwnThread(func() error {
 		if err := unix.Setns(int(n.file.Fd()), unix.CLONE_NEWNET); err != nil {
@@ -58,13 +57,23 @@ func (n *Namespace) Do(f func() error) error {
 	})
 }
 
-// onItsOwnThread runs f on a thread that nothing else runs on, then or later: it ends with the goroutine, because that has
-// not unlocked it.
+// onItsOwnThread runs f on a thread that nothing else runs on meanwhile, and brings that home afterwards. Ending the thread
+// instead would also end the programs that it has started, of those that are to end with their parent: for the kernel, that
+// is a thread.
 func onItsOwnThread(f func() error) error {
+	if homeErr != nil {
+		return fmt.Errorf("netns: the namespace of this process: %w", homeErr)
+	}
 	done := make(chan error, 1)
 	go func() {
 		runtime.LockOSThread()
-		done <- f()
+		err := f()
+		if back := unix.Setns(int(home.Fd()), unix.CLONE_NEWNET); back != nil {
+			done <- errors.Join(err, fmt.Errorf("netns: coming back: %w", back))
+			return // still locked: better no thread than one that is somewhere else
+		}
+		runtime.UnlockOSThread()
+		done <- err
 	}()
 	return <-done
 }

@@ -55,7 +55,7 @@ func TestEveryNamespaceIsAnother(t *testing.T) {
 	}
 }
 
-// TestNoOtherGoroutineGetsIntoANamespace: threads that were in one are not used again.
+// TestNoOtherGoroutineGetsIntoANamespace: a thread that was in one has come back before it is used again.
 func TestNoOtherGoroutineGetsIntoANamespace(t *testing.T) {
 	n, want := open(t), here(t)
 	for range 50 {
