@@ -86,12 +86,6 @@ func (m *Machine) command(name string, args ...string) *exec.Cmd {
 	return m.ns.Command("unshare", append(prefix, args...)...)
 }
 
-// Start starts a program on the machine. It ends with the test at the latest.
-func (m *Machine) Start(t testing.TB, name string, args ...string) *Process {
-	t.Helper()
-	return start(t, name, m.command(name, args...))
-}
-
 // Run runs a program on the machine to its end, and returns what it wrote. It fails the test when the program fails.
 func (m *Machine) Run(t testing.TB, name string, args ...string) string {
 	t.Helper()

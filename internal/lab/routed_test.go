@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"testing"
+	"time"
 
 	"github.com/nspiproxy/nspiproxy/internal/lab/rawnspi"
 	"github.com/nspiproxy/nspiproxy/internal/simdc"
@@ -128,4 +129,40 @@ func TestRoutedNamesAreKnown(t *testing.T) {
 	StartDC(t, DCOptions{On: network.DCs[1]})
 	client := StartImpacketOn(t, network.Clients[1])
 	expect(t, "connect", client.Connect("a", Login{Address: "dc2.lab.test"}))
+}
+
+// TestRoutedCapturesAreOfOneCable: what passes the router is seen on the cables that it takes, and on no other.
+func TestRoutedCapturesAreOfOneCable(t *testing.T) {
+	network := StartNetwork(t)
+	client, dc := network.Clients[0], network.DCs[0]
+	StartDC(t, DCOptions{On: dc, Anonymous: true})
+	captures := map[*Capture]int{ // how many PDUs of NspiBind are to be seen
+		StartCaptureOn(t, network.Router, client, "tcp"):            2,
+		StartCaptureOn(t, network.Router, network.DCs[1], "tcp"):    0,
+		StartCaptureOn(t, dc, network.Router, "tcp"):                2,
+		StartCaptureOn(t, network.Clients[1], network.Router, "ip"): 0,
+	}
+	c := dialRouted(t, client, dc.Address, netip.Addr{})
+	bindSession(t, c)
+	for capture, want := range captures {
+		capture.Stop(t)
+		if rows := Dissect(t, capture.File, "nspi.opnum == 0", "ip.src", "ip.dst"); len(rows) != want {
+			t.Errorf("NspiBind passes as %v, want %d packets", rows, want)
+		}
+	}
+}
+
+func TestRoutedEndpointMapperMayBeSlow(t *testing.T) {
+	const delay = 300 * time.Millisecond
+	network := StartNetwork(t)
+	dc := StartDC(t, DCOptions{On: network.DCs[0], Anonymous: true, MapDelay: delay, MorePorts: 1})
+	begin := time.Now()
+	c := dialRouted(t, network.Clients[0], network.DCs[0].Address, netip.Addr{})
+	if took := time.Since(begin); took < delay {
+		t.Errorf("the endpoint mapper has answered after %s, want %s at least", took, delay)
+	}
+	bindSession(t, c)
+	if n := dc.Count(t).Sessions; n != 1 {
+		t.Errorf("%d sessions, want 1", n)
+	}
 }
