@@ -28,7 +28,7 @@
 // always stands between two whole PDUs of the stream.
 //
 // Whatever may wait must not do so in a handler. It answers [Hold], which pauses
-// reading from that client, and later calls [Conn.Wake] from any goroutine; the
+// reading from that side, and later calls [Conn.Wake] from any goroutine; the
 // loop then asks [Handler.Resume]. Messages reach a loop through its mailbox,
 // whose eventfd is one of the descriptors the loop waits for.
 //
@@ -54,6 +54,8 @@
 //	          and the Router has no other   reset the client                        gone
 //	          client reset                  close both                              gone
 //	open      PDU                           ask the handler                         open
+//	          a PDU of that side is held    do not read it                          open
+//	          wake                          ask Handler.Resume for what is held     open
 //	          end of one stream             half-close the other side               open
 //	          the same, of the server's     and give the client DrainTimeout, once  open
 //	                                        it has taken everything
