@@ -80,6 +80,10 @@ func (c *Conn) timeout(class timerClass) {
 	case timerConnect:
 		c.redial(CloseReason{Cause: CauseDialTimeout})
 	case timerHandshake:
+		if c.state == stateArriving {
+			c.finish(CloseReason{Cause: CauseHandshakeTimeout}, true)
+			return
+		}
 		c.close(CloseReason{Cause: CauseHandshakeTimeout})
 		c.drain()
 	case timerTail:

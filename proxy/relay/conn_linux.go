@@ -31,11 +31,12 @@ type Conn struct {
 	state    state
 	attempts uint8 // of routing, so far
 
-	headed bool // head is one
-	bare   bool // not RPC: bytes pass unseen
-	framed bool // a PDU has been seen, from either side
-	orphan bool // the server has ended its stream
-	queued bool // in the loop's list of what to do next
+	headed  bool // head is one
+	proxied bool // a PROXY header is to come
+	bare    bool // not RPC: bytes pass unseen
+	framed  bool // a PDU has been seen, from either side
+	orphan  bool // the server has ended its stream
+	queued  bool // in the loop's list of what to do next
 
 	waking atomic.Bool // a wake is in the mailbox
 }
@@ -44,7 +45,8 @@ type Conn struct {
 type state uint8
 
 const (
-	stateDialing state = iota
+	stateArriving state = iota
+	stateDialing
 	stateOpen
 	stateClosing
 	stateBroken // the handler panicked
@@ -136,6 +138,8 @@ func (c *Conn) counters(s *side) *flowCounters {
 // event of either socket, a wake, or a turn that left something to do.
 func (c *Conn) drive() {
 	switch c.state {
+	case stateArriving:
+		c.arrive()
 	case stateDialing:
 		c.dialed()
 	case stateBroken:

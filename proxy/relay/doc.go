@@ -32,6 +32,13 @@
 // loop then asks [Handler.Resume]. Messages reach a loop through its mailbox,
 // whose eventfd is one of the descriptors the loop waits for.
 //
+// # Before a server is chosen
+//
+// A [Router] names the server, and the next one when that is not reached. What it
+// needs to know is waited for: the address that a load balancer tells in a PROXY
+// header, the association group of the client's bind ([ListenOptions]). These
+// bytes are looked at in the socket; only the PROXY header is taken out of it.
+//
 // # What arrives how
 //
 // Whole PDUs of one read leave in one write, straight from the read buffer; PDUs
@@ -49,6 +56,11 @@
 // # States of a connection
 //
 //	state     on                            action                                  next
+//	arriving  too few bytes                 look at them, without reading           arriving
+//	          enough, or none are needed    ask the Router                          dialing
+//	          no PROXY header where there   reset the client                        gone
+//	          must be one, timeout
+//	          end or reset of the client    close                                   gone
 //	dialing   connected                     read both sides                         open
 //	          refused, timeout              Handler.Closed, ask the Router again    dialing
 //	          and the Router has no other   reset the client                        gone
