@@ -240,9 +240,10 @@ func (i *inspector) agreed() {
 }
 
 // Resume implements relay.Handler: the PDU that was held is decided again.
-func (i *inspector) Resume() relay.Verdict {
+// It holds PDUs of clients only.
+func (i *inspector) Resume(from rpcparse.Direction) relay.Verdict {
 	w := i.hold
-	if w == nil {
+	if w == nil || from == rpcparse.ServerToClient {
 		return relay.Verdict{Action: relay.Hold} // a wake for what is decided already
 	}
 	i.hold = nil

@@ -30,7 +30,7 @@ func (c *Conn) settle() {
 	switch {
 	case c.ended(&c.server):
 		c.orphaned()
-	case c.server.final && c.client.out != nil && c.timer.class == timerOff:
+	case c.server.final && c.client.out != nil && (!c.server.held || c.server.resuming) && c.timer.class == timerOff:
 		// The end cannot be read yet, because the client does not take what is before it.
 		c.loop.timers.start(c, timerTail, c.loop.now())
 	}
@@ -80,6 +80,10 @@ func (c *Conn) timeout(class timerClass) {
 	case timerConnect:
 		c.redial(CloseReason{Cause: CauseDialTimeout})
 	case timerHandshake:
+		if c.state == stateArriving {
+			c.finish(CloseReason{Cause: CauseHandshakeTimeout}, true)
+			return
+		}
 		c.close(CloseReason{Cause: CauseHandshakeTimeout})
 		c.drain()
 	case timerTail:
@@ -98,10 +102,9 @@ func (c *Conn) timeout(class timerClass) {
 // may destroy what the peer has not read yet. drain does the work.
 func (c *Conn) close(r CloseReason) {
 	c.state, c.reason = stateClosing, r
-	c.held, c.resuming = false, false
 	for _, s := range c.sides() {
 		c.loop.pool.release(s.in)
-		s.in, s.backlog = nil, false
+		s.in, s.backlog, s.held, s.resuming = nil, false, false, false
 		s.readable, s.final = !s.eof, true
 	}
 	c.loop.timers.start(c, timerDrain, c.loop.now())

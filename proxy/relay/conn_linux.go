@@ -31,13 +31,12 @@ type Conn struct {
 	state    state
 	attempts uint8 // of routing, so far
 
-	headed   bool // head is one
-	bare     bool // not RPC: bytes pass unseen
-	framed   bool // a PDU has been seen, from either side
-	held     bool // the first PDU of client.in waits for Resume
-	resuming bool // and Resume is to be asked
-	orphan   bool // the server has ended its stream
-	queued   bool // in the loop's list of what to do next
+	headed  bool // head is one
+	proxied bool // a PROXY header is to come
+	bare    bool // not RPC: bytes pass unseen
+	framed  bool // a PDU has been seen, from either side
+	orphan  bool // the server has ended its stream
+	queued  bool // in the loop's list of what to do next
 
 	waking atomic.Bool // a wake is in the mailbox
 }
@@ -46,7 +45,8 @@ type Conn struct {
 type state uint8
 
 const (
-	stateDialing state = iota
+	stateArriving state = iota
+	stateDialing
 	stateOpen
 	stateClosing
 	stateBroken // the handler panicked
@@ -86,7 +86,7 @@ func (c *Conn) Head() (Head, bool) { return c.head, c.headed }
 // be, connected to; zero before the first Route.
 func (c *Conn) Server() netip.AddrPort { return c.remote.addrPort() }
 
-// Wake makes the loop ask Handler.Resume if a PDU is held by then. It may be
+// Wake makes the loop ask Handler.Resume for each PDU held by then. It may be
 // called from any goroutine, at any time, also from inside the handler and after
 // the connection has ended; it never blocks on the loop. A wake that arrives
 // before the handler's Hold has been returned is not lost.
@@ -138,6 +138,8 @@ func (c *Conn) counters(s *side) *flowCounters {
 // event of either socket, a wake, or a turn that left something to do.
 func (c *Conn) drive() {
 	switch c.state {
+	case stateArriving:
+		c.arrive()
 	case stateDialing:
 		c.dialed()
 	case stateBroken:

@@ -24,7 +24,7 @@ type probe struct {
 	conn       *Conn
 	fromClient func(h rpcparse.Header, pdu []byte) Verdict
 	fromServer func(h rpcparse.Header, pdu []byte) Verdict
-	resume     func() Verdict
+	resume     func(from rpcparse.Direction) Verdict
 	onClosed   func()
 	ends       atomic.Int32
 	closed     chan CloseReason
@@ -44,11 +44,11 @@ func (p *probe) FromServer(h rpcparse.Header, pdu []byte) Verdict {
 	return p.fromServer(h, pdu)
 }
 
-func (p *probe) Resume() Verdict {
+func (p *probe) Resume(from rpcparse.Direction) Verdict {
 	if p.resume == nil {
 		return Verdict{}
 	}
-	return p.resume()
+	return p.resume(from)
 }
 
 func (p *probe) Closed(r CloseReason) {

@@ -70,7 +70,8 @@ type Options struct {
 	// ConnectTimeout for reaching the server; 0: DefaultConnectTimeout.
 	ConnectTimeout time.Duration
 	// HandshakeTimeout from the connection to the server until the first
-	// bind_ack or Conn.HandshakeDone; 0: DefaultHandshakeTimeout.
+	// bind_ack or Conn.HandshakeDone, and before that for the client's first bytes
+	// where ListenOptions want to see them; 0: DefaultHandshakeTimeout.
 	HandshakeTimeout time.Duration
 	// KeepAlive is how long both sockets of a connection may be silent before
 	// TCP probes them, in whole seconds; 0: DefaultKeepAlive.

@@ -17,8 +17,12 @@ const (
 	CauseDialFailed
 	// CauseDialTimeout: the server did not answer within Options.ConnectTimeout.
 	CauseDialTimeout
-	// CauseHandshakeTimeout: no bind was answered within Options.HandshakeTimeout.
+	// CauseHandshakeTimeout: no bind was answered within Options.HandshakeTimeout,
+	// or the client had not sent what ListenOptions wait for by then.
 	CauseHandshakeTimeout
+	// CauseProxyHeader: what began the connection of a peer that must send a
+	// PROXY header is none, or none to be believed.
+	CauseProxyHeader
 	// CauseVerdict: the handler said Close.
 	CauseVerdict
 	// CauseClientMalformed: the client's stream cannot be cut into PDUs.
@@ -44,6 +48,7 @@ var causeNames = [causeCount]string{
 	CauseDialFailed:       "dial_failed",
 	CauseDialTimeout:      "dial_timeout",
 	CauseHandshakeTimeout: "handshake_timeout",
+	CauseProxyHeader:      "proxy_header",
 	CauseVerdict:          "verdict",
 	CauseClientMalformed:  "client_malformed",
 	CauseServerMalformed:  "server_malformed",

@@ -1,10 +1,6 @@
 package relay
 
-import (
-	"net/netip"
-
-	"github.com/nspiproxy/nspiproxy/rpcparse"
-)
+import "net/netip"
 
 // ListenOptions say where a [Group] accepts clients and what it must know of one
 // before it asks where to connect to.
@@ -59,10 +55,3 @@ type Route struct {
 // controllers than stand behind one listener as a rule. The client waits for up
 // to Options.ConnectTimeout per attempt and is told nothing meanwhile.
 const maxAttempts = 8
-
-// Head is what a client's first PDU, a bind, says.
-type Head struct {
-	Type rpcparse.PType
-	// Group is the association group that the client wants to join; 0: a new one.
-	Group uint32
-}

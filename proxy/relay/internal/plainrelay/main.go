@@ -68,5 +68,5 @@ type forwardAll struct{}
 
 func (forwardAll) FromClient(rpcparse.Header, []byte) relay.Verdict { return relay.Verdict{} }
 func (forwardAll) FromServer(rpcparse.Header, []byte) relay.Verdict { return relay.Verdict{} }
-func (forwardAll) Resume() relay.Verdict                            { return relay.Verdict{} }
+func (forwardAll) Resume(rpcparse.Direction) relay.Verdict          { return relay.Verdict{} }
 func (forwardAll) Closed(relay.CloseReason)                         {}
