@@ -37,6 +37,16 @@ var configurations = []struct {
 	{name: "forward", listeners: `{name: own, mode: forward, address: 10.0.5.21, backend: dc1}`},
 }
 
+// listenersOf returns the listeners of one of them.
+func listenersOf(name string) string {
+	for _, c := range configurations {
+		if c.name == name {
+			return c.listeners
+		}
+	}
+	panic(name)
+}
+
 // plan reads a configuration.
 func plan(t testing.TB, listeners, settings string) *Plan {
 	t.Helper()

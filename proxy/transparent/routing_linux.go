@@ -52,14 +52,10 @@ type route struct {
 	Protocol    string `json:"protocol"`
 }
 
-// local reports whether r makes everything local.
+// local reports whether r makes everything local. Types are names, or numbers
+// where the version of ip takes -N for them too.
 func (r route) local() bool {
-	return r.Type == "local" && r.Destination == "default" && r.Device == "lo"
-}
-
-// String names the route in errors.
-func (r route) String() string {
-	return strings.TrimSpace(r.Type + " " + r.Destination + " dev " + r.Device)
+	return (r.Type == "local" || r.Type == "2") && r.Destination == "default" && r.Device == "lo" // RTN_LOCAL
 }
 
 // list asks ip and reads its JSON.
@@ -120,7 +116,7 @@ func (f family) checkTable(table int) error {
 	}
 	for _, r := range routes {
 		if r.Protocol != strconv.Itoa(routeProtocol) {
-			return fmt.Errorf("routing table %d has a route of somebody else (%s): set transparent.route_table to a free number", table, r)
+			return fmt.Errorf("routing table %d has a route of somebody else, to %s: set transparent.route_table to a free number", table, r.Destination)
 		}
 	}
 	return nil
