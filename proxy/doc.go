@@ -9,6 +9,7 @@
 //	                          ├── policy.Policy.Match     which rule, which limit
 //	                          ├── session.Conn.Reserve    is a slot free, atomically
 //	                          ├── endpointRewriter        ports in ept_map and ept_lookup answers
+//	                          ├── referred                the server in answers that refer clients to one
 //	                          └── recorder                event 2820, one record a minute and user
 //	                          ▼
 //	                     relay.Verdict: forward, drop and answer, hold, close

@@ -184,7 +184,7 @@ func walk(opnum uint16, stub []byte, s tower.Syntax, o rpcparse.Order) ([]tower.
 	return m.Towers, err
 }
 
-// towerSyntax returns the transfer syntax as package tower names it.
+// towerSyntax returns the transfer syntax as packages tower and rfri name it.
 func towerSyntax(p *rpcparse.PresentationContext) (s tower.Syntax, ok bool) {
 	switch p.Transfer {
 	case rpcparse.TransferNDR:

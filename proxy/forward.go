@@ -114,7 +114,7 @@ func (v *forward) route(c *relay.Conn, p place, attempt int) relay.Route {
 		return relay.Route{}
 	}
 	server := p.on(dc)
-	i := v.server.newInspector(c, dc, server)
+	i := v.server.newInspector(c, v.listener, dc, server)
 	if v.pool != nil {
 		i.pool, i.tried = v.pool, tried
 		i.groups = &groupTranslation{names: v.pool.groups}

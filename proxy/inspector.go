@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"slices"
 
+	"github.com/nspiproxy/nspiproxy/policy"
 	"github.com/nspiproxy/nspiproxy/proxy/backend"
 	"github.com/nspiproxy/nspiproxy/proxy/relay"
 	"github.com/nspiproxy/nspiproxy/rpcparse"
@@ -26,7 +27,8 @@ const (
 // on the connection's loop.
 type inspector struct {
 	server   *Server
-	dc       *backend.DC // where the connection goes
+	listener *policy.Listener // where the client was accepted
+	dc       *backend.DC      // where the connection goes
 	conn     *relay.Conn
 	session  *session.Conn
 	conv     rpcparse.Conversation
@@ -62,9 +64,10 @@ type held struct {
 	call *rpcparse.Call // nil: wait for the handshake
 }
 
-// newInspector makes the inspector of a connection to a port of dc.
-func (s *Server) newInspector(c *relay.Conn, dc *backend.DC, port netip.AddrPort) *inspector {
-	i := &inspector{server: s, dc: dc, conn: c, session: s.table.Open(c.Client(), s.scope(dc), dc.Name, port.String())}
+// newInspector makes the inspector of a connection from a listener to a port of
+// dc.
+func (s *Server) newInspector(c *relay.Conn, l *policy.Listener, dc *backend.DC, port netip.AddrPort) *inspector {
+	i := &inspector{server: s, listener: l, dc: dc, conn: c, session: s.table.Open(c.Client(), s.scope(dc), dc.Name, port.String())}
 	if len(s.config.Identity.Keytabs) > 0 {
 		i.conv = *rpcparse.NewConversation(rpcparse.ConversationOptions{NewHandshake: i.newHandshake})
 	}
@@ -190,7 +193,7 @@ func (i *inspector) FromServer(h rpcparse.Header, pdu []byte) relay.Verdict {
 		late = i.mapper.interrupted(h)
 	}
 	if h.Type == rpcparse.PTypeResponse {
-		v = i.toClient(&p, i.serverResponse(h, pdu))
+		v = i.toClient(&p, i.serverResponse(h, pdu, &p))
 	}
 	if len(late) > 0 {
 		v = behind(late, pdu, v)
@@ -233,7 +236,7 @@ func (i *inspector) answered(p *passage, h rpcparse.Header) error {
 	return nil
 }
 
-func (i *inspector) serverResponse(h rpcparse.Header, pdu []byte) relay.Verdict {
+func (i *inspector) serverResponse(h rpcparse.Header, pdu []byte, p *passage) relay.Verdict {
 	k := i.conv.Call()
 	if k == nil {
 		return relay.Verdict{}
@@ -243,6 +246,9 @@ func (i *inspector) serverResponse(h rpcparse.Header, pdu []byte) relay.Verdict 
 	}
 	if i.mapper != nil && k.MapsEndpoints() {
 		return i.mapper.answer(k, h, pdu)
+	}
+	if k.Refers() && i.refersClients() {
+		return i.referred(k, h, p)
 	}
 	return relay.Verdict{}
 }

@@ -24,6 +24,7 @@ type metrics struct {
 	irregular    *prometheus.CounterVec
 	associations *prometheus.CounterVec
 	endpoints    *prometheus.CounterVec
+	referrals    *prometheus.CounterVec
 	lost         prometheus.Counter
 	contexts     *prometheus.CounterVec
 	badSignature prometheus.Counter
@@ -56,13 +57,15 @@ func newMetrics() *metrics {
 		irregular:    vec("irregular_pdus_total", "PDUs of clients that break a rule and were left to the domain controller's judgement.", "class"),
 		associations: vec("association_refusals_total", "Binds that named an association in which the client has no part.", "reason"),
 		endpoints:    vec("endpoint_answers_unchanged_total", "Endpoint mapper answers or towers that could not be rewritten.", "reason"),
+		referrals:    vec("referrals_total", "Answers that refer a client to a server, by what became of them.", "result"),
 		contexts:     vec("security_contexts_total", "Security contexts by how far their handshake could be followed with the keys at hand.", "result"),
 		badSignature: single("unverified_pdus_total", "PDUs that did not verify and were left to the receiver's judgement."),
 		unreachable:  single("unreachable_refusals_total", "Connections reset at once because their domain controller is unreachable."),
 		uncovered:    single("intercept_failures_total", "Ports of NSPI that could not be intercepted when they were learnt."),
 		lost:         single("log_records_lost_total", "Log records dropped because the log did not take them in time."),
 	}
-	m.registry.MustRegister(m.binds, m.unbinds, m.refusals, m.errors, m.irregular, m.associations, m.endpoints, m.lost, m.contexts, m.badSignature, m.unreachable, m.uncovered,
+	m.registry.MustRegister(m.binds, m.unbinds, m.refusals, m.errors, m.irregular, m.associations, m.endpoints, m.referrals, m.lost, m.contexts,
+		m.badSignature, m.unreachable, m.uncovered,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -135,6 +138,8 @@ func (m *metrics) associationRefused(why error) {
 }
 
 func (m *metrics) endpointNoted(n endpointNote) { m.endpoints.WithLabelValues(n.String()).Inc() }
+
+func (m *metrics) referred(result string) { m.referrals.WithLabelValues(result).Inc() }
 
 // relayCollector turns the counters of the loops and of the session table into
 // metrics when they are asked for.

@@ -12,7 +12,21 @@ type noteRecord struct {
 
 // onceNotes remembers what was written.
 type onceNotes struct {
-	seen map[string]struct{}
+	seen  map[string]struct{}
+	limit int
+}
+
+func newOnceNotes(limit int) onceNotes {
+	return onceNotes{seen: make(map[string]struct{}), limit: limit}
+}
+
+// first reports whether id is new and there is room to remember it.
+func (o *onceNotes) first(id string) bool {
+	if _, seen := o.seen[id]; seen || len(o.seen) >= o.limit {
+		return false
+	}
+	o.seen[id] = struct{}{}
+	return true
 }
 
 // note reports a finding that administrators need to read once.
@@ -21,11 +35,9 @@ func (r *recorder) note(key, backend, text string) {
 }
 
 func (n noteRecord) write(r *recorder) {
-	id := n.key + "\x00" + n.backend
-	if _, seen := r.once.seen[id]; seen || len(r.once.seen) >= maxNotes {
+	if !r.once.first(n.key + "\x00" + n.backend) {
 		return
 	}
-	r.once.seen[id] = struct{}{}
 	r.log.Warn().Str("event", n.key).Str("backend", n.backend).Msg(n.text)
 }
 

@@ -45,6 +45,11 @@ type Config struct {
 	// each other. nil: no call waits.
 	Delay func(iface rpcparse.SyntaxID, opnum uint16) time.Duration
 
+	// Refer answers who asks by the referral interface which server to use: with
+	// its name, none if it is empty, and the method's return value. dn is whose
+	// server is asked for. Default: this server, to everybody.
+	Refer func(opnum uint16, dn string) (server string, code uint32)
+
 	AddressBook []Person // default: twelve people
 }
 
@@ -74,6 +79,10 @@ func (c Config) withDefaults() Config {
 	}
 	if c.AddressBook == nil {
 		c.AddressBook = somePeople()
+	}
+	if c.Refer == nil {
+		self := c.Computer + "." + c.DNSDomain
+		c.Refer = func(uint16, string) (string, uint32) { return self, 0 }
 	}
 	users := make([]User, len(c.Users))
 	for i, u := range c.Users {

@@ -45,7 +45,7 @@ func Start(cfg Config) (*Server, error) {
 // listen opens the endpoints. All ports are known before the first connection
 // is accepted, so that the endpoint mapper is complete from the start.
 func (s *Server) listen(addrs []netip.Addr) error {
-	services := []service{&nspiService{server: s}, echoService{}}
+	services := []service{&nspiService{server: s}, &rfriService{refer: s.cfg.Refer}, echoService{}}
 	for i := range 1 + s.cfg.MorePorts {
 		port := 0
 		if i == 0 {
