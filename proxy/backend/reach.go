@@ -24,7 +24,7 @@ func reach(ctx context.Context, dial dialer, counted, others []netip.AddrPort) (
 	ctx, cancel := context.WithCancel(ctx)
 	var dials sync.WaitGroup
 	defer dials.Wait()
-	_ = cancel
+	defer cancel()
 
 	attempts := make(chan attempt, len(counted)+len(others))
 	try := func(addr netip.AddrPort, counts bool) {
