@@ -128,7 +128,7 @@ func (v *forward) route(c *relay.Conn, p place, attempt int) relay.Route {
 // portFor returns the proxy's port for an endpoint of dc.
 func (v *forward) portFor(dc *backend.DC, e tower.Endpoint) (uint16, error) {
 	p := place{kind: placePort, addr: addrPort(dc.Addr, e.Port)}
-	if e.Interface == nspi.Interface {
+	if e.Interface.UUID == nspi.Interface.UUID {
 		p = v.place(placeNSPI, e.Port)
 	}
 	return v.ports.portFor(p, e.Port)

@@ -67,7 +67,7 @@ func (l *portLearner) whole(k *rpcparse.Call, h rpcparse.Header, stub []byte) re
 		return relay.Verdict{}
 	}
 	for end := range tower.Endpoints(stub, towers) {
-		if end.Interface != nspi.Interface || end.Protocol != tower.ProtocolTCP || end.Port == 0 {
+		if end.Interface.UUID != nspi.Interface.UUID || end.Protocol != tower.ProtocolTCP || end.Port == 0 {
 			continue
 		}
 		l.waiting.Add(1)
