@@ -67,7 +67,7 @@ func (v *intercept) route(c *relay.Conn, attempt int) relay.Route {
 		return relay.Route{}
 	}
 	dc := v.server.controllers.At(to.Addr())
-	if dc.State() == backend.Unreachable {
+	if hopeless(dc, to.Port()) {
 		v.server.metrics.unreachable.Inc()
 		return relay.Route{} // at once, and not after connect_timeout
 	}
@@ -81,6 +81,12 @@ func (v *intercept) route(c *relay.Conn, attempt int) relay.Route {
 		r.Source = c.Client()
 	}
 	return r
+}
+
+// hopeless reports whether a connection to a port of dc is bound to fail. An
+// endpoint mapper may answer where NSPI does not, and tell that it has moved.
+func hopeless(dc *backend.DC, port uint16) bool {
+	return dc.State() == backend.Unreachable && (port != dc.EPM.Port() || dc.Silent())
 }
 
 // mine reports whether a connection was led here by our rules. One that was

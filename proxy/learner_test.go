@@ -120,7 +120,7 @@ func TestAnswerWithANewPortWaitsUntilItIsIntercepted(t *testing.T) {
 func TestAnswerThatNamesNoPortOfNSPIPasses(t *testing.T) {
 	for name, stub := range map[string][]byte{
 		"another interface": mapAnswer(t, tower.EPMInterface, 49153),
-		"port 0": mapAnswer(t, nspi.Interface, 0), "none": mapAnswer(t, nspi.Interface),
+		"port 0":            mapAnswer(t, nspi.Interface, 0), "none": mapAnswer(t, nspi.Interface),
 	} {
 		s := newStudio()
 		if a := s.say(t, mapCall(rpcparse.LevelNone), stub, 1); a != relay.Forward || len(s.done)+len(s.notes) > 0 {
