@@ -19,6 +19,9 @@ type Backend struct {
 	// DNSServer is asked for SRV and for the addresses behind it. Default: the
 	// servers of /etc/resolv.conf.
 	DNSServer netip.AddrPort `yaml:"dns_server"`
+	// Host is the DNS name of the domain controller at Address, for the ticket of
+	// a check with Kerberos. Default: none.
+	Host HostName `yaml:"host"`
 	// NSPIPort is the TCP port of NSPI where it is fixed. Default 0: ask the
 	// endpoint mapper of the domain controller.
 	NSPIPort uint16 `yaml:"nspi_port"`
@@ -70,6 +73,12 @@ func (v *validator) backendPlace(path string, b *Backend) {
 	}
 	if b.SRV != "" && !isService(b.SRV) {
 		v.problem(path+".srv", quote(string(b.SRV)), "the name of a service over TCP, such as _gc._tcp.corp.example")
+	}
+	if srv && v.given(path+".host") {
+		v.problem(path+".host", "a host name beside srv, which names the hosts", "address, or no host")
+	}
+	if b.Host != "" && strings.HasPrefix(string(b.Host), "_") {
+		v.problem(path+".host", quote(string(b.Host)), "the name of a host")
 	}
 	if !v.given(path + ".dns_server") {
 		return

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"reflect"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -144,7 +145,7 @@ func TestFullExampleHasEveryKey(t *testing.T) {
 	}
 	for _, l := range allLeaves() {
 		key := l.path[strings.LastIndexAny(l.path, ".")+1:]
-		if !strings.Contains(string(data), key+":") {
+		if !regexp.MustCompile(`\b` + key + `:`).Match(data) {
 			t.Errorf("full.yaml does not have %s", l.path)
 		}
 	}

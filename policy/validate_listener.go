@@ -139,6 +139,7 @@ var unreachable = []struct {
 }{
 	{netip.MustParsePrefix("0.0.0.0/8"), "no host"},
 	{netip.MustParsePrefix("127.0.0.0/8"), "this machine itself"},
+	{netip.MustParsePrefix("169.254.0.0/16"), "link-local addresses, which no router forwards"},
 	{netip.MustParsePrefix("224.0.0.0/3"), "no host"}, // multicast, reserved, broadcast
 	{netip.MustParsePrefix("::/127"), "this machine itself"},
 	{netip.MustParsePrefix("fe80::/10"), "link-local addresses, which no router forwards"},

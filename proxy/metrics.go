@@ -28,6 +28,8 @@ type metrics struct {
 	lost         prometheus.Counter
 	contexts     *prometheus.CounterVec
 	badSignature prometheus.Counter
+	unreachable  prometheus.Counter
+	uncovered    prometheus.Counter
 }
 
 // Results of an NspiBind and an NspiUnbind, as label values.
@@ -58,9 +60,12 @@ func newMetrics() *metrics {
 		referrals:    vec("referrals_total", "Answers that refer a client to a server, by what became of them.", "result"),
 		contexts:     vec("security_contexts_total", "Security contexts by how far their handshake could be followed with the keys at hand.", "result"),
 		badSignature: single("unverified_pdus_total", "PDUs that did not verify and were left to the receiver's judgement."),
+		unreachable:  single("unreachable_refusals_total", "Connections reset at once because their domain controller is unreachable."),
+		uncovered:    single("intercept_failures_total", "Ports of NSPI that could not be intercepted when they were learnt."),
 		lost:         single("log_records_lost_total", "Log records dropped because the log did not take them in time."),
 	}
-	m.registry.MustRegister(m.binds, m.unbinds, m.refusals, m.errors, m.irregular, m.associations, m.endpoints, m.referrals, m.lost, m.contexts, m.badSignature,
+	m.registry.MustRegister(m.binds, m.unbinds, m.refusals, m.errors, m.irregular, m.associations, m.endpoints, m.referrals, m.lost, m.contexts,
+		m.badSignature, m.unreachable, m.uncovered,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }

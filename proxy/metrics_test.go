@@ -13,7 +13,7 @@ import (
 
 func TestMetricsFollowTheConventions(t *testing.T) {
 	config := policy.Defaults()
-	s, err := New(&config, zerolog.Nop())
+	s, err := New(&config, Options{Log: zerolog.Nop()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -48,6 +48,9 @@ func (r *recorder) endpointNoted(n endpointNote, backend string) {
 	case noteProtected:
 		r.note("endpoint.protected", backend, "an answer of the endpoint mapper is signed and passed unchanged: "+
 			"that client goes to ports on which the proxy may not listen; fix the port of NSPI on the domain controller and set nspi_port")
+	case notePrivate:
+		r.note("endpoint.protected", backend, "an answer of the endpoint mapper is signed and cannot be read: "+
+			"the proxy asks the endpoint mapper itself which ports are to be intercepted")
 	case noteMalformed:
 		r.note("endpoint.malformed", backend, "an answer of the endpoint mapper could not be read and passed unchanged")
 	case notePort:

@@ -16,7 +16,7 @@ type referralRecord struct {
 
 // referredElsewhere reports an answer that leads a client past the proxy.
 func (r *recorder) referredElsewhere(i *inspector, server, why string) {
-	r.put(referralRecord{client: i.conn.Client(), backend: i.service.backend.Name, server: server, why: why})
+	r.put(referralRecord{client: i.conn.Client(), backend: i.backend(), server: server, why: why})
 }
 
 func (f referralRecord) write(r *recorder) {

@@ -31,7 +31,7 @@ var (
 
 // refersClients reports whether clients have to be told of the proxy to come
 // back. Where it is in their path they do, whatever they are told.
-func (v *service) refersClients() bool { return !v.listener.Mode.Transparent() }
+func (i *inspector) refersClients() bool { return !i.listener.Mode.Transparent() }
 
 // referral is an answer that refers a client to a server.
 type referral struct {
@@ -57,7 +57,7 @@ func (i *inspector) referred(k *rpcparse.Call, h rpcparse.Header, p *passage) re
 	if err != nil {
 		return i.referralPasses(referralMalformed, err)
 	}
-	name := string(i.service.listener.ReferralName)
+	name := string(i.listener.ReferralName)
 	switch {
 	case !f.answer.Refers(), name != "" && sameHost(f.answer.Server.Text, name):
 		return relay.Verdict{}
@@ -128,7 +128,7 @@ func (f *referral) appendRenamed(dst []byte, name string, p *passage) ([]byte, s
 // referralPasses lets an answer go on that could not be read.
 func (i *inspector) referralPasses(result string, err error) relay.Verdict {
 	i.server.metrics.referred(result)
-	i.server.recorder.referralUnread(result, i.service.backend.Name, err)
+	i.server.recorder.referralUnread(result, i.backend(), err)
 	return relay.Verdict{}
 }
 

@@ -91,7 +91,7 @@ func TestHostsAreComparedAsDNSDoes(t *testing.T) {
 
 func TestClientsThatHaveTheProxyInTheirPathAreNotRenamed(t *testing.T) {
 	for mode, want := range map[policy.Mode]bool{policy.ModeForward: true, policy.ModeTPROXY: false, policy.ModeRedirect: false} {
-		v := &service{listener: &policy.Listener{Mode: mode}}
+		v := &inspector{listener: &policy.Listener{Mode: mode}}
 		if v.refersClients() != want {
 			t.Errorf("%s: %t", mode, !want)
 		}

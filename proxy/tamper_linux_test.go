@@ -39,7 +39,7 @@ func tamperedStage(t *testing.T, change tamper) *stage {
 	config.Listeners = []policy.Listener{{Name: "front", Mode: policy.ModeForward, Backend: "dc1", Address: address(20), ReferralName: proxyName}}
 	config.Backends = []policy.Backend{{Name: "dc1", Address: address(11), NSPIPort: port}}
 	s := &stage{t: t, dc: dc, log: &book{}, address: fmt.Sprintf("%v:%d", address(20), port)}
-	if s.proxy, err = New(&config, zerolog.New(s.log)); err != nil {
+	if s.proxy, err = New(&config, Options{Log: zerolog.New(s.log)}); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.proxy.Start(); err != nil {

@@ -22,7 +22,7 @@ func newRootCommand() *cobra.Command {
 		Short:   "Limit NSPI sessions per user in front of a domain controller",
 		Version: version(),
 	}
-	root.AddCommand(newServeCommand(), newCheckCommand(), newDecodeCommand(), newDemoCommand())
+	root.AddCommand(newServeCommand(), newCheckCommand(), newRulesCommand(), newDecodeCommand(), newDemoCommand())
 	return root
 }
 

@@ -51,7 +51,7 @@ func serve(ctx context.Context, config *policy.Config, log zerolog.Logger) error
 	if err := raiseFileLimit(); err != nil {
 		log.Warn().Err(err).Msg("the limit of open files could not be raised")
 	}
-	server, err := proxy.New(config, log)
+	server, err := proxy.New(config, proxy.Options{Log: log})
 	if err != nil {
 		return err
 	}

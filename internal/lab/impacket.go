@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"encoding/json"
 	"io"
-	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
@@ -50,8 +49,8 @@ type Answer struct {
 	Text   string `json:"text"`   // Impacket's own words
 
 	Port   int    `json:"port"`
-	Group  uint32 `json:"group"` // the association that the server named
-	Local  string `json:"local"`
+	Group  uint32 `json:"group"`  // the association that the server named
+	Local  string `json:"local"`  // the client's end of the connection
 	Handle string `json:"handle"` // the context handle in hex
 	Rows   int    `json:"rows"`
 	Tables int    `json:"tables"`
@@ -65,10 +64,13 @@ type Answer struct {
 const answerTime = 30 * time.Second
 
 // StartImpacket starts a client process without connections.
-func StartImpacket(t testing.TB) *Impacket {
+func StartImpacket(t testing.TB) *Impacket { t.Helper(); return StartImpacketOn(t, nil) }
+
+// StartImpacketOn starts one on a machine.
+func StartImpacketOn(t testing.TB, on *Machine) *Impacket {
 	t.Helper()
 	script := filepath.Join(root(t), "testdata", "lab", "impacket_nspi.py")
-	cmd := exec.Command("/usr/bin/python3", script) // Debian's own: another one in PATH has no Impacket
+	cmd := on.command("/usr/bin/python3", script) // Debian's own: another one in PATH has no Impacket
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)

@@ -13,13 +13,15 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/nspiproxy/nspiproxy/internal/lab/rawnspi"
 )
 
 // ProxyOptions says what to start in front of a domain controller.
 type ProxyOptions struct {
-	Front  string // the proxy's own address, in 127.0.20.0/24; /metrics is there, too
+	On           *Machine // where to run it
+	OrdinaryUser bool     // as a user without any right but to the network: see [OrdinaryFolder]
+	Folder       string   // where it finds its state of an earlier run; default: a new OrdinaryFolder
+
+	Front  string // the proxy's own address. Default: that of On. Without On, one in 127.0.20.0/24; /metrics is there, too
 	DC     *DC
 	Samba  *Samba // instead of DC
 	Limit  int    // sessions per user
@@ -27,6 +29,9 @@ type ProxyOptions struct {
 	Policy string // further keys of the configuration's policy section, indented by two
 	Relay  string // keys of its relay section, indented by two
 	More   string // further sections
+
+	// Sections listeners and backends, instead of those for one listener "front" in mode forward on Front, before DC or Samba.
+	Listeners string
 }
 
 // Proxy is a running "nspiproxy serve". It ends with the test, in order, and must do so without an error, a data race
@@ -34,6 +39,7 @@ type ProxyOptions struct {
 type Proxy struct {
 	*Process
 	Front   string
+	on      *Machine
 	metrics string // URL
 }
 
@@ -41,19 +47,20 @@ const (
 	metricsPort = 9135
 	readyTime   = 20 * time.Second
 	stopTime    = 40 * time.Second // longer than the configured shutdown_timeout
+	scrapeTime  = 5 * time.Second
 )
 
 // StartProxy starts nspiproxy serve and returns when it accepts connections.
 func StartProxy(t testing.TB, o ProxyOptions) *Proxy {
 	t.Helper()
-	file := filepath.Join(t.TempDir(), "nspiproxy.yaml")
-	if err := os.WriteFile(file, []byte(o.yaml()), 0o600); err != nil {
-		t.Fatal(err)
+	if o.Folder == "" {
+		o.Folder = OrdinaryFolder(t)
 	}
-	cmd := exec.Command(program(t), "serve", "--config", file)
-	cmd.Env = append(os.Environ(), "GORACE=exitcode=66")
-	p := &Proxy{Front: o.Front, metrics: fmt.Sprintf("http://%s:%d/metrics", o.Front, metricsPort)}
-	p.Process = start(t, "nspiproxy", cmd)
+	if o.Front == "" && o.On != nil {
+		o.Front = o.On.Address.String()
+	}
+	p := &Proxy{Front: o.Front, on: o.On, metrics: "http://" + o.metricsAddress() + "/metrics"}
+	p.Process = start(t, "nspiproxy", o.command(t))
 	t.Cleanup(func() { p.end(t) })
 	Eventually(t, readyTime, "nspiproxy serves", func() bool {
 		if p.Ended() {
@@ -64,29 +71,28 @@ func StartProxy(t testing.TB, o ProxyOptions) *Proxy {
 	return p
 }
 
-func (o ProxyOptions) server() string {
-	if o.Samba != nil {
-		return o.Samba.Address
+func (o ProxyOptions) command(t testing.TB) *exec.Cmd {
+	t.Helper()
+	file := filepath.Join(o.Folder, "nspiproxy.yaml")
+	writePrivate(t, file, []byte(o.yaml()))
+	line := []string{program(t), "serve", "--config", file}
+	if o.OrdinaryUser {
+		line = asOrdinaryUser(line)
 	}
-	return o.DC.Address
+	cmd := o.On.command(line[0], line[1:]...)
+	cmd.Env = append(os.Environ(), "GORACE=exitcode=66")
+	return cmd
 }
 
-func (o ProxyOptions) yaml() string {
-	return fmt.Sprintf(`version: 1
-listeners:
-  - {name: front, mode: forward, address: %s, backend: dc%s}
+func (o ProxyOptions) listeners() string {
+	if o.Listeners != "" {
+		return o.Listeners
+	}
+	return fmt.Sprintf(`listeners:
+  - {name: front, mode: forward, address: '%s', backend: dc%s}
 backends:
-  - {name: dc, address: %s}
-policy:
-  default: {limit: %d}
-%s
-relay:
-  shutdown_timeout: 20s
-%s
-metrics: {address: '%s:%d'}
-log: {level: info, format: json}
-%s
-`, o.Front, o.referralName(), o.server(), o.Limit, o.Policy, o.Relay, o.Front, metricsPort, o.More)
+  - {name: dc, address: '%s'}
+`, o.Front, o.referralName(), o.server())
 }
 
 func (o ProxyOptions) referralName() string {
@@ -94,6 +100,36 @@ func (o ProxyOptions) referralName() string {
 		return ""
 	}
 	return ", referral_name: " + o.Name
+}
+
+func (o ProxyOptions) server() string {
+	if o.Samba != nil {
+		return o.Samba.Address
+	}
+	return o.DC.Address
+}
+
+// metricsAddress is on a loopback interface: metrics have no authentication.
+func (o ProxyOptions) metricsAddress() string {
+	if o.On != nil {
+		return net.JoinHostPort("127.0.0.1", strconv.Itoa(metricsPort))
+	}
+	return net.JoinHostPort(o.Front, strconv.Itoa(metricsPort))
+}
+
+func (o ProxyOptions) yaml() string {
+	return fmt.Sprintf(`version: 1
+%s
+policy:
+  default: {limit: %d}
+%s
+relay:
+  shutdown_timeout: 20s
+%s
+metrics: {address: '%s'}
+log: {level: info, format: json}
+%s
+`, o.listeners(), o.Limit, o.Policy, o.Relay, o.metricsAddress(), o.More)
 }
 
 // end stops the proxy if the test has not done so, and looks for what must not be.
@@ -121,8 +157,7 @@ func (p *Proxy) Metrics(t testing.TB) Metrics {
 }
 
 func (p *Proxy) scrape() (Metrics, error) {
-	client := http.Client{Timeout: 5 * time.Second}
-	r, err := client.Get(p.metrics)
+	r, err := p.on.http(scrapeTime).Get(p.metrics)
 	if err != nil {
 		return nil, err
 	}
@@ -136,7 +171,7 @@ func (p *Proxy) scrape() (Metrics, error) {
 // NSPI returns the proxy's address for NSPI: its own one, on the port that its endpoint mapper names.
 func (p *Proxy) NSPI(t testing.TB) string {
 	t.Helper()
-	port, err := rawnspi.MapPort(net.JoinHostPort(p.Front, strconv.Itoa(portEPM)))
+	port, err := p.on.mapPort(p.Front)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -47,7 +46,13 @@ type SambaLogin struct {
 // configuration once: a test that wants several types of session key starts several processes.
 func StartSambaClient(t testing.TB, samba *Samba) *SambaClient {
 	t.Helper()
-	cmd := exec.Command(filepath.Join(sambaLab(), "bin", "nspi-client"), samba.File("smb.conf"))
+	return StartSambaClientOn(t, nil, samba)
+}
+
+// StartSambaClientOn starts one on a machine.
+func StartSambaClientOn(t testing.TB, on *Machine, samba *Samba) *SambaClient {
+	t.Helper()
+	cmd := on.command(filepath.Join(sambaLab(), "bin", "nspi-client"), samba.File("smb.conf"))
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)

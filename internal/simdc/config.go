@@ -21,10 +21,11 @@ const Anonymous = `NT AUTHORITY\ANONYMOUS LOGON`
 // Config says what to simulate. The zero value is a domain controller on
 // 127.0.0.1, on ports that the kernel chooses, that knows no users.
 type Config struct {
-	Address   string // IP address to listen on; default 127.0.0.1
-	EPMPort   int    // of the endpoint mapper; 0: any, negative: none
-	NSPIPort  int    // 0: any
-	MorePorts int    // further, dynamic ports for the same interfaces, as multi-homed servers have
+	Address   string   // IP address to listen on; default 127.0.0.1
+	Addresses []string // further ones, such as one of IPv6: every port is open on each of them
+	EPMPort   int      // of the endpoint mapper; 0: any, negative: none
+	NSPIPort  int      // 0: any
+	MorePorts int      // further, dynamic ports for the same interfaces, as multi-homed servers have
 
 	Domain    string // NetBIOS name; default LAB
 	DNSDomain string // default lab.test
@@ -152,5 +153,15 @@ func (c *Config) delay(iface rpcparse.SyntaxID, opnum uint16) time.Duration {
 	return c.Delay(iface, opnum)
 }
 
-// address returns where to listen.
-func (c *Config) address() (netip.Addr, error) { return netip.ParseAddr(c.Address) }
+// addresses returns where to listen.
+func (c *Config) addresses() ([]netip.Addr, error) {
+	var list []netip.Addr
+	for _, text := range append([]string{c.Address}, c.Addresses...) {
+		addr, err := netip.ParseAddr(text)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, addr)
+	}
+	return list, nil
+}

@@ -41,9 +41,7 @@ func silentServer(r *rig) netip.AddrPort {
 
 func TestSilentServerIsGivenUp(t *testing.T) {
 	r := newRig(t, Options{ConnectTimeout: 60 * time.Millisecond}, nil)
-	ln, err := r.group.Listen(netip.MustParseAddrPort("127.0.0.1:0"), silentServer(r), r.newHandler)
-	r.must(err)
-	r.ln = ln
+	r.listen(ListenOptions{Route: r.to(silentServer(r))})
 	client := r.client()
 	r.write(client, request(1, 100))
 	start := time.Now()
@@ -56,9 +54,7 @@ func TestSilentServerIsGivenUp(t *testing.T) {
 
 func TestClientThatLeavesWhileDialling(t *testing.T) {
 	r := newRig(t, Options{}, nil)
-	ln, err := r.group.Listen(netip.MustParseAddrPort("127.0.0.1:0"), silentServer(r), r.newHandler)
-	r.must(err)
-	r.ln = ln
+	r.listen(ListenOptions{Route: r.to(silentServer(r))})
 	client := r.client()
 	r.reset(client)
 	r.ends(r.handler(), CauseClientReset)
@@ -78,9 +74,7 @@ func TestClientBytesWaitForTheServer(t *testing.T) {
 
 func TestHandlerMayBeRefused(t *testing.T) {
 	r := newRig(t, Options{}, nil)
-	ln, err := r.group.Listen(netip.MustParseAddrPort("127.0.0.1:0"), r.ln.Target(), func(*Conn) Handler { return nil })
-	r.must(err)
-	r.ln = ln
+	r.listen(ListenOptions{Route: func(*Conn, int) Route { return Route{} }})
 	r.expectRefusal()
 	r.eventually("it is counted", func() bool { return r.group.Stats().Closed[CauseRefused] == 1 })
 }

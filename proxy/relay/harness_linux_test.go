@@ -24,7 +24,7 @@ type probe struct {
 	conn       *Conn
 	fromClient func(h rpcparse.Header, pdu []byte) Verdict
 	fromServer func(h rpcparse.Header, pdu []byte) Verdict
-	resume     func() Verdict
+	resume     func(from rpcparse.Direction) Verdict
 	onClosed   func()
 	ends       atomic.Int32
 	closed     chan CloseReason
@@ -44,11 +44,11 @@ func (p *probe) FromServer(h rpcparse.Header, pdu []byte) Verdict {
 	return p.fromServer(h, pdu)
 }
 
-func (p *probe) Resume() Verdict {
+func (p *probe) Resume(from rpcparse.Direction) Verdict {
 	if p.resume == nil {
 		return Verdict{}
 	}
-	return p.resume()
+	return p.resume(from)
 }
 
 func (p *probe) Closed(r CloseReason) {
@@ -87,10 +87,36 @@ func newRig(t testing.TB, o Options, setup func(*probe)) *rig {
 	}
 	r.group, err = NewGroup(o)
 	r.must(err)
-	r.ln, err = r.group.Listen(netip.MustParseAddrPort("127.0.0.1:0"), server.Addr().(*net.TCPAddr).AddrPort(), r.newHandler)
-	r.must(err)
+	r.listen(ListenOptions{Route: r.to(r.target())})
 	t.Cleanup(func() { r.check(before) })
 	return r
+}
+
+// anyPort is where test listeners are, unless they say otherwise.
+var anyPort = netip.MustParseAddrPort("127.0.0.1:0")
+
+// listen adds a listener, through which the rig connects from now on.
+func (r *rig) listen(o ListenOptions) {
+	r.Helper()
+	if !o.Address.IsValid() {
+		o.Address = anyPort
+	}
+	ln, err := r.group.Listen(o)
+	r.must(err)
+	r.ln = ln
+}
+
+// target is the address of the rig's server.
+func (r *rig) target() netip.AddrPort { return r.server.Addr().(*net.TCPAddr).AddrPort() }
+
+// to makes a Router that knows one server and tries it once.
+func (r *rig) to(server netip.AddrPort) Router {
+	return func(c *Conn, attempt int) Route {
+		if attempt > 0 {
+			return Route{}
+		}
+		return Route{Handler: r.newHandler(c), Server: server}
+	}
 }
 
 func (r *rig) newHandler(c *Conn) Handler {

@@ -176,10 +176,7 @@ func (l *loop) obey(msg message) {
 	switch msg.op {
 	case opWake:
 		msg.conn.waking.Store(false)
-		if msg.conn.held {
-			msg.conn.resuming = true
-			l.drive(msg.conn)
-		}
+		msg.conn.awake()
 	case opListen:
 		l.listen(msg.acceptor)
 	case opUnlisten:

@@ -19,7 +19,7 @@ type message struct {
 type op uint8
 
 const (
-	opWake     op = iota // go on with a held client
+	opWake     op = iota // go on with what is held
 	opListen             // accept from a new listening socket
 	opUnlisten           // close a listening socket
 	opStop               // close all listening sockets; end when the last connection has

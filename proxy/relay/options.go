@@ -14,6 +14,8 @@ var (
 	ErrUnsupported = errors.New("relay: event loops need Linux")
 	// ErrShutdown is what Listen returns after Shutdown.
 	ErrShutdown = errors.New("relay: group is shut down")
+	// ErrNoRoute is what Listen returns without a Router.
+	ErrNoRoute = errors.New("relay: a listener without a Router")
 )
 
 // NonRPC says what happens to a connection whose first byte is not DCE/RPC.
@@ -68,7 +70,8 @@ type Options struct {
 	// ConnectTimeout for reaching the server; 0: DefaultConnectTimeout.
 	ConnectTimeout time.Duration
 	// HandshakeTimeout from the connection to the server until the first
-	// bind_ack or Conn.HandshakeDone; 0: DefaultHandshakeTimeout.
+	// bind_ack or Conn.HandshakeDone, and before that for the client's first bytes
+	// where ListenOptions want to see them; 0: DefaultHandshakeTimeout.
 	HandshakeTimeout time.Duration
 	// KeepAlive is how long both sockets of a connection may be silent before
 	// TCP probes them, in whole seconds; 0: DefaultKeepAlive.

@@ -19,6 +19,8 @@ type side struct {
 	eof      bool // the end of its stream has been read
 	shut     bool // the end of the stream to it has been sent
 	backlog  bool // in may have whole PDUs that were left: held, or the queues are full
+	held     bool // the first PDU of in waits for Resume
+	resuming bool // and Resume is to be asked
 
 	framer rpcparse.Framer
 	in     *buffer // what came and was not forwarded: less than a PDU, unless backlog

@@ -207,7 +207,7 @@ class Connection:
             Bind.group = 0
         ack = rpcrt.MSRPCBindAck(answer.getData())
         return {'port': port, 'group': ack['assoc_group'], 'max_xmit': ack['max_rfrag'],
-                'local': '%s:%d' % self.transport.get_socket().getsockname()}
+                'local': address_text(*self.transport.get_socket().getsockname()[:2])}
 
     def mapped_port(self, address, interface):
         self.transport = Transport(address, 135)
@@ -259,6 +259,10 @@ class Connection:
             s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0))
         s.close()
         return {}
+
+
+def address_text(host, port):
+    return ('[%s]:%d' if ':' in host else '%s:%d') % (host, port)
 
 
 def handle_text(handle):

@@ -42,8 +42,11 @@ func Dial(address string, local netip.Addr) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Client{Conn: conn.(*net.TCPConn)}, nil
+	return New(conn.(*net.TCPConn)), nil
 }
+
+// New makes a client of a connection, which is its own from now on.
+func New(conn *net.TCPConn) *Client { return &Client{Conn: conn} }
 
 // Close ends the connection in order.
 func (c *Client) Close() { c.Conn.Close() }

@@ -20,8 +20,10 @@
  *
  *   limit    sessions per user, a decimal number, read at every NspiBind; without the file 50, as Windows has it
  *   status   one line of JSON, replaced whenever a number changes:
- *            {"sessions": 2, "granted": 5, "refused": 1, "unbound": 2, "rundown": 1, "users": {"S-1-5-21-...": 2}}
- *            sessions and users are of this moment, the other numbers count since the server's start
+ *            {"sessions": 2, "granted": 5, "refused": 1, "unbound": 2, "rundown": 1, "users": {"S-1-5-21-...": 2},
+ *            "peers": ["10.77.1.2:50324", "[fd77:1::2]:50325"]}
+ *            sessions, users and peers are of this moment, the other numbers count since the server's start; peers has for
+ *            each session, the youngest first, the client's end of the connection that opened it
  *
  * Handles keep all connections of the endpoint in one process of Samba's, whatever its process model, so plain variables
  * are enough. */
@@ -37,6 +39,7 @@
 #include <dcerpc.h>
 #include <dcerpc_server.h>
 #include <param.h>
+#include <tsocket.h>
 #include <ndr.h>
 #include <gen_ndr/auth.h>
 #include <gen_ndr/misc.h>
@@ -51,7 +54,7 @@ enum { DEFAULT_LIMIT = 50, HANDLE_TYPE = 0 /* the attributes of a handle on the 
 
 /* ---- sessions ---- */
 
-enum { SID_TEXT = 192 };
+enum { SID_TEXT = 192, PEER_TEXT = 64 };
 
 /* One user, with sessions or without any more: a test's domain has few. */
 struct user {
@@ -62,11 +65,14 @@ struct user {
 
 /* A session hangs below its handle, which hangs below its association: talloc frees it with them. */
 struct session {
+	struct session *next, **link; /* of all sessions: what points to this one */
 	struct user *user;
+	char peer[PEER_TEXT];
 	bool unbound; /* freed by NspiUnbind, not by a rundown */
 };
 
 static struct user *users;
+static struct session *sessions;
 static struct { unsigned sessions, granted, refused, unbound, rundown; } count;
 static const char *folder; /* of the files above; NULL: neither is there */
 
@@ -86,7 +92,10 @@ static void write_status(void)
 		fprintf(f, "%s\"%s\": %u", comma, u->sid, u->sessions);
 		comma = ", ";
 	}
-	fprintf(f, "}}\n");
+	fprintf(f, "}, \"peers\": [");
+	for (const struct session *s = sessions; s != NULL; s = s->next)
+		fprintf(f, "\"%s\"%s", s->peer, s->next == NULL ? "" : ", ");
+	fprintf(f, "]}\n");
 	if (fclose(f) == 0) rename(temporary, path); /* a reader sees the old line or the new one */
 }
 
@@ -129,8 +138,28 @@ static struct user *caller(struct dcesrv_call_state *call)
 	return u;
 }
 
+/* Where the caller's connection comes from, in brackets if by IPv6. */
+static void peer_text(struct dcesrv_call_state *call, char text[PEER_TEXT])
+{
+	const struct tsocket_address *remote = dcesrv_connection_get_remote_address(call->conn);
+	char *host = tsocket_address_inet_addr_string(remote, call);
+	const bool ipv6 = host != NULL && strchr(host, ':') != NULL;
+	snprintf(text, PEER_TEXT, ipv6 ? "[%s]:%u" : "%s:%u", host == NULL ? "" : host, tsocket_address_inet_port(remote));
+	talloc_free(host);
+}
+
+static void link_session(struct session *s)
+{
+	s->next = sessions;
+	s->link = &sessions;
+	if (s->next != NULL) s->next->link = &s->next;
+	sessions = s;
+}
+
 static int end_session(struct session *s)
 {
+	*s->link = s->next;
+	if (s->next != NULL) s->next->link = s->link;
 	s->user->sessions--;
 	count.sessions--;
 	*(s->unbound ? &count.unbound : &count.rundown) += 1;
@@ -151,6 +180,8 @@ static struct dcesrv_handle *open_session(struct dcesrv_call_state *call)
 		return NULL;
 	}
 	s->user = user;
+	peer_text(call, s->peer);
+	link_session(s);
 	handle->data = s;
 	talloc_set_destructor(s, end_session);
 	user->sessions++;

@@ -1,0 +1,86 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+
+	"github.com/spf13/cobra"
+
+	"github.com/nspiproxy/nspiproxy/policy"
+	"github.com/nspiproxy/nspiproxy/proxy/transparent"
+)
+
+// newRulesCommand returns "nspiproxy rules": the nftables rules and routes that
+// lead connections to transparent listeners.
+func newRulesCommand() *cobra.Command {
+	var path string
+	var apply, remove, onStop bool
+	cmd := &cobra.Command{
+		Use:   "rules {--config FILE [--apply] | --remove | --on-stop}",
+		Short: "Print, apply or remove the rules that lead connections to transparent listeners",
+		Long: "Prints a shell script with the nftables rules and the routes for the transparent listeners of\n" +
+			"a configuration, with the ports that were learnt so far. With --apply they are put in force\n" +
+			"instead, all of them or none; with --remove those in force are removed, whatever their\n" +
+			"configuration was. Nothing else is touched: the rules have a table of their own (inet\n" +
+			transparent.TableName + "), the routes a protocol number of their own. --on-stop is for the service manager: it\n" +
+			"removes the rules if they were made with transparent.when_down: open, and leaves them otherwise.",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if path == "" && !remove && !onStop {
+				return errors.New("--config is missing")
+			}
+			cmd.SilenceUsage = true
+			switch {
+			case remove:
+				return transparent.Remove()
+			case onStop:
+				return rulesOnStop(cmd)
+			}
+			return rules(cmd, path, apply)
+		},
+	}
+	cmd.Flags().StringVarP(&path, "config", "c", "", "configuration file; not needed to remove rules")
+	cmd.Flags().BoolVar(&apply, "apply", false, "put the rules in force")
+	cmd.Flags().BoolVar(&remove, "remove", false, "remove the rules that are in force")
+	cmd.Flags().BoolVar(&onStop, "on-stop", false, "remove them as transparent.when_down says")
+	cmd.MarkFlagsMutuallyExclusive("apply", "remove", "on-stop")
+	return cmd
+}
+
+// rules prints the rules of a configuration, or puts them in force.
+func rules(cmd *cobra.Command, path string, apply bool) error {
+	config, err := policy.Load(path)
+	if err != nil {
+		return err
+	}
+	plan := transparent.New(config)
+	if plan.Empty() && apply {
+		cmd.PrintErrln("no listener is transparent: no rules are needed, and none are changed")
+		return nil
+	}
+	var learnt []netip.AddrPort
+	if !plan.Empty() {
+		// Without them the rules are good too: the proxy adds what it learns.
+		if learnt, err = transparent.ReadPorts(string(config.Transparent.StateFile)); err != nil {
+			cmd.PrintErrln("warning:", err)
+		}
+	}
+	if !apply {
+		_, err := fmt.Fprint(cmd.OutOrStdout(), plan.Script(learnt))
+		return err
+	}
+	for _, problem := range plan.Check() {
+		cmd.PrintErrln("warning:", problem)
+	}
+	return plan.Apply(learnt)
+}
+
+// rulesOnStop says what was done: it stands in the service manager's journal.
+func rulesOnStop(cmd *cobra.Command) error {
+	removed, err := transparent.OnStop()
+	if removed && err == nil {
+		cmd.PrintErrln("the rules are removed: clients reach domain controllers directly")
+	}
+	return err
+}

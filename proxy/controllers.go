@@ -1,0 +1,46 @@
+package proxy
+
+import (
+	"github.com/nspiproxy/nspiproxy/policy"
+	"github.com/nspiproxy/nspiproxy/proxy/backend"
+)
+
+// newControllers makes the set of domain controllers of the configuration.
+func (s *Server) newControllers(prober backend.Prober) *backend.Set {
+	h := &s.config.Health
+	o := backend.Options{
+		Interval: h.Interval, Timeout: h.Timeout, Rise: h.Rise, Fall: h.Fall, EndpointInterval: h.EndpointInterval,
+		OnPorts: s.endpointsTold,
+		OnEvent: s.recorder.controllerEvent,
+	}
+	if h.Check != policy.CheckNone {
+		o.Prober = prober
+	}
+	for _, b := range s.config.Backends {
+		o.Backends = append(o.Backends, backend.Backend{
+			Name: b.Name, Address: b.Address, SRV: string(b.SRV), DNSServer: b.DNSServer, NSPIPort: b.NSPIPort, EPMPort: b.EPMPort,
+		})
+	}
+	return backend.New(o)
+}
+
+// endpointsTold is told where NSPI is on a domain controller.
+func (s *Server) endpointsTold(dc *backend.DC, ports []uint16) {
+	if s.interception != nil && s.interception.covers(dc.Addr) {
+		s.interception.confirm(dc, ports)
+	}
+}
+
+// load is how much a domain controller has to do, for the choice among several.
+func (s *Server) load(name string) (sessions, connections int) {
+	l := s.table.Load(name)
+	return l.Sessions + l.Reserved, l.Connections
+}
+
+// scope is the name under which users of a domain controller are counted.
+func (s *Server) scope(dc *backend.DC) string {
+	if s.config.Policy.Scope == policy.ScopeAll {
+		return string(policy.ScopeAll)
+	}
+	return dc.Name
+}

@@ -1,0 +1,99 @@
+package transparent
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/nspiproxy/nspiproxy/policy"
+)
+
+// Apply puts the rules in force, with the given ports as learnt ones: all of
+// them, or none. Rules of ours that were there are replaced; applied twice, it
+// changes nothing. Without a transparent listener it does nothing. It needs
+// CAP_NET_ADMIN and the programs nft and ip.
+func (p *Plan) Apply(learnt []netip.AddrPort) error {
+	if p.Empty() {
+		return nil
+	}
+	for _, name := range []string{"nft", "ip"} {
+		if _, err := program(name); err != nil {
+			return err
+		}
+	}
+	undo, err := p.applyRouting()
+	if err != nil {
+		return errors.Join(err, undo())
+	}
+	// Last, because it is one transaction: it is done or nothing of it is.
+	if _, err := run(p.Ruleset(learnt), "nft", "-f", "-"); err != nil {
+		return errors.Join(err, undo())
+	}
+	return nil
+}
+
+// applyRouting puts the routing of each family in force where it is not yet, and
+// returns how to have it as it was, also after an error.
+func (p *Plan) applyRouting() (undo func() error, err error) {
+	var undos []func() error
+	undo = func() (err error) {
+		for _, u := range undos {
+			err = errors.Join(err, u())
+		}
+		return err
+	}
+	for _, f := range families {
+		was, err := f.current()
+		if err != nil {
+			return undo, err
+		}
+		wanted := p.wanted(f)
+		if slices.Equal(was, wanted) {
+			continue
+		}
+		if wanted != nil {
+			if err := f.checkTable(p.settings.RouteTable); err != nil {
+				return undo, err
+			}
+		}
+		undos = append(undos, func() error { return f.replace(was) })
+		if err := f.replace(wanted); err != nil {
+			return undo, err
+		}
+	}
+	return undo, nil
+}
+
+// Remove takes all rules of ours away, whatever the configuration was when they
+// were put in force, and nothing else. It is no error if there are none.
+func Remove() error {
+	empty := fmt.Sprintf("table inet %s\ndelete table inet %[1]s\n", TableName)
+	_, err := run(empty, "nft", "-f", "-")
+	for _, f := range families {
+		if f.enabled() {
+			err = errors.Join(err, f.replace(nil))
+		}
+	}
+	return err
+}
+
+// OnStop does what is to be done when the proxy has ended, as the configuration
+// said when the rules were put in force: it removes them, or leaves them when
+// clients are not to reach domain controllers without the proxy.
+func OnStop() (removed bool, err error) {
+	if _, err := program("nft"); err != nil {
+		return false, nil // nothing can have been put in force
+	}
+	table, err := run("", "nft", "-t", "list", "table", "inet", TableName)
+	switch {
+	case complained(err, "No such file or directory"):
+		return false, nil
+	case err != nil:
+		return false, err
+	case strings.Contains(table, fmt.Sprintf("comment %q", whenDownComment(policy.FailClosed))):
+		return false, nil
+	}
+	return true, Remove()
+}

@@ -1,0 +1,22 @@
+//go:build !linux
+
+package transparent
+
+import (
+	"errors"
+	"net/netip"
+)
+
+var errNotLinux = errors.New("rules can be put in force on Linux only")
+
+// Apply needs Linux.
+func (p *Plan) Apply([]netip.AddrPort) error { return errNotLinux }
+
+// Remove needs Linux.
+func Remove() error { return errNotLinux }
+
+// OnStop needs Linux.
+func OnStop() (removed bool, err error) { return false, errNotLinux }
+
+// Check finds nothing elsewhere.
+func (p *Plan) Check() []string { return nil }

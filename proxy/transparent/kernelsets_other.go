@@ -1,0 +1,14 @@
+//go:build !linux
+
+package transparent
+
+import "net/netip"
+
+// noSets is kernelSets where there is no nftables.
+type noSets struct{}
+
+func newKernelSets() kernelSets { return noSets{} }
+
+func (noSets) read() ([]netip.AddrPort, error) { return nil, errNotLinux }
+
+func (noSets) change(_, _ []netip.AddrPort) error { return errNotLinux }

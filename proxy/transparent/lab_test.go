@@ -1,0 +1,170 @@
+//go:build lab
+
+package transparent
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// roleVariable makes a copy of the test binary play another part: the tests
+// themselves run in one, in a network namespace that ends with it.
+const roleVariable = "NSPIPROXY_TRANSPARENT_ROLE"
+
+// The parts.
+const (
+	roleTests = "tests"
+	roleUser  = "user" // an ordinary user with CAP_NET_ADMIN
+)
+
+// TestMain gives the lab tests a network namespace without anything in it.
+func TestMain(m *testing.M) {
+	switch os.Getenv(roleVariable) {
+	case roleTests:
+		if out, err := exec.Command("ip", "link", "set", "lo", "up").CombinedOutput(); err != nil {
+			fmt.Fprintf(os.Stderr, "%sip link set lo up: %v\n", out, err)
+			os.Exit(1)
+		}
+		os.Exit(m.Run())
+	case roleUser:
+		os.Exit(ordinaryUser(os.Args[1:]))
+	}
+	cmd := exec.Command("/proc/self/exe", os.Args[1:]...)
+	cmd.Env = append(os.Environ(), roleVariable+"="+roleTests)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNET, Pdeathsig: syscall.SIGKILL}
+	err := cmd.Run()
+	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
+		os.Exit(exit.ExitCode())
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "a network namespace for the tests (root is needed):", err)
+		os.Exit(1)
+	}
+}
+
+// netns is a network namespace: that of the tests or one beside it. It ends when
+// nothing of it is open any more.
+type netns struct{ file *os.File }
+
+// here returns the network namespace of the tests.
+func here(t testing.TB) netns {
+	t.Helper()
+	f, err := os.Open("/proc/self/ns/net")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.Close() })
+	return netns{f}
+}
+
+// newNetns makes a network namespace.
+func newNetns(t testing.TB) netns {
+	t.Helper()
+	own := here(t)
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Open("/proc/thread-self/ns/net")
+	own.enter()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.Close() })
+	return netns{f}
+}
+
+// enter moves the calling thread.
+func (n netns) enter() {
+	if err := unix.Setns(int(n.file.Fd()), unix.CLONE_NEWNET); err != nil {
+		panic(err) // a thread in a namespace that nobody expects must not go on
+	}
+}
+
+// path is how programs find it while the test runs.
+func (n netns) path() string { return fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), n.file.Fd()) }
+
+// in calls f in the namespace: what f opens belongs there.
+func (n netns) in(t testing.TB, f func()) {
+	t.Helper()
+	own := here(t)
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	n.enter()
+	defer own.enter()
+	f()
+}
+
+// sh runs a shell script in the namespace and returns what it printed.
+func (n netns) sh(t testing.TB, script string) string {
+	t.Helper()
+	out, err := exec.Command("nsenter", "--net="+n.path(), "sh", "-ec", script).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%s\n%s%v", script, out, err)
+	}
+	return string(out)
+}
+
+// sh runs a shell script where the rules are.
+func sh(t testing.TB, script string) string {
+	t.Helper()
+	return here(t).sh(t, script)
+}
+
+// everything prints all rules and routes. The kernel lists the elements of a set
+// in any order, so the words of lines with a set are put in order.
+func everything(t testing.TB) string {
+	t.Helper()
+	lines := strings.Split(sh(t, `nft list ruleset; for f in -4 -6; do ip $f rule; ip $f route show table all; done`), "\n")
+	for i, line := range lines {
+		words := strings.Fields(strings.ReplaceAll(line, ",", ""))
+		if strings.Contains(line, "{ ") {
+			slices.Sort(words)
+			lines[i] = strings.Join(words, " ")
+		}
+	}
+	return strings.Join(lines, "\n")
+}
+
+// clean fails the test if anything of ours is left when it ends.
+func clean(t testing.TB) {
+	t.Helper()
+	before := everything(t)
+	t.Cleanup(func() {
+		if err := Remove(); err != nil {
+			t.Error(err)
+		}
+		if after := everything(t); after != before {
+			t.Errorf("left behind: was\n%s\nis\n%s", before, after)
+		}
+	})
+}
+
+// apply puts the rules of a plan in force.
+func apply(t testing.TB, p *Plan, learnt string) {
+	t.Helper()
+	if err := p.Apply(ports(learnt)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// contains fails the test where text is not in what.
+func contains(t testing.TB, what, text string) {
+	t.Helper()
+	if !strings.Contains(what, text) {
+		t.Errorf("no %q in\n%s", text, what)
+	}
+}
+
+func ordinaryUser([]string) int { return 0 }

@@ -1,0 +1,256 @@
+package transparent
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"sync"
+	"time"
+)
+
+const (
+	// checkInterval is how often the kernel's sets are compared with the store:
+	// who puts the rules in force again, or has a firewall that removes them, has
+	// the learnt ports back after that time. A comparison takes about 0.1 ms.
+	checkInterval = time.Second
+	// maxWaiting bounds the calls that wait for the kernel. Each belongs to a held
+	// answer of an endpoint mapper, one a connection.
+	maxWaiting = 1 << 16
+)
+
+// Errors that a call of PortSet may end with.
+var (
+	// ErrNotApplied says that there are no rules to have ports in.
+	ErrNotApplied = errors.New("the rules are not in force: nspiproxy rules --apply has not been run, or something removed them")
+	// ErrNotLearnt says that the store does not have the port.
+	ErrNotLearnt = errors.New("the port is not among the learnt ones")
+	// ErrBusy says that maxWaiting calls wait already.
+	ErrBusy = errors.New("too many calls wait for the kernel")
+	// ErrClosed says that the PortSet has ended.
+	ErrClosed = errors.New("the port set is closed")
+)
+
+// kernelSets is the two sets of learnt ports in the kernel.
+type kernelSets interface {
+	// read returns all elements.
+	read() ([]netip.AddrPort, error)
+	// change adds and removes elements, all of them or none. Elements to add may
+	// be there, and be named twice; elements to remove must be there.
+	change(add, remove []netip.AddrPort) error
+}
+
+// PortSet keeps the kernel's sets of learnt ports equal to the store, from a
+// goroutine of its own. Its methods are for all goroutines and never wait.
+type PortSet struct {
+	store  *Ports
+	kernel kernelSets
+	report func(error)
+	wakeup chan struct{}
+	stop   chan struct{}
+	ended  chan struct{}
+
+	mu      sync.Mutex
+	has     map[netip.AddrPort]struct{} // what the kernel had last; set by run alone
+	waiting []waiter
+	closed  bool
+
+	// These belong to run.
+	fresh   bool   // nobody can have changed the sets since has was set
+	problem string // what report was told last
+}
+
+// waiter is a call that waits for the kernel.
+type waiter struct {
+	port netip.AddrPort // the zero AddrPort: all that is in the store
+	done func(error)
+}
+
+// NewPortSet starts keeping the kernel's sets equal to the store. report is told
+// of each new reason why they are not, and nil when they are again; it is called
+// from a goroutine of the PortSet. On other systems than Linux the reason is
+// always that.
+func NewPortSet(store *Ports, report func(error)) *PortSet {
+	s := newPortSet(store, newKernelSets(), report)
+	ticker := time.NewTicker(checkInterval)
+	go func() {
+		defer ticker.Stop()
+		s.run(ticker.C)
+	}()
+	return s
+}
+
+// newPortSet returns a PortSet whose run has not been called.
+func newPortSet(store *Ports, kernel kernelSets, report func(error)) *PortSet {
+	return &PortSet{store: store, kernel: kernel, report: report,
+		wakeup: make(chan struct{}, 1), stop: make(chan struct{}), ended: make(chan struct{})}
+}
+
+// Has reports whether the kernel had the port when the PortSet last looked, a
+// second ago or less: connections to it come here.
+func (s *PortSet) Has(ap netip.AddrPort) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, ok := s.has[ap]
+	return ok
+}
+
+// Add has done called, from a goroutine of the PortSet, when the kernel has the
+// port, which the store must have learnt before, or with the reason why it has
+// not. When too many calls wait, or after Close, done is called at once.
+func (s *PortSet) Add(ap netip.AddrPort, done func(error)) { s.enqueue(waiter{ap, done}) }
+
+// Sync has done called when the kernel has what the store has now, as Add does
+// for one port. It is to be called when ports were removed from the store.
+func (s *PortSet) Sync(done func(error)) { s.enqueue(waiter{done: done}) }
+
+func (s *PortSet) enqueue(w waiter) {
+	s.mu.Lock()
+	var err error
+	switch {
+	case s.closed:
+		err = ErrClosed
+	case len(s.waiting) >= maxWaiting:
+		err = ErrBusy
+	default:
+		s.waiting = append(s.waiting, w)
+	}
+	s.mu.Unlock()
+	if err != nil {
+		w.done(err)
+		return
+	}
+	select {
+	case s.wakeup <- struct{}{}:
+	default:
+	}
+}
+
+// Close ends the PortSet. Calls that wait end with ErrClosed; the kernel's sets
+// stay as they are.
+func (s *PortSet) Close() {
+	close(s.stop)
+	<-s.ended
+}
+
+// run serves calls, and compares with the kernel at every tick.
+func (s *PortSet) run(ticks <-chan time.Time) {
+	defer close(s.ended)
+	for {
+		s.serve()
+		select {
+		case <-s.wakeup:
+		case <-ticks:
+			s.fresh = false
+		case <-s.stop:
+			s.mu.Lock()
+			s.closed = true
+			s.mu.Unlock()
+			s.finish(s.take(), ErrClosed, nil)
+			return
+		}
+	}
+}
+
+// serve makes the kernel's sets equal to the store and ends the calls that
+// waited for it.
+func (s *PortSet) serve() {
+	calls := s.take()
+	wanted := make(map[netip.AddrPort]struct{})
+	for _, p := range s.store.List() {
+		wanted[p] = struct{}{}
+	}
+	// What calls ask for is added even if it should be there: somebody may have
+	// removed it since the sets were read.
+	var asked []netip.AddrPort
+	for _, c := range calls {
+		if _, ok := wanted[c.port]; ok {
+			asked = append(asked, c.port)
+		}
+	}
+	err := s.equalize(wanted, asked)
+	s.tell(err)
+	s.finish(calls, err, wanted)
+}
+
+// take returns the calls that wait, which the caller has to end.
+func (s *PortSet) take() []waiter {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	calls := s.waiting
+	s.waiting = nil
+	return calls
+}
+
+// finish ends calls: with err, or with what became of their port.
+func (s *PortSet) finish(calls []waiter, err error, has map[netip.AddrPort]struct{}) {
+	for _, c := range calls {
+		result := err
+		if _, ok := has[c.port]; err == nil && c.port.IsValid() && !ok {
+			result = fmt.Errorf("%s: %w", c.port, ErrNotLearnt)
+		}
+		c.done(result)
+	}
+}
+
+// equalize makes the kernel's sets equal to wanted. What they were believed to
+// have is tried first, which spares reading them for each new port.
+func (s *PortSet) equalize(wanted map[netip.AddrPort]struct{}, asked []netip.AddrPort) error {
+	if s.fresh && s.change(s.has, wanted, asked) == nil {
+		return nil
+	}
+	elements, err := s.kernel.read()
+	if err == nil {
+		has := make(map[netip.AddrPort]struct{}, len(elements))
+		for _, e := range elements {
+			has[e] = struct{}{}
+		}
+		err = s.change(has, wanted, nil)
+	}
+	s.fresh = err == nil
+	if err != nil {
+		s.setHas(nil)
+	}
+	return err
+}
+
+// change makes the kernel's sets, which have has, equal to wanted, and adds
+// asked in any case.
+func (s *PortSet) change(has, wanted map[netip.AddrPort]struct{}, asked []netip.AddrPort) error {
+	add := asked
+	for p := range wanted {
+		if _, ok := has[p]; !ok {
+			add = append(add, p)
+		}
+	}
+	var remove []netip.AddrPort
+	for p := range has {
+		if _, ok := wanted[p]; !ok {
+			remove = append(remove, p)
+		}
+	}
+	if len(add)+len(remove) > 0 {
+		if err := s.kernel.change(add, remove); err != nil {
+			return err
+		}
+	}
+	s.setHas(wanted)
+	return nil
+}
+
+func (s *PortSet) setHas(has map[netip.AddrPort]struct{}) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.has = has
+}
+
+// tell reports err when it is news.
+func (s *PortSet) tell(err error) {
+	problem := ""
+	if err != nil {
+		problem = err.Error()
+	}
+	if problem != s.problem {
+		s.problem = problem
+		s.report(err)
+	}
+}

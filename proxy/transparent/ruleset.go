@@ -1,0 +1,79 @@
+package transparent
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+
+	"github.com/nspiproxy/nspiproxy/policy"
+)
+
+// Ruleset returns the rules in the language of nft, with the given ports as
+// learnt ones: the same text for the same plan and ports. It replaces the table
+// as a whole, in one transaction. Every value in it is an address, a number or a
+// name that package policy has found plain.
+func (p *Plan) Ruleset(learnt []netip.AddrPort) string {
+	r := &ruleset{plan: p}
+	r.line("# Leads connections of clients to nspiproxy. Made from its configuration: change that.")
+	r.line("table inet %s", TableName)
+	r.line("delete table inet %[1]s", TableName)
+	r.open("table inet %s", TableName)
+	r.line("comment %q", whenDownComment(p.settings.WhenDown))
+	r.sets(learnt)
+	r.tproxy(p.of(policy.ModeTPROXY))
+	r.redirect(p.of(policy.ModeRedirect))
+	r.forward()
+	r.close()
+	return r.text.String()
+}
+
+// whenDownComment is how the table itself says what becomes of it when the
+// proxy is down: by then the configuration may have changed.
+func whenDownComment(m policy.FailMode) string { return "when_down " + string(m) }
+
+// ruleset is a text under construction.
+type ruleset struct {
+	plan  *Plan
+	text  strings.Builder
+	depth int
+}
+
+// line writes one line.
+func (r *ruleset) line(format string, args ...any) {
+	r.text.WriteString(strings.Repeat("\t", r.depth))
+	fmt.Fprintf(&r.text, format+"\n", args...)
+}
+
+// open begins a block, with an empty line before it inside another.
+func (r *ruleset) open(format string, args ...any) {
+	if r.depth > 0 {
+		r.text.WriteByte('\n')
+	}
+	r.line(format+" {", args...)
+	r.depth++
+}
+
+func (r *ruleset) close() {
+	r.depth--
+	r.line("}")
+}
+
+// sets writes the sets of learnt ports.
+func (r *ruleset) sets(learnt []netip.AddrPort) {
+	for _, f := range families {
+		r.open("set %s", f.set)
+		if f.set == setIPv4 {
+			r.line("# Ports that domain controllers' endpoint mappers named. The running proxy keeps them current.")
+		}
+		r.line("type %s . inet_service", f.keyType)
+		if elements := f.elements(learnt); len(elements) > 0 {
+			r.line("elements = {")
+			r.depth++
+			for _, e := range elements {
+				r.line("%s . %d,", e.Addr(), e.Port())
+			}
+			r.close()
+		}
+		r.close()
+	}
+}

@@ -1,0 +1,2 @@
+#!/bin/sh
+# No listener is transparent: there is nothing to do.
