@@ -25,6 +25,7 @@ type ProxyOptions struct {
 	DC     *DC
 	Samba  *Samba // instead of DC
 	Limit  int    // sessions per user
+	Name   string // the listener's referral_name; empty: none
 	Policy string // further keys of the configuration's policy section, indented by two
 	Relay  string // keys of its relay section, indented by two
 	More   string // further sections
@@ -88,10 +89,10 @@ func (o ProxyOptions) listeners() string {
 		return o.Listeners
 	}
 	return fmt.Sprintf(`listeners:
-  - {name: front, mode: forward, address: '%s', backend: dc}
+  - {name: front, mode: forward, address: '%s', backend: dc%s}
 backends:
   - {name: dc, address: '%s'}
-`, o.Front, o.server())
+`, o.Front, o.referralName(), o.server())
 }
 
 func (o ProxyOptions) server() string {
@@ -122,6 +123,13 @@ metrics: {address: '%s'}
 log: {level: info, format: json}
 %s
 `, o.listeners(), o.Limit, o.Policy, o.Relay, o.metricsAddress(), o.More)
+}
+
+func (o ProxyOptions) referralName() string {
+	if o.Name == "" {
+		return ""
+	}
+	return ", referral_name: " + o.Name
 }
 
 // end stops the proxy if the test has not done so, and looks for what must not be.

@@ -10,6 +10,9 @@
  *   opnums 2-20  the request's stub comes back as the response's
  *   others       a fault, nca_s_op_rng_error
  *
+ * The referral interface is beside it (MS-OXABREF, 1544F5E0-613C-11D1-93DF-00C04FD7BD09 v1.0). Both its methods send the
+ * request's stub back, too: a client that wants to be referred to a server calls with the answer.
+ *
  * A session ends with its NspiUnbind or when Samba runs its handle down, at the end of the last connection of the
  * association. It belongs to the user's SID, which is what the limit counts.
  *
@@ -42,7 +45,8 @@
 #include <gen_ndr/misc.h>
 #include <gen_ndr/ndr_misc.h>
 
-enum { NSPI_BIND = 0, NSPI_UNBIND = 1, NSPI_LAST = 20 };
+enum { NSPI_BIND = 0, NSPI_UNBIND = 1, NSPI_ECHO = 2, NSPI_LAST = 20 };
+enum { RFRI_LAST = 1 };
 enum { UNBIND_SUCCESS = 1, UNBIND_FAILURE = 2 };
 #define MAPI_E_LOGON_FAILED 0x80040111u
 
@@ -221,12 +225,22 @@ static enum ndr_err_code pull_unbind(struct ndr_pull *p, struct method *m)
 	return ndr_pull_uint32(p, NDR_SCALARS, &reserved);
 }
 
+static const struct dcesrv_interface rfri;
+
+/* The method of a call; a method of the referral interface is one of those that send stubs back. */
+static uint16_t opnum_of(const struct dcesrv_call_state *call)
+{
+	uint16_t opnum = call->pkt.u.request.opnum;
+	if (call->context->iface->syntax_id.if_version != rfri.syntax_id.if_version) return opnum;
+	return opnum <= RFRI_LAST ? NSPI_ECHO : NSPI_LAST + 1;
+}
+
 static NTSTATUS pull(struct dcesrv_call_state *call, TALLOC_CTX *mem, struct ndr_pull *p, void **r)
 {
 	struct method *m = talloc_zero(mem, struct method);
 	if (m == NULL) return NT_STATUS_NO_MEMORY;
 	*r = m;
-	m->opnum = call->pkt.u.request.opnum;
+	m->opnum = opnum_of(call);
 	enum ndr_err_code e = NDR_ERR_SUCCESS;
 	if (m->opnum == NSPI_BIND) {
 		e = pull_bind(p, m);
@@ -317,11 +331,20 @@ static const struct dcesrv_interface nspi = {
 	.ndr_pull = pull, .dispatch = dispatch, .reply = reply, .ndr_push = push,
 };
 
+static const struct dcesrv_interface rfri = {
+	.name = "rfri",
+	.syntax_id = {{0x1544f5e0, 0x613c, 0x11d1, {0x93, 0xdf}, {0x00, 0xc0, 0x4f, 0xd7, 0xbd, 0x09}}, 1},
+	.bind = bound, .unbind = unbound,
+	.ndr_pull = pull, .dispatch = dispatch, .reply = reply, .ndr_push = push,
+};
+
 static NTSTATUS init_server(struct dcesrv_context *context, const struct dcesrv_endpoint_server *server)
 {
 	folder = lpcfg_parm_string(context->lp_ctx, NULL, "nspi", "folder");
 	write_status();
-	return dcesrv_interface_register(context, "ncacn_ip_tcp:", NULL, &nspi, NULL);
+	NTSTATUS status = dcesrv_interface_register(context, "ncacn_ip_tcp:", NULL, &nspi, NULL);
+	if (!NT_STATUS_IS_OK(status)) return status;
+	return dcesrv_interface_register(context, "ncacn_ip_tcp:", NULL, &rfri, NULL);
 }
 
 static NTSTATUS shutdown_server(struct dcesrv_context *context, const struct dcesrv_endpoint_server *server)
