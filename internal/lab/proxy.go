@@ -95,13 +95,6 @@ backends:
 `, o.Front, o.referralName(), o.server())
 }
 
-func (o ProxyOptions) referralName() string {
-	if o.Name == "" {
-		return ""
-	}
-	return ", referral_name: " + o.Name
-}
-
 func (o ProxyOptions) server() string {
 	if o.Samba != nil {
 		return o.Samba.Address
@@ -130,6 +123,13 @@ metrics: {address: '%s'}
 log: {level: info, format: json}
 %s
 `, o.listeners(), o.Limit, o.Policy, o.Relay, o.metricsAddress(), o.More)
+}
+
+func (o ProxyOptions) referralName() string {
+	if o.Name == "" {
+		return ""
+	}
+	return ", referral_name: " + o.Name
 }
 
 // end stops the proxy if the test has not done so, and looks for what must not be.

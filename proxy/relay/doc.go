@@ -39,6 +39,10 @@
 // header, the association group of the client's bind ([ListenOptions]). These
 // bytes are looked at in the socket; only the PROXY header is taken out of it.
 //
+// In the network path the server is [Conn.Local], what the client connected to:
+// the kernel leads connections to other addresses here by tproxy or redirect
+// rules. With [Route.Source] the server sees the client's address as well.
+//
 // # What arrives how
 //
 // Whole PDUs of one read leave in one write, straight from the read buffer; PDUs
