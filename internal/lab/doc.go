@@ -20,6 +20,6 @@
 // all of them may listen on port 135; Samba is on 127.0.40.10. Truth is asked from both sides: [Proxy.Metrics] is what
 // the proxy believes, [DC.Count] or [Samba.Status] what the domain controller holds.
 //
-// Files: process.go starts and ends programs, proxy.go nspiproxy, dc.go the domain controller, impacket.go the Python
-// client, samba*.go what is Samba's, tshark.go the capture; rawnspi/ is a client that may misbehave, perf/ the comparison with other proxies.
+// Files: process.go starts and ends programs, proxy.go and probe.go nspiproxy, dc.go the domain controller, impacket.go the
+// Python client, samba*.go what is Samba's, tshark.go the capture; rawnspi/ is a client that may misbehave, perf/ the comparison with other proxies.
 package lab
