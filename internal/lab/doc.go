@@ -21,5 +21,6 @@
 // the proxy believes, [DC.Count] or [Samba.Status] what the domain controller holds.
 //
 // Files: process.go starts and ends programs, proxy.go and probe.go nspiproxy, dc.go the domain controller, impacket.go the
-// Python client, samba*.go what is Samba's, tshark.go the capture; rawnspi/ is a client that may misbehave, perf/ the comparison with other proxies.
+// Python client, samba*.go what is Samba's, tshark.go the capture; rawnspi/ is a client that may misbehave, perf/ the
+// comparison with other proxies.
 package lab

@@ -21,9 +21,10 @@ type client struct {
 	end   context.CancelFunc // of go-msrpc's goroutines
 }
 
-// programDeadline is how long go-msrpc lets its own goroutines wait for each
-// other. Its default, 3 seconds, is for a machine that has time.
-const programDeadline = time.Minute
+// programDeadline is go-msrpc's own limit for each step of its goroutines. Its
+// defaults of some seconds are not ours: what takes too long is ended by the
+// contexts of the probe, and by the end of the connection.
+const programDeadline = time.Hour
 
 // dial connects, within ctx.
 func dial(ctx context.Context, host string, port uint16) (net.Conn, error) {

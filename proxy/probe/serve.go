@@ -31,8 +31,10 @@ func Serve(in io.Reader, out io.Writer) error {
 	defer cancel()
 	go awaitEnd(in, cancel)
 	// Whatever hangs, in a library or here, does not hang for ever.
-	const hung = 1
-	time.AfterFunc(t.withDefaults().Timeout+UnbindTime+killGrace, func() { os.Exit(hung) })
+	time.AfterFunc(t.withDefaults().Timeout+UnbindTime+killGrace, func() {
+		fmt.Fprintln(os.Stderr, "the probe hangs")
+		os.Exit(1)
+	})
 	return json.NewEncoder(out).Encode(Run(ctx, t))
 }
 
