@@ -30,6 +30,7 @@ type Server struct {
 	metrics   *metrics
 	recorder  *recorder
 	forwards  map[string]*forward // by the listener's name
+	own       sync.Map            // netip.AddrPort on which forward listeners listen
 	http      *metricsServer
 	keys      *keyring
 	directory *directory.Directory // nil: none
