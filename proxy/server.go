@@ -62,6 +62,9 @@ func New(config *policy.Config, o Options) (*Server, error) {
 		metrics:  newMetrics(),
 		forwards: make(map[string]*forward),
 	}
+	for _, b := range config.Backends {
+		s.metrics.backends.label(b.Name) // these have theirs, whoever comes first
+	}
 	s.recorder = newRecorder(o.Log, time.Now, s.metrics.lost.Inc)
 	s.controllers = s.newControllers(o.Prober)
 	keys, err := newKeyring(config.Identity.Keytabs, o.Log)
