@@ -112,10 +112,10 @@ func (n *interception) failed(dc *backend.DC, err error) {
 func (n *interception) learner(i *inspector) *portLearner {
 	return &portLearner{
 		learn: func(port uint16, done func()) bool { return n.learn(i.dc, port, done) },
+		watch: func() { n.server.controllers.Watch(i.dc) }, // what the client was told, the proxy asks itself
 		note: func(note endpointNote) {
 			if note == noteProtected {
 				note = notePrivate
-				n.server.controllers.Watch(i.dc) // what the client was told, the proxy asks itself
 			}
 			i.noteEndpoint(note)
 		},

@@ -32,7 +32,16 @@ func (c controllerCollector) Describe(ch chan<- *prometheus.Desc) {
 
 // Collect implements prometheus.Collector.
 func (c controllerCollector) Collect(ch chan<- prometheus.Metric) {
+	shown := make(map[[2]string]bool)
 	for _, dc := range c.set.All() {
+		// One that has got another address in DNS is there twice while clients go
+		// to the old one: the first is the one that DNS names, and sessions are
+		// counted by name anyway.
+		id := [2]string{dc.Config, dc.Name}
+		if shown[id] {
+			continue
+		}
+		shown[id] = true
 		gauge := func(d *prometheus.Desc, v float64, labels ...string) {
 			ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, append([]string{dc.Config, dc.Name}, labels...)...)
 		}

@@ -30,6 +30,7 @@ type Server struct {
 	metrics   *metrics
 	recorder  *recorder
 	forwards  map[string]*forward // by the listener's name
+	own       sync.Map            // netip.AddrPort on which forward listeners listen
 	http      *metricsServer
 	keys      *keyring
 	directory *directory.Directory // nil: none
@@ -60,6 +61,9 @@ func New(config *policy.Config, o Options) (*Server, error) {
 		table:    session.NewTable(session.Options{Now: time.Now}),
 		metrics:  newMetrics(),
 		forwards: make(map[string]*forward),
+	}
+	for _, b := range config.Backends {
+		s.metrics.backends.label(b.Name) // these have theirs, whoever comes first
 	}
 	s.recorder = newRecorder(o.Log, time.Now, s.metrics.lost.Inc)
 	s.controllers = s.newControllers(o.Prober)
