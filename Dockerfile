@@ -11,9 +11,25 @@
 #   --user 0 --cap-drop ALL --cap-add NET_BIND_SERVICE where neither is possible.
 # A domain controller whose NSPI port is fixed (nspi_port in the configuration) needs no port 135 at all.
 #
-# Clients see the proxy's own address: publish it with --network host or a macvlan, not through a port mapping that
-# hides theirs; limits and refusals name the address that arrives here. For thousands of clients raise the number of
-# files, two per connection: --ulimit nofile=65536:65536
+# Transparent listeners (mode tproxy or redirect) need the network namespace that packets pass through, CAP_NET_ADMIN
+# for sockets with addresses of others and for the set of learnt ports, and a folder for the state file that belongs to
+# the container's user (65532, or 0 with --user 0):
+#
+#   docker run --network host --cap-drop ALL --cap-add NET_ADMIN --cap-add NET_BIND_SERVICE \
+#     -v /etc/nspiproxy:/etc/nspiproxy:ro -v /var/lib/nspiproxy:/var/lib/nspiproxy nspiproxy
+#
+# with the choice between ambient capabilities and --user 0 as above. The rules are put in force on the host, before the
+# container and once a boot, because the image has neither a shell nor nft:
+#
+#   docker run --rm -v /etc/nspiproxy:/etc/nspiproxy:ro -v /var/lib/nspiproxy:/var/lib/nspiproxy nspiproxy \
+#     rules --config /etc/nspiproxy/nspiproxy.yaml | sh
+#
+# They stay when the container ends: TPROXY with when_down: open lets clients pass all the same; REDIRECT refuses them
+# until the rules are removed, by the commands at the beginning of what `rules` prints.
+#
+# In mode forward clients see the proxy's own address: publish it with --network host or a macvlan, not through a port
+# mapping that hides theirs; limits and refusals name the address that arrives here. For thousands of clients raise the
+# number of files, two per connection: --ulimit nofile=65536:65536
 
 FROM golang:1.26 AS build
 WORKDIR /src

@@ -68,7 +68,9 @@ func TestLoadLooksAtTheFilesThatAreNamed(t *testing.T) {
 		return head + "identity:\n  keytabs:\n    - " + keytabs + "\n    - " + good +
 			"\n  directory:\n    url: ldaps://dc1\n    bind_dn: a@B\n    password_file: " + password + "\n    ca_file: " + ca + "\n"
 	}
-	named := func(text string) string { return strings.Replace(text, "name: dc1, address: 10.0.1.10", "name: dc1, address: 10.0.1.10, host: dc1.b", 1) }
+	named := func(text string) string {
+		return strings.Replace(text, "name: dc1, address: 10.0.1.10", "name: dc1, address: 10.0.1.10, host: dc1.b", 1)
+	}
 	for _, tc := range []struct{ name, text, want string }{
 		{"all well", config(good, good, open), ""},
 		{"keytab", config(open, good, open), `:6: identity.keytabs[0]: found "` + open + `", which others than its owner can use (mode 0644), expected a file for its owner alone: chmod 600`},

@@ -1,6 +1,9 @@
 package proxy
 
 import (
+	"net/netip"
+	"time"
+
 	"github.com/nspiproxy/nspiproxy/policy"
 	"github.com/nspiproxy/nspiproxy/proxy/backend"
 )
@@ -10,8 +13,9 @@ func (s *Server) newControllers(prober backend.Prober) *backend.Set {
 	h := &s.config.Health
 	o := backend.Options{
 		Interval: h.Interval, Timeout: h.Timeout, Rise: h.Rise, Fall: h.Fall, EndpointInterval: h.EndpointInterval,
-		OnPorts: s.endpointsTold,
-		OnEvent: s.recorder.controllerEvent,
+		OnPorts:  s.endpointsTold,
+		OnSilent: s.silent,
+		OnEvent:  s.recorder.controllerEvent,
 	}
 	if h.Check != policy.CheckNone {
 		o.Prober = prober
@@ -22,6 +26,13 @@ func (s *Server) newControllers(prober backend.Prober) *backend.Set {
 		})
 	}
 	return backend.New(o)
+}
+
+// silent ends the connections to a host that has given no sign of life for so
+// long: a machine that lost its power sends no reset. What is held on it is free
+// again then.
+func (s *Server) silent(addr netip.Addr, silentFor time.Duration) {
+	s.group.CloseServer(addr, silentFor)
 }
 
 // endpointsTold is told where NSPI is on a domain controller.

@@ -34,7 +34,7 @@ func (s *Server) newInterception() *interception {
 			_, _, _ = n.ports.Confirm(ap.Addr(), nil) // fails for too many ports only
 		}
 	}
-	n.set = transparent.NewPortSet(n.ports, n.reportKernel)
+	n.set = transparent.New(s.config).NewPortSet(n.ports, n.reportKernel)
 	return n
 }
 

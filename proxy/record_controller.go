@@ -35,7 +35,7 @@ func (c controllerRecord) write(r *recorder) {
 var controllerTexts = map[backend.Kind]string{
 	backend.DCUp:       "a domain controller is serving",
 	backend.DCDown:     "a domain controller is not serving",
-	backend.DCPorts:    "the endpoint mapper of a domain controller names other ports of NSPI",
+	backend.DCPorts:    "the endpoint mapper of a domain controller tells where NSPI is",
 	backend.EPMDown:    "the endpoint mapper of a domain controller does not answer: known ports are kept",
 	backend.EPMUp:      "the endpoint mapper of a domain controller answers again",
 	backend.SRVChanged: "DNS names other domain controllers",

@@ -25,7 +25,7 @@ type ProxyOptions struct {
 	DC     *DC
 	Samba  *Samba // instead of DC
 	Limit  int    // sessions per user
-	Name   string // the listener's referral_name; empty: none
+	Name   string // the referral_name of the listener, unless Listeners says otherwise; empty: none
 	Policy string // further keys of the configuration's policy section, indented by two
 	Relay  string // keys of its relay section, indented by two
 	More   string // further sections

@@ -3,7 +3,6 @@
 package lab
 
 import (
-	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -35,9 +34,7 @@ func ntHashes(t *testing.T) string {
 		t.Fatal(err)
 	}
 	file := filepath.Join(t.TempDir(), "users.keytab")
-	if err := os.WriteFile(file, data, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	writePrivate(t, file, data)
 	return file
 }
 
@@ -51,8 +48,8 @@ func expectReferred(t *testing.T, client *Impacket, conn, server string) {
 // TestImpacketIsReferredToTheProxy: the server is the simulated one, and every manner of binding gets the proxy's name,
 // signed and sealed ones under the server's own keys. Then a session is opened on the same connection.
 func TestImpacketIsReferredToTheProxy(t *testing.T) {
-	dc := StartDC(t, DCOptions{Address: "127.0.10.63", Anonymous: true})
-	proxy := StartProxy(t, ProxyOptions{Front: "127.0.20.63", DC: dc, Limit: 1, Name: referralName,
+	dc := StartDC(t, DCOptions{Address: "127.0.10.81", Anonymous: true})
+	proxy := StartProxy(t, ProxyOptions{Front: "127.0.20.81", DC: dc, Limit: 1, Name: referralName,
 		More: "identity:\n  keytabs: [" + ntHashes(t) + "]\n"})
 	capture := StartCapture(t, "tcp and host "+proxy.Front)
 	client := StartImpacket(t)
@@ -110,8 +107,8 @@ func sessionBesideReferrals(t *testing.T, client *Impacket, conn string) {
 
 // TestImpacketIsReferredElsewhereWithoutANameForTheProxy: the answers are the server's, and the log says where clients go.
 func TestImpacketIsReferredElsewhereWithoutANameForTheProxy(t *testing.T) {
-	dc := StartDC(t, DCOptions{Address: "127.0.10.64", Anonymous: true})
-	proxy := StartProxy(t, ProxyOptions{Front: "127.0.20.64", DC: dc, Limit: 1})
+	dc := StartDC(t, DCOptions{Address: "127.0.10.82", Anonymous: true})
+	proxy := StartProxy(t, ProxyOptions{Front: "127.0.20.82", DC: dc, Limit: 1})
 	client := StartImpacket(t)
 	for _, w := range ways {
 		login := w.at(proxy.Front)

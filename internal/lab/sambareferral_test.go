@@ -19,7 +19,7 @@ const referralCalls = 50
 // client verifies every signature, so a name that it reads was signed right.
 func TestReferralsThatVerify(t *testing.T) {
 	samba := StartSamba(t)
-	proxy := StartProxy(t, ProxyOptions{Front: "127.0.20.65", Samba: samba, Limit: 1, Name: referralName, More: fmt.Sprintf(
+	proxy := StartProxy(t, ProxyOptions{Front: "127.0.20.83", Samba: samba, Limit: 1, Name: referralName, More: fmt.Sprintf(
 		"identity:\n  keytabs: [%s, %s]\n", samba.MachineKeytab(), samba.File("users.keytab"))})
 	for _, etype := range []string{"", "aes256", "aes128", "rc4"} {
 		t.Run(mechanismName(etype), func(t *testing.T) {

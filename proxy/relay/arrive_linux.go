@@ -22,18 +22,6 @@ func (c *Conn) begin() {
 	c.dial(CloseReason{Cause: CauseRefused})
 }
 
-// localOf returns what the client of an accepted socket connected to.
-func (ln *Listener) localOf(fd int32) netip.AddrPort {
-	if !ln.addr.Addr().IsUnspecified() {
-		return ln.addr
-	}
-	var own sockaddr
-	if localAddr(fd, &own) != 0 {
-		return ln.addr // it is gone already
-	}
-	return own.addrPort()
-}
-
 // arrive waits for what must be known of a client before it is dialled for, and
 // for no more than that: a few bytes are looked at and stay in the socket, which
 // goes on being readable, until there are as many as are needed.

@@ -71,7 +71,11 @@ func (c *Conn) broken(s *side, errno syscall.Errno) {
 	if s == &c.server {
 		cause = CauseServerReset
 	}
-	c.finish(CloseReason{Cause: cause, Err: errnoError("read", errno)}, true)
+	call := "read"
+	if errno == 0 { // it can be asked for once, and a write has been told
+		call, errno = "write", syscall.Errno(s.loss)
+	}
+	c.finish(CloseReason{Cause: cause, Err: errnoError(call, errno)}, true)
 }
 
 // timeout ends what took too long.

@@ -1,11 +1,6 @@
 package relay
 
-import (
-	"os"
-
-	"github.com/nspiproxy/nspiproxy/rpcparse"
-	"golang.org/x/sys/unix"
-)
+import "github.com/nspiproxy/nspiproxy/rpcparse"
 
 // dial asks where to connect to, and starts that. The client is not read until
 // the server is there: its bytes wait in its socket. When nothing is left to try,
@@ -55,18 +50,10 @@ func (c *Conn) connect(r Route) error {
 	if err != nil {
 		return err
 	}
-	fd, errno := newSocket(to.family())
-	if errno != 0 {
-		return os.NewSyscallError("socket", errno)
-	}
-	c.server.fd = fd
-	if err := setOptions(fd, l.group.stream); err != nil {
+	if c.server.fd, err = connectFrom(r.Source, &to, l.group.stream); err != nil {
 		return err
 	}
-	if errno = connect(fd, &to); errno != 0 && errno != unix.EINPROGRESS {
-		return os.NewSyscallError("connect", errno)
-	}
-	return l.poller.add(fd, streamEvents, l.slots.key(c.slot, true))
+	return l.poller.add(c.server.fd, streamEvents, l.slots.key(c.slot, true))
 }
 
 // dialed looks what has become of the attempt.

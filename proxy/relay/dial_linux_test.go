@@ -22,9 +22,9 @@ func TestUnreachableServerResetsTheClient(t *testing.T) {
 }
 
 // silentServer listens with a full accept queue: Linux ignores further clients.
-func silentServer(r *rig) netip.AddrPort {
+func silentServer(r *rig, ip netip.Addr) netip.AddrPort {
 	r.Helper()
-	fds, addr, err := listenSockets(netip.MustParseAddrPort("127.0.0.1:0"), 1, nil)
+	fds, addr, err := listenSockets(netip.AddrPortFrom(ip, 0), 1, nil)
 	r.must(err)
 	r.Cleanup(func() { closeSocket(fds[0]) })
 	r.must(unix.Listen(int(fds[0]), 0))
@@ -41,7 +41,7 @@ func silentServer(r *rig) netip.AddrPort {
 
 func TestSilentServerIsGivenUp(t *testing.T) {
 	r := newRig(t, Options{ConnectTimeout: 60 * time.Millisecond}, nil)
-	r.listen(ListenOptions{Route: r.to(silentServer(r))})
+	r.listen(ListenOptions{Route: r.to(silentServer(r, thisServer))})
 	client := r.client()
 	r.write(client, request(1, 100))
 	start := time.Now()
@@ -54,7 +54,7 @@ func TestSilentServerIsGivenUp(t *testing.T) {
 
 func TestClientThatLeavesWhileDialling(t *testing.T) {
 	r := newRig(t, Options{}, nil)
-	r.listen(ListenOptions{Route: r.to(silentServer(r))})
+	r.listen(ListenOptions{Route: r.to(silentServer(r, thisServer))})
 	client := r.client()
 	r.reset(client)
 	r.ends(r.handler(), CauseClientReset)

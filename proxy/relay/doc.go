@@ -39,6 +39,10 @@
 // header, the association group of the client's bind ([ListenOptions]). These
 // bytes are looked at in the socket; only the PROXY header is taken out of it.
 //
+// In the network path the server is [Conn.Local], what the client connected to:
+// the kernel leads connections to other addresses here by tproxy or redirect
+// rules. With [Route.Source] the server sees the client's address as well.
+//
 // # What arrives how
 //
 // Whole PDUs of one read leave in one write, straight from the read buffer; PDUs
@@ -62,7 +66,7 @@
 //	          must be one, timeout
 //	          end or reset of the client    close                                   gone
 //	dialing   connected                     read both sides                         open
-//	          refused, timeout              Handler.Closed, ask the Router again    dialing
+//	          refused, timeout, CloseServer Handler.Closed, ask the Router again    dialing
 //	          and the Router has no other   reset the client                        gone
 //	          client reset                  close both                              gone
 //	open      PDU                           ask the handler                         open
@@ -73,7 +77,8 @@
 //	                                        it has taken everything
 //	          and the client takes nothing  close both, reset the client            gone
 //	          end of both                   close both                              gone
-//	          reset of one side             reset the other                         gone
+//	          reset or loss of one side     reset the other                         gone
+//	          CloseServer                   reset the client                        gone
 //	          Close, bytes that are no PDU  send the answer, half-close both sides  closing
 //	          no bind answered in time      half-close both sides                   closing
 //	closing   bytes                         discard                                 closing

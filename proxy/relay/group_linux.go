@@ -2,6 +2,7 @@ package relay
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -53,7 +54,11 @@ func (g *Group) Listen(o ListenOptions) (*Listener, error) {
 	if g.stopped {
 		return nil, ErrShutdown
 	}
-	fds, bound, err := listenSockets(o.Address, len(g.loops), g.stream)
+	options := g.stream
+	if o.Transparent {
+		options = append(slices.Clone(options), transparent(family(o.Address)))
+	}
+	fds, bound, err := listenSockets(o.Address, len(g.loops), options)
 	if err != nil {
 		return nil, err
 	}

@@ -5,6 +5,7 @@ package relay
 import (
 	"context"
 	"net/netip"
+	"time"
 
 	"github.com/nspiproxy/nspiproxy/rpcparse"
 )
@@ -20,6 +21,9 @@ func (*Group) Listen(ListenOptions) (*Listener, error) { return nil, ErrUnsuppor
 
 // Stats returns zeros.
 func (*Group) Stats() Stats { return Stats{} }
+
+// CloseServer does nothing.
+func (*Group) CloseServer(netip.Addr, time.Duration) {}
 
 // Shutdown does nothing.
 func (*Group) Shutdown(context.Context) error { return nil }

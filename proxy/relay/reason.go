@@ -13,6 +13,8 @@ const (
 	CauseClientReset
 	// CauseServerReset: the server did.
 	CauseServerReset
+	// CauseServerGone: Group.CloseServer was told that the server is.
+	CauseServerGone
 	// CauseDialFailed: the server could not be reached, nor another one.
 	CauseDialFailed
 	// CauseDialTimeout: the server did not answer within Options.ConnectTimeout.
@@ -45,6 +47,7 @@ var causeNames = [causeCount]string{
 	CauseEnd:              "end",
 	CauseClientReset:      "client_reset",
 	CauseServerReset:      "server_reset",
+	CauseServerGone:       "server_gone",
 	CauseDialFailed:       "dial_failed",
 	CauseDialTimeout:      "dial_timeout",
 	CauseHandshakeTimeout: "handshake_timeout",

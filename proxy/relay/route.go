@@ -11,9 +11,9 @@ type ListenOptions struct {
 	// rule leads here (IP_TRANSPARENT; needs CAP_NET_ADMIN). Conn.Local is then
 	// the client's original destination.
 	Transparent bool
-	// Redirected asks connection tracking for the destination that a redirect or
-	// DNAT rule has changed (SO_ORIGINAL_DST). Conn.Local is then that one; a
-	// client that connected to Address itself has it as its destination.
+	// Redirected asks connection tracking for the destination that a redirect
+	// rule has changed (SO_ORIGINAL_DST). Conn.Local is then that one; of a client
+	// that connected to Address itself it is Address, which is no server.
 	Redirected bool
 	// ProxyHeader says for which peers a connection must begin with a PROXY
 	// protocol header, version 1 or 2, which tells who the client is. From other
@@ -46,8 +46,9 @@ type Route struct {
 	Server netip.AddrPort
 	// Source is the address to connect from, which need not be one of this
 	// machine's (IP_TRANSPARENT; needs CAP_NET_ADMIN, and routes that bring the
-	// answers here). Its port is taken if it is free, or else any. Zero: as the
-	// kernel chooses.
+	// answers here). Its port is taken if it is free, or else any, as with port
+	// 0. A redirected client's port must be 0: connection tracking would take the
+	// connection to the server for the client's. Zero: as the kernel chooses.
 	Source netip.AddrPort
 }
 

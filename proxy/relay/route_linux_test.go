@@ -21,7 +21,7 @@ func closedPort(r *rig) netip.AddrPort {
 
 func TestNextServerIsTriedWhenOneIsNotReached(t *testing.T) {
 	r := newRig(t, Options{ConnectTimeout: 60 * time.Millisecond}, nil)
-	servers := []netip.AddrPort{closedPort(r), {}, silentServer(r), r.target()}
+	servers := []netip.AddrPort{closedPort(r), {}, silentServer(r, thisServer), r.target()}
 	r.listen(ListenOptions{Route: func(c *Conn, attempt int) Route {
 		return Route{Handler: r.newHandler(c), Server: servers[attempt]}
 	}})
@@ -84,7 +84,7 @@ func TestAttemptsAreBounded(t *testing.T) {
 
 func TestClientThatLeavesIsNotDialledForAgain(t *testing.T) {
 	r := newRig(t, Options{ConnectTimeout: 50 * time.Millisecond}, nil)
-	silent := silentServer(r)
+	silent := silentServer(r, thisServer)
 	r.listen(ListenOptions{Route: func(c *Conn, _ int) Route { return Route{Handler: r.newHandler(c), Server: silent} }})
 	client := r.client()
 	r.ends(r.handler(), CauseDialTimeout)

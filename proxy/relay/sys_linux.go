@@ -65,6 +65,19 @@ func localAddr(fd int32, a *sockaddr) syscall.Errno {
 	return errno
 }
 
+// originalDst asks for the destination that a connection had before a rule of
+// this machine changed it. There is none without connection tracking.
+func originalDst(fd int32, family int, a *sockaddr) syscall.Errno {
+	level := unix.SOL_IP
+	if family == unix.AF_INET6 {
+		level = unix.SOL_IPV6
+	}
+	a.length = uint32(len(a.raw))
+	_, _, errno := syscall.RawSyscall6(unix.SYS_GETSOCKOPT, uintptr(fd), uintptr(level), soOriginalDst,
+		uintptr(unsafe.Pointer(&a.raw)), uintptr(unsafe.Pointer(&a.length)), 0)
+	return errno
+}
+
 // newSocket makes a non-blocking TCP socket.
 func newSocket(family int) (int32, syscall.Errno) {
 	n, _, errno := syscall.RawSyscall(unix.SYS_SOCKET, uintptr(family), unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)

@@ -1,2 +1,103 @@
-// Package transparent is what the kernel has to do so that connections of clients come to transparent listeners.
+// Package transparent is what the kernel has to do so that connections which
+// clients make to domain controllers' own addresses come to the proxy: nftables
+// rules, routes, and the set of ports that were learnt. The sockets on which they
+// arrive are package relay's.
+//
+//	plan := transparent.New(config)
+//	fmt.Print(plan.Script(learnt))     // nspiproxy rules
+//	err := plan.Apply(learnt)          // nspiproxy rules --apply; also Remove and OnStop
+//
+//	ports := transparent.OpenPorts(config.Transparent.StateFile, report)
+//	set := plan.NewPortSet(ports, report)
+//	isNew, err := ports.Learn(ap)      // an endpoint mapper has named ap
+//	set.Add(ap, func(err error) {})    // called when connections to ap come here
+//
+// # The way of a packet
+//
+//	TPROXY                            client                     proxy                  domain controller
+//	chain from_clients   c:1 → dc:135  ───▶  socket dc:135
+//	                                         socket c:1 (or another port)  ───▶  c:1 → dc:135
+//	chain from_servers                       socket c:1  ◀───  dc:135 → c:1
+//	chain to_clients     dc:135 → c:1  ◀───  socket dc:135
+//
+// A rule gives a packet to a socket of this machine and marks it; a routing table
+// in which everything is local makes the kernel keep marked packets, whatever
+// their destination. New connections are found by interface, destination and port
+// (135, the configured ones, the sets learnt4 and learnt6), packets of connections
+// by their socket. Client and domain controller see each other's addresses and
+// ports, so this machine has two TCP connections with the same addresses and
+// ports in both: those with clients are taken out of connection tracking, which
+// would take both for one. ICMP errors about either are for our sockets, too.
+//
+// REDIRECT exchanges the destination for this machine's own (chain redirected)
+// and connection tracking remembers the former one. The domain controller sees
+// this machine's address.
+//
+// Packets that this machine itself sends, and those to other ports, addresses and
+// from other interfaces, meet no rule of ours.
+//
+// # What is in force, and when
+//
+// "direct" means that a client reaches the domain controller past the proxy,
+// "refused" that it gets a reset (connection refused).
+//
+//	                                          tproxy            redirect          tproxy    redirect
+//	                                          open              open              closed    closed
+//	new connection, the proxy runs            proxy             proxy             proxy     proxy
+//	the proxy is killed: its connections      end, or reset     end, or reset     the same  the same
+//	  new, rules in force, proxy down         direct            refused           refused   refused
+//	  new, after OnStop                       direct            direct            refused   refused
+//	  (OnStop                                 removes           removes           leaves    leaves)
+//	  new, after Remove                       direct            direct            direct    direct
+//	the proxy and the rules are back:
+//	  a connection that was made directly     reset             reset             reset     reset
+//	the proxy stops orderly and waits for connections to end (relay.shutdown_timeout):
+//	  the connections it has                  live              live              live      live
+//	  new                                     direct            refused           refused   refused
+//
+// A TPROXY rule without a listening socket does not match: open needs nothing
+// else. Chain forwarded resets what is being forwarded although it should have
+// been taken; with tproxy and open it would refuse clients while the proxy is
+// down, so it is not there, and is not needed: a packet from the middle of a
+// connection that was made directly reaches the listening socket, which answers
+// it by a reset. REDIRECT decides about the first packet of a connection only, so
+// chain forwarded is always there. A port that is learnt while the proxy runs is
+// the same: direct connections to it are reset.
+//
+// A reset that a client sends is let through, so that the domain controller
+// hears of the end of a direct connection, too: at its next packet to the client
+// (an answer, or its keep-alive), which the client answers by a reset.
+//
+// At boot there are no rules until they are applied. Who fails closed and means
+// it has the printed script run before the interfaces are up.
+//
+// # What is ours
+//
+// The table inet nspiproxy, routing rules and routes with the protocol number 78.
+// Apply replaces all of it and Remove removes all of it, whatever configuration
+// it is from; neither touches anything else. nft loads a table in one
+// transaction; Apply changes the routing first, which alone does nothing, and has
+// it as it was when nft fails. The table says in its comment what OnStop has to
+// do: a configuration may have changed by then.
+//
+// The routing rules let this machine's own lookups pass by, so these do not
+// matter: rp_filter (0, 1, 2), src_valid_mark, tcp_fwmark_accept, fwmark_reflect,
+// and the reverse-path filter of firewalld. The machine must forward packets
+// (net.ipv4.ip_forward, net.ipv6.conf.all.forwarding) and its firewall must accept
+// in its input hook what comes here: Script says how, Check looks.
+//
+// # Learnt ports
+//
+// [Ports] is what is known; it is kept in the state file and bounded. [PortSet]
+// makes the kernel's sets equal to it, by netlink (a port in a tenth of a
+// millisecond; the program nft takes 2 to 3), and compares once a second, so that
+// rules that were applied again, or flushed by a firewall, have the ports back. It
+// tells of rules and routes that are gone.
+//
+// # Privileges and platforms
+//
+// CAP_NET_ADMIN is all that is needed, as an ambient capability where nft and ip
+// are run by a user other than root: ip drops it otherwise. Rules can be printed
+// everywhere, and be put in force on Linux (5.11 or later, nftables 1.0, iproute2
+// 4.17 or later); the tests run on Debian 12.
 package transparent

@@ -2,6 +2,7 @@ package transparent
 
 import (
 	"flag"
+	"fmt"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -50,6 +51,14 @@ func listenersOf(name string) string {
 // plan reads a configuration.
 func plan(t testing.TB, listeners, settings string) *Plan {
 	t.Helper()
+	p, err := parsePlan(listeners, settings)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func parsePlan(listeners, settings string) (*Plan, error) {
 	text := "version: 1\nlisteners:\n  - " + listeners + "\n"
 	if strings.Contains(listeners, "backend:") {
 		text += "backends:\n  - {name: dc1, address: 10.0.5.11}\n"
@@ -59,9 +68,9 @@ func plan(t testing.TB, listeners, settings string) *Plan {
 	}
 	c, err := policy.Parse("test.yaml", []byte(text))
 	if err != nil {
-		t.Fatalf("%v\n%s", err, text)
+		return nil, fmt.Errorf("%w\n%s", err, text)
 	}
-	return New(c)
+	return New(c), nil
 }
 
 // ports reads addresses with ports, separated by spaces.

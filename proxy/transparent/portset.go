@@ -22,6 +22,9 @@ const (
 var (
 	// ErrNotApplied says that there are no rules to have ports in.
 	ErrNotApplied = errors.New("the rules are not in force: nspiproxy rules --apply has not been run, or something removed them")
+	// ErrNoRouting says that marked packets do not come here: connections hang.
+	ErrNoRouting = errors.New("the routing rules are gone: nspiproxy rules --apply puts them in force again. " +
+		"systemd-networkd removes them unless networkd.conf has ManageForeignRoutingPolicyRules=no and ManageForeignRoutes=no")
 	// ErrNotLearnt says that the store does not have the port.
 	ErrNotLearnt = errors.New("the port is not among the learnt ones")
 	// ErrBusy says that maxWaiting calls wait already.
@@ -40,14 +43,16 @@ type kernelSets interface {
 }
 
 // PortSet keeps the kernel's sets of learnt ports equal to the store, from a
-// goroutine of its own. Its methods are for all goroutines and never wait.
+// goroutine of its own, and notices when rules or routing go away. Its methods are
+// for all goroutines and never wait.
 type PortSet struct {
-	store  *Ports
-	kernel kernelSets
-	report func(error)
-	wakeup chan struct{}
-	stop   chan struct{}
-	ended  chan struct{}
+	store   *Ports
+	kernel  kernelSets
+	routing func() error
+	report  func(error)
+	wakeup  chan struct{}
+	stop    chan struct{}
+	ended   chan struct{}
 
 	mu      sync.Mutex
 	has     map[netip.AddrPort]struct{} // what the kernel had last; set by run alone
@@ -66,11 +71,11 @@ type waiter struct {
 }
 
 // NewPortSet starts keeping the kernel's sets equal to the store. report is told
-// of each new reason why they are not, and nil when they are again; it is called
-// from a goroutine of the PortSet. On other systems than Linux the reason is
-// always that.
-func NewPortSet(store *Ports, report func(error)) *PortSet {
-	s := newPortSet(store, newKernelSets(), report)
+// of each new reason why connections do not come here as planned, and nil when
+// they do again; it is called from a goroutine of the PortSet. On other systems
+// than Linux the reason is always that.
+func (p *Plan) NewPortSet(store *Ports, report func(error)) *PortSet {
+	s := newPortSet(store, newKernelSets(), p.checkRouting, report)
 	ticker := time.NewTicker(checkInterval)
 	go func() {
 		defer ticker.Stop()
@@ -80,8 +85,8 @@ func NewPortSet(store *Ports, report func(error)) *PortSet {
 }
 
 // newPortSet returns a PortSet whose run has not been called.
-func newPortSet(store *Ports, kernel kernelSets, report func(error)) *PortSet {
-	return &PortSet{store: store, kernel: kernel, report: report,
+func newPortSet(store *Ports, kernel kernelSets, routing func() error, report func(error)) *PortSet {
+	return &PortSet{store: store, kernel: kernel, routing: routing, report: report,
 		wakeup: make(chan struct{}, 1), stop: make(chan struct{}), ended: make(chan struct{})}
 }
 
@@ -167,9 +172,16 @@ func (s *PortSet) serve() {
 			asked = append(asked, c.port)
 		}
 	}
+	ticked := !s.fresh
 	err := s.equalize(wanted, asked)
-	s.tell(err)
 	s.finish(calls, err, wanted)
+	if err == nil && !ticked {
+		return // what was told of the routing stands until the next tick
+	}
+	if err == nil {
+		err = s.routing()
+	}
+	s.tell(err)
 }
 
 // take returns the calls that wait, which the caller has to end.

@@ -80,19 +80,28 @@ func (k *fakeSets) replace(absent bool, ports ...netip.AddrPort) {
 type running struct {
 	*PortSet
 	store   *Ports
+	routing chan error // what becomes of the routing: the next ones that are looked at
 	ticks   chan time.Time
 	reports chan error
 }
 
 func startPortSet(t testing.TB, kernel kernelSets, known string) running {
 	t.Helper()
-	r := running{store: newPorts(), ticks: make(chan time.Time), reports: make(chan error, 100)}
+	r := running{store: newPorts(), routing: make(chan error, 1), ticks: make(chan time.Time), reports: make(chan error, 100)}
 	for _, p := range ports(known) {
 		if _, err := r.store.Learn(p); err != nil {
 			t.Fatal(err)
 		}
 	}
-	r.PortSet = newPortSet(r.store, kernel, func(err error) { r.reports <- err })
+	look := func() error {
+		select {
+		case err := <-r.routing:
+			return err
+		default:
+			return nil
+		}
+	}
+	r.PortSet = newPortSet(r.store, kernel, look, func(err error) { r.reports <- err })
 	go r.run(r.ticks)
 	return r
 }
@@ -223,6 +232,24 @@ func TestAbsentRulesAreReportedOnceAndTheirReturnToo(t *testing.T) {
 	}
 }
 
+func TestLostRoutingIsReportedAndPortsAreAddedAllTheSame(t *testing.T) {
+	r := startPortSet(t, newFakeSets(), "10.0.5.11:1")
+	defer r.Close()
+	r.routing <- ErrNoRouting
+	if err := r.tick(); err != nil {
+		t.Errorf("error %v", err)
+	}
+	if err := r.add(ports("10.0.5.11:1")[0]); err != nil {
+		t.Errorf("added: error %v", err)
+	}
+	if err := r.tick(); err != nil {
+		t.Errorf("error %v", err)
+	}
+	if first, second := <-r.reports, <-r.reports; !errors.Is(first, ErrNoRouting) || second != nil || len(r.reports) != 0 {
+		t.Errorf("reported %v, %v, and %d more", first, second, len(r.reports))
+	}
+}
+
 func TestTickWithoutChangesOnlyReads(t *testing.T) {
 	kernel := newFakeSets()
 	r := startPortSet(t, kernel, "10.0.5.11:1")
@@ -246,7 +273,7 @@ func TestCallsThatWaitAtTheEndAreToldOfIt(t *testing.T) {
 }
 
 func TestCallsThatWaitAreBounded(t *testing.T) {
-	s := newPortSet(newPorts(), newFakeSets(), func(error) {})
+	s := newPortSet(newPorts(), newFakeSets(), func() error { return nil }, func(error) {})
 	ended := 0
 	for range maxWaiting {
 		s.Sync(func(err error) {

@@ -1,0 +1,105 @@
+//go:build lab
+
+package transparent
+
+import (
+	"errors"
+	"net"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// TestWhatClientsSeeIsAsInTheTable goes through the table of doc.go, on routers
+// with and without connection tracking.
+func TestWhatClientsSeeIsAsInTheTable(t *testing.T) {
+	for _, mode := range []string{"tproxy", "redirect"} {
+		for _, whenDown := range []string{"open", "closed"} {
+			for _, address := range []string{dcIPv4, dcIPv6} {
+				address := net.JoinHostPort(address, "135")
+				t.Run(mode+" "+whenDown+" "+address, func(t *testing.T) { down(t, mode, whenDown, address) })
+				t.Run(mode+" "+whenDown+" "+address+" firewall", func(t *testing.T) {
+					clean(t)
+					sh(t, firewall)
+					t.Cleanup(func() { sh(t, "nft delete table inet firewall") })
+					down(t, mode, whenDown, address)
+				})
+			}
+		}
+	}
+}
+
+func down(t *testing.T, mode, whenDown, address string) {
+	n := newNetwork(t)
+	dc := n.server.serve(t, address)
+	p, start := tproxy(t, whenDown), startTPROXY
+	if mode == "redirect" {
+		p, start = redirect(t, whenDown), startREDIRECT
+	}
+	passesBy := func(what string, c *conn) {
+		t.Helper()
+		if err := c.echo(10); err != nil || !c.own() {
+			t.Errorf("%s: error %v, the server sees %s, the client is %s", what, err, c.seen, c.LocalAddr())
+		}
+	}
+	isOver := func(what string, c *conn) {
+		t.Helper()
+		if err := c.echo(10); !isReset(err) {
+			t.Errorf("%s: error %v, want a reset", what, err)
+		}
+		// The domain controller hears of it as soon as it sends something.
+		dc.say(t, c.seen)
+		if err := dc.end(t); !isReset(err) {
+			t.Errorf("%s: at the server: error %v, want a reset", what, err)
+		}
+	}
+	refused := func(what string) {
+		t.Helper()
+		if c, err := n.client.dial(t, address); !errors.Is(err, unix.ECONNREFUSED) {
+			t.Errorf("%s: connection %v, error %v, want refused", what, c, err)
+		}
+	}
+
+	early := n.client.connect(t, address)
+	passesBy("before the rules", early)
+
+	apply(t, p, "")
+	proxy := start(t)
+	isOver("a connection from before the rules", early)
+	c := n.client.connect(t, address)
+	if err := c.echo(1 << 20); err != nil || c.own() != (mode == "tproxy") {
+		t.Errorf("through the proxy: error %v, the server sees %s, the client is %s", err, c.seen, c.LocalAddr())
+	}
+
+	proxy.kill()
+	if err := c.echo(10); err == nil {
+		t.Error("a connection outlives the proxy")
+	}
+	_ = dc.end(t)
+	var direct []*conn
+	if mode == "tproxy" && whenDown == "open" {
+		direct = append(direct, n.client.connect(t, address))
+		passesBy("without the proxy", direct[0])
+	} else {
+		refused("without the proxy")
+	}
+
+	if removed, err := OnStop(); err != nil || removed != (whenDown == "open") {
+		t.Errorf("on stop: removed %v, error %v", removed, err)
+	}
+	if whenDown == "open" {
+		direct = append(direct, n.client.connect(t, address))
+		passesBy("when the proxy has stopped", direct[len(direct)-1])
+	} else {
+		refused("when the proxy has stopped")
+	}
+
+	apply(t, p, "")
+	start(t)
+	for _, d := range direct {
+		isOver("a connection that was made meanwhile", d)
+	}
+	if err := n.client.connect(t, address).echo(10); err != nil {
+		t.Errorf("when the proxy is back: %v", err)
+	}
+}

@@ -1,0 +1,283 @@
+//go:build lab
+
+package transparent
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// startLabPortSet starts a PortSet as the program does.
+func startLabPortSet(t testing.TB) running {
+	t.Helper()
+	r := running{store: newPorts(), reports: make(chan error, 100)}
+	r.PortSet = tproxy(t, "open").NewPortSet(r.store, func(err error) { r.reports <- err })
+	t.Cleanup(r.Close)
+	return r
+}
+
+// learn learns a port and waits for the kernel.
+func (r running) learn(t testing.TB, p netip.AddrPort) {
+	t.Helper()
+	if _, err := r.store.Learn(p); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.add(p); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// elements returns what nft says is in the sets.
+func elements(t testing.TB) []netip.AddrPort {
+	t.Helper()
+	var all []netip.AddrPort
+	words := strings.Fields(strings.ReplaceAll(sh(t, "nft list set inet nspiproxy learnt4; nft list set inet nspiproxy learnt6"), ",", ""))
+	for i, w := range words {
+		if w != "." || words[i+1] == "inet_service" {
+			continue
+		}
+		addr, err := netip.ParseAddr(words[i-1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		var port uint16
+		if _, err := fmt.Sscan(words[i+1], &port); err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, netip.AddrPortFrom(addr, port))
+	}
+	slices.SortFunc(all, netip.AddrPort.Compare)
+	return all
+}
+
+// sameElements fails the test if the kernel has not what the store has.
+func (r running) sameElements(t testing.TB) {
+	t.Helper()
+	if got, want := elements(t), r.store.List(); !slices.Equal(got, want) {
+		t.Errorf("the kernel has %d ports %v, the store %d", len(got), got[:min(len(got), 10)], len(want))
+	}
+}
+
+func TestPortIsInTheKernelWhenAddEnds(t *testing.T) {
+	clean(t)
+	apply(t, tproxy(t, "open"), "")
+	r := startLabPortSet(t)
+	if err := r.sync(); err != nil {
+		t.Fatal(err)
+	}
+	const n = 50
+	var byNetlink, byProgram time.Duration
+	for i := range n {
+		p := netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 77, 2, byte(i)}), 49152)
+		start := time.Now()
+		r.learn(t, p)
+		byNetlink += time.Since(start)
+		start = time.Now()
+		if _, err := run(fmt.Sprintf("add element inet nspiproxy learnt4 { 10.77.3.%d . 49152 }", i), "nft", "-f", "-"); err != nil {
+			t.Fatal(err)
+		}
+		byProgram += time.Since(start)
+		if i == 0 && !slices.Contains(elements(t), p) {
+			t.Errorf("%s is not in the kernel", p)
+		}
+	}
+	t.Logf("a port is added in %s by netlink, in %s by the program nft", byNetlink/n, byProgram/n)
+	eventually(t, "what somebody else added is removed", func() bool { return slices.Equal(elements(t), r.store.List()) })
+}
+
+func TestRulesAppliedBehindItsBackAreFilled(t *testing.T) {
+	clean(t)
+	r := startLabPortSet(t)
+	p := ports("10.77.2.2:49677 [fd77:2::2]:49677")
+	for _, p := range p {
+		if _, err := r.store.Learn(p); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := r.add(p[0]); !errors.Is(err, ErrNotApplied) {
+		t.Errorf("without rules: error %v", err)
+	}
+	if err := <-r.reports; !errors.Is(err, ErrNotApplied) {
+		t.Errorf("reported %v", err)
+	}
+	for _, change := range []string{"applied", "applied again", "flushed"} {
+		if change == "flushed" {
+			sh(t, "nft flush set inet nspiproxy learnt4")
+		} else {
+			apply(t, tproxy(t, "open"), "10.77.2.9:1")
+		}
+		start := time.Now()
+		eventually(t, change, func() bool { return slices.Equal(elements(t), p) })
+		t.Logf("%s: filled after %s", change, time.Since(start))
+	}
+	if err := <-r.reports; err != nil || len(r.reports) != 0 {
+		t.Errorf("reported %v and %d more", err, len(r.reports))
+	}
+}
+
+func TestKernelTakesAsManyPortsAsTheStore(t *testing.T) {
+	clean(t)
+	apply(t, tproxy(t, "open"), "")
+	r := startLabPortSet(t)
+	addr4, addr6 := netip.MustParseAddr("10.77.0.0"), netip.MustParseAddr("fd77:2::")
+	for range maxPorts / 4 {
+		addr4, addr6 = addr4.Next(), addr6.Next()
+		for _, a := range []netip.Addr{addr4, addr6} {
+			if _, _, err := r.store.Confirm(a, []uint16{49152, 49153}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	start := time.Now()
+	if err := r.sync(); err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%d ports in %s", maxPorts, time.Since(start))
+	start = time.Now()
+	if got, err := r.kernel.read(); err != nil || len(got) != maxPorts {
+		t.Errorf("read %d ports, error %v", len(got), err)
+	}
+	t.Logf("read in %s", time.Since(start))
+	r.sameElements(t)
+	for _, p := range r.store.List() {
+		if _, _, err := r.store.Confirm(p.Addr(), []uint16{49153, 49154}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := r.sync(); err != nil {
+		t.Fatal(err)
+	}
+	r.sameElements(t)
+	// The rules are put in force with as many, by a text for nft.
+	apply(t, tproxy(t, "open"), "")
+	if err := tproxy(t, "open").Apply(r.store.List()); err != nil {
+		t.Fatal(err)
+	}
+	r.sameElements(t)
+}
+
+func TestLearntPortIsTakenAndAForgottenOneLetsConnectionsLive(t *testing.T) {
+	const address = dcIPv4 + ":49677"
+	n := newNetwork(t)
+	dc := n.server.serve(t, address)
+	apply(t, tproxy(t, "open"), "")
+	startTPROXY(t)
+	r := startLabPortSet(t)
+	before := n.client.connect(t, address)
+	if err := before.echo(10); err != nil {
+		t.Fatal(err)
+	}
+	r.learn(t, netip.MustParseAddrPort(address))
+	if err := before.echo(10); !isReset(err) {
+		t.Errorf("a connection from before: error %v, want a reset", err)
+	}
+	proxied := n.client.connect(t, address)
+	if err := proxied.echo(10); err != nil || !strings.Contains(sh(t, "ss -Htan state established sport = 49677"), proxied.seen) {
+		t.Errorf("a connection from after: error %v, and the proxy does not have it", err)
+	}
+	if _, _, err := r.store.Confirm(netip.MustParseAddr(dcIPv4), nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.sync(); err != nil || len(elements(t)) != 0 {
+		t.Errorf("error %v, left %v", err, elements(t))
+	}
+	if err := proxied.echo(1 << 20); err != nil {
+		t.Errorf("the connection that the proxy has: %v", err)
+	}
+	proxied.Close()
+	_ = dc.end(t)
+}
+
+func TestLostRoutingIsNoticed(t *testing.T) {
+	for _, loss := range []string{
+		"ip -4 rule del pref 77", "ip -6 rule del pref 78", "ip -4 rule flush protocol 78",
+		"ip -4 route flush table 20051", "ip -6 route del local default dev lo table 20051",
+	} {
+		t.Run(loss, func(t *testing.T) {
+			clean(t)
+			p := tproxy(t, "open")
+			apply(t, p, "")
+			if err := p.checkRouting(); err != nil {
+				t.Fatal(err)
+			}
+			sh(t, loss)
+			if err := p.checkRouting(); !errors.Is(err, ErrNoRouting) {
+				t.Errorf("error %v", err)
+			}
+			apply(t, p, "")
+			if err := p.checkRouting(); err != nil {
+				t.Errorf("applied again: %v", err)
+			}
+		})
+	}
+}
+
+// ordinaryUser is what the program does with the kernel, for
+// TestOneCapabilityIsEnough: the arguments are listeners of a configuration.
+func ordinaryUser(listeners string) error {
+	p, err := parsePlan(listeners, "")
+	if err != nil {
+		return err
+	}
+	if os.Getuid() == 0 {
+		return errors.New("this is root")
+	}
+	if err := p.Apply(nil); err != nil {
+		return err
+	}
+	store := newPorts()
+	set := p.NewPortSet(store, func(error) {})
+	defer set.Close()
+	endpoint := netip.MustParseAddrPort("10.0.5.11:49677")
+	if _, err := store.Learn(endpoint); err != nil {
+		return err
+	}
+	done := make(chan error, 1)
+	set.Add(endpoint, func(err error) { done <- err })
+	if err := <-done; err != nil {
+		return err
+	}
+	fmt.Println("applied and added")
+	return nil
+}
+
+func TestOneCapabilityIsEnough(t *testing.T) {
+	clean(t)
+	folder, err := os.MkdirTemp("", "nspiproxy-user-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(folder)
+	if err := os.Chmod(folder, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	self, err := os.ReadFile("/proc/self/exe")
+	if err != nil {
+		t.Fatal(err)
+	}
+	program := filepath.Join(folder, "program")
+	if err := os.WriteFile(program, self, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	asUser := func(capabilities string) string {
+		cmd := exec.Command("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--no-new-privs",
+			"--bounding-set=-all"+capabilities, "--inh-caps=-all"+capabilities, "--ambient-caps=-all"+capabilities, program, listenersOf("tproxy-both"))
+		cmd.Env = []string{"PATH=/usr/bin:/bin", roleVariable + "=" + roleUser}
+		out, _ := cmd.CombinedOutput()
+		return string(out)
+	}
+	contains(t, asUser(""), "(CAP_NET_ADMIN is needed, as an ambient capability for a user other than root)")
+	contains(t, asUser(",+net_bind_service"), "(CAP_NET_ADMIN is needed")
+	contains(t, asUser(",+net_admin"), "applied and added")
+	if got := elements(t); !slices.Equal(got, ports("10.0.5.11:49677")) {
+		t.Errorf("in the kernel: %v", got)
+	}
+}
