@@ -11,7 +11,7 @@ import (
 	"github.com/nspiproxy/nspiproxy/rpcparse/nspi"
 )
 
-const unlimited = "default: {limit: unlimited}"
+const unlimited = "policy: {default: {limit: unlimited}}\n"
 
 // TestPoolGivesNewAssociationsToTheDomainControllerWithTheFewestSessions, from whatever machine and by whatever family they
 // come.

@@ -16,7 +16,7 @@ func TestPoolLimitsAnAccountOnDifferentMachines(t *testing.T) {
 		granted int
 	}{{"backend", 2 * limit}, {"all", limit}} {
 		t.Run(c.scope, func(t *testing.T) {
-			s := startPool(t, DCOptions{}, fmt.Sprintf("scope: %s\n  default: {limit: %d}", c.scope, limit))
+			s := startPool(t, DCOptions{}, fmt.Sprintf("policy: {scope: %s, default: {limit: %d}}\n", c.scope, limit))
 			clients := [2]*Impacket{StartImpacketOn(t, s.Clients[0]), StartImpacketOn(t, s.Clients[1])}
 			for n := range c.granted { // one association after the other, each on the emptier domain controller
 				conn := fmt.Sprint("c", n)

@@ -29,9 +29,6 @@ const (
 	deadPause = 20 * time.Millisecond
 )
 
-// serverGUID is what a domain controller calls itself in its answer to NspiBind. It has another one after a restart.
-type serverGUID [nspi.GUIDSize]byte
-
 // death is the end of a domain controller's process.
 type death struct {
 	who         serverGUID
@@ -102,26 +99,6 @@ func (l *load) killAndRestart(t *testing.T, n, port int) {
 	if d.lost < loadHolders/4 || d.latest > promptEnd {
 		t.Errorf("%d clients of %s have lost their connections, the last one after %s", d.lost, name, d.latest)
 	}
-}
-
-// guidOf asks a domain controller, past the proxy, what it calls itself.
-func guidOf(t *testing.T, from *Machine, dc *DC) (id serverGUID) {
-	t.Helper()
-	address := hostPort(dc.Address, nspiPort(t, from, dc.Address))
-	conn, err := rpcclient.Dial(address, rpcclient.Options{Connect: from.Dial})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	stub, err := conn.Call(nspi.OpnumBind, conn.BindRequest())
-	if err != nil {
-		t.Fatal(err)
-	}
-	r, err := nspi.ParseBindResponse(stub, nspi.NDR, rpcparse.LittleEndian)
-	if err != nil || !r.HasGUID {
-		t.Fatalf("%+v, %v", r, err)
-	}
-	return r.GUID
 }
 
 func startLoad(t *testing.T, s *poolStage) *load {

@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"github.com/nspiproxy/nspiproxy/internal/lab/rawnspi"
+	"github.com/nspiproxy/nspiproxy/rpcparse"
+	"github.com/nspiproxy/nspiproxy/rpcparse/nspi"
 )
 
 // poolStage is one address of the router's in front of two domain controllers, dc1 and dc2, in the order of the network.
@@ -21,30 +23,28 @@ type poolStage struct {
 	proxy *Proxy
 }
 
-// poolConfig is the configuration of docs/deploy-forward.md for several domain controllers, with an address for each family. Its
-// %s is for what a test adds to the section policy.
+// poolConfig is the configuration of docs/deploy-forward.md for several domain controllers, in both families on both sides, and
+// without its sections policy and health.
 const poolConfig = `version: 1
 listeners:
   - {name: gc, mode: forward, address: 10.77.9.2, backends: [dc1, dc2]}
   - {name: gc6, mode: forward, address: "fd77:9::2", backends: [dc1, dc2]}
 backends:
   - {name: dc1, address: 10.77.2.2}
-  - {name: dc2, address: 10.77.4.2}
-policy:
-  %s
+  - {name: dc2, address: "fd77:4::2"}
 metrics: {address: 127.0.0.1:9135}
 `
 
-// startPool starts two domain controllers of the same options, each on a machine of its own, and the proxy in front of them, and
-// returns when it knows where NSPI is on both.
-func startPool(t *testing.T, o DCOptions, policy string) *poolStage {
+// startPool starts two domain controllers of the same options, each on a machine of its own, and the proxy in front of them, with
+// the given sections in its configuration. It returns when the proxy knows where NSPI is on both.
+func startPool(t *testing.T, o DCOptions, sections string) *poolStage {
 	t.Helper()
 	s := &poolStage{Network: StartNetwork(t)}
 	for i, machine := range s.DCs {
 		o.On = machine
 		s.dcs[i] = StartDC(t, o)
 	}
-	s.proxy = StartProxy(t, ProxyOptions{On: s.Router, OrdinaryUser: true, Config: fmt.Sprintf(poolConfig, policy)})
+	s.proxy = StartProxy(t, ProxyOptions{On: s.Router, OrdinaryUser: true, Config: poolConfig + sections})
 	waitForPorts(t, s.proxy, "dc1", "dc2")
 	return s
 }
@@ -137,6 +137,35 @@ func nspiPort(t *testing.T, from *Machine, address string) int {
 		t.Fatal(err)
 	}
 	return int(port)
+}
+
+// serverGUID is what a domain controller calls itself in its answer to NspiBind. It has another one after a restart.
+type serverGUID [nspi.GUIDSize]byte
+
+// bindWhere opens a session in a new association, and returns who has it.
+func bindWhere(t *testing.T, c *rawnspi.Client) serverGUID {
+	t.Helper()
+	if err := c.Bind(0); err != nil {
+		t.Fatal(err)
+	}
+	stub := nspi.AppendBindRequest(nil, nspi.BindRequest{CodePage: 1252, HasGUID: true}, nspi.NDR, rpcparse.LittleEndian)
+	answer, _, err := c.Call(nspi.OpnumBind, stub)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := nspi.ParseBindResponse(answer, nspi.NDR, rpcparse.LittleEndian)
+	if err != nil || !r.Granted() || !r.HasGUID {
+		t.Fatalf("NspiBind: %+v, %v", r, err)
+	}
+	return r.GUID
+}
+
+// guidOf asks a domain controller, past the proxy, what it calls itself.
+func guidOf(t *testing.T, from *Machine, dc *DC) serverGUID {
+	t.Helper()
+	c := dialRouted(t, from, netip.MustParseAddr(dc.Address), netip.Addr{})
+	defer c.Close()
+	return bindWhere(t, c)
 }
 
 // warnings are the log's records that are worth somebody's attention, as text.
