@@ -4,10 +4,8 @@ package lab
 
 import (
 	"fmt"
-	"net"
 	"net/netip"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -177,5 +175,3 @@ func (p *Proxy) warnings() (all []string) {
 	}
 	return all
 }
-
-func hostPort(host string, port int) string { return net.JoinHostPort(host, strconv.Itoa(port)) }
