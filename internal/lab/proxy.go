@@ -32,6 +32,9 @@ type ProxyOptions struct {
 
 	// Sections listeners and backends, instead of those for one listener "front" in mode forward on Front, before DC or Samba.
 	Listeners string
+	// Config is the whole configuration, instead of all that is above but On, OrdinaryUser and Folder. Its log is one of JSON, and
+	// its metrics are where the others' are.
+	Config string
 }
 
 // Proxy is a running "nspiproxy serve". It ends with the test, in order, and must do so without an error, a data race
@@ -111,6 +114,9 @@ func (o ProxyOptions) metricsAddress() string {
 }
 
 func (o ProxyOptions) yaml() string {
+	if o.Config != "" {
+		return o.Config
+	}
 	return fmt.Sprintf(`version: 1
 %s
 policy:
