@@ -35,7 +35,8 @@ type Server struct {
 	directory *directory.Directory // nil: none
 
 	controllers  *backend.Set
-	interception *interception // nil: no listener is transparent
+	also         map[netip.Addr]string // further addresses of domain controllers, with their names
+	interception *interception         // nil: no listener is transparent
 	attending    sync.WaitGroup
 	leave        context.CancelFunc // ends the attending to domain controllers
 }
@@ -60,6 +61,7 @@ func New(config *policy.Config, o Options) (*Server, error) {
 		table:    session.NewTable(session.Options{Now: time.Now}),
 		metrics:  newMetrics(),
 		forwards: make(map[string]*forward),
+		also:     make(map[netip.Addr]string),
 	}
 	s.recorder = newRecorder(o.Log, time.Now, s.metrics.lost.Inc)
 	s.controllers = s.newControllers(o.Prober)
@@ -76,7 +78,7 @@ func New(config *policy.Config, o Options) (*Server, error) {
 		return nil, err
 	}
 	s.group = group
-	s.metrics.registry.MustRegister(relayCollector{group: group, table: s.table}, controllerCollector{set: s.controllers, table: s.table})
+	s.metrics.registry.MustRegister(relayCollector{group: group, table: s.table}, controllerCollector{server: s})
 	return s, nil
 }
 
