@@ -21,7 +21,7 @@ func TestDomainControllersOfOneNameDoNotSpoilTheMetrics(t *testing.T) {
 	}})
 	table := session.NewTable(session.Options{Now: time.Now})
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(controllerCollector{set: set, table: table})
+	registry.MustRegister(controllerCollector{server: &Server{controllers: set, table: table}})
 	if n, err := testutil.GatherAndCount(registry, "nspiproxy_backend_sessions"); err != nil || n != 1 {
 		t.Errorf("%d sums of sessions, %v", n, err)
 	}

@@ -36,7 +36,8 @@ type Server struct {
 	directory *directory.Directory // nil: none
 
 	controllers  *backend.Set
-	interception *interception // nil: no listener is transparent
+	also         map[netip.Addr]string // further addresses of domain controllers, with their names
+	interception *interception         // nil: no listener is transparent
 	attending    sync.WaitGroup
 	leave        context.CancelFunc // ends the attending to domain controllers
 }
@@ -61,6 +62,7 @@ func New(config *policy.Config, o Options) (*Server, error) {
 		table:    session.NewTable(session.Options{Now: time.Now}),
 		metrics:  newMetrics(),
 		forwards: make(map[string]*forward),
+		also:     make(map[netip.Addr]string),
 	}
 	for _, b := range config.Backends {
 		s.metrics.backends.label(b.Name) // these have theirs, whoever comes first
@@ -80,7 +82,7 @@ func New(config *policy.Config, o Options) (*Server, error) {
 		return nil, err
 	}
 	s.group = group
-	s.metrics.registry.MustRegister(relayCollector{group: group, table: s.table}, controllerCollector{set: s.controllers, table: s.table})
+	s.metrics.registry.MustRegister(relayCollector{group: group, table: s.table}, controllerCollector{server: s})
 	return s, nil
 }
 

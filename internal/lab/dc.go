@@ -3,6 +3,7 @@ package lab
 import (
 	"bufio"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/netip"
 	"os"
@@ -35,11 +36,13 @@ type DCOptions struct {
 	NSPIPort  int           // 0: the system chooses
 	MorePorts int           // further ports for NSPI
 	Anonymous bool          // grant NspiBind without authentication, which real ones refuse
+	Limit     int           // sessions per user; 0: any number
 	BindDelay time.Duration // how long NspiBind takes
 	MapDelay  time.Duration // how long the endpoint mapper takes for each answer
 }
 
-// DC is a domain controller in a process of its own. Its own limit is out of the way: the lab is about the proxy's.
+// DC is a domain controller in a process of its own. Unless told otherwise its own limit is out of the way: the lab is about
+// the proxy's.
 type DC struct {
 	*Process
 	Address  string
@@ -54,6 +57,7 @@ type DCCount struct {
 	Sessions    int // live sessions
 	Connections int // open connections, the endpoint mapper's among them
 	Binds       int // NspiBind requests that have arrived since it started
+	Maps        int // questions to the endpoint mapper that it has begun to work on since then
 }
 
 // DCPeers are the clients that the domain controller knows of at one moment, by their ends of their connections.
@@ -123,6 +127,18 @@ func (d *DC) Count(t testing.TB) (c DCCount) { t.Helper(); d.ask(t, askCount, &c
 
 // Peers asks the domain controller who is connected.
 func (d *DC) Peers(t testing.TB) (p DCPeers) { t.Helper(); d.ask(t, askPeers, &p); return p }
+
+// Slow is how long NspiBind and each answer of the endpoint mapper take from now on, calls that wait already excepted. A
+// restart does not change it.
+func (d *DC) Slow(t testing.TB, bind, mapper time.Duration) {
+	t.Helper()
+	d.options.BindDelay, d.options.MapDelay = bind, mapper
+	var done bool
+	d.ask(t, fmt.Sprint(askSlow, " ", int64(bind), " ", int64(mapper)), &done)
+	if !done {
+		t.Fatal("dc: it does not get slow")
+	}
+}
 
 func (d *DC) ask(t testing.TB, question string, into any) {
 	t.Helper()

@@ -2,9 +2,11 @@ package lab
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"github.com/nspiproxy/nspiproxy/internal/simdc"
@@ -17,6 +19,7 @@ import (
 const (
 	askCount = "count" // a DCCount
 	askPeers = "peers" // a DCPeers
+	askSlow  = "slow"  // with how long NspiBind and the endpoint mapper take, in nanoseconds; true
 )
 
 // serveDC is the domain controller's process, until its standard input ends.
@@ -33,7 +36,9 @@ func runDC(options string) error {
 	if err := json.Unmarshal([]byte(options), &o); err != nil {
 		return err
 	}
-	dc, err := simdc.Start(o.config())
+	var p pace
+	p.set(o.BindDelay, o.MapDelay)
+	dc, err := simdc.Start(o.config(&p))
 	if err != nil {
 		return err
 	}
@@ -41,27 +46,35 @@ func runDC(options string) error {
 	out := json.NewEncoder(os.Stdout)
 	lines := bufio.NewScanner(os.Stdin)
 	for lines.Scan() {
-		if err := out.Encode(answerAbout(dc, lines.Text())); err != nil {
+		if err := out.Encode(answerAbout(dc, &p, lines.Text())); err != nil {
 			return err
 		}
 	}
 	return lines.Err()
 }
 
-func answerAbout(dc *simdc.Server, question string) any {
+func answerAbout(dc *simdc.Server, p *pace, question string) any {
+	var bind, mapper time.Duration
 	switch question {
 	case askCount:
-		return DCCount{Sessions: dc.TotalSessions(), Connections: dc.Connections(), Binds: dc.Requests()[nspi.OpnumBind]}
+		return DCCount{
+			Sessions: dc.TotalSessions(), Connections: dc.Connections(),
+			Binds: dc.Requests()[nspi.OpnumBind], Maps: int(p.maps.Load()),
+		}
 	case askPeers:
 		return DCPeers{Connections: dc.Peers(), Sessions: dc.SessionPeers()}
+	}
+	if n, err := fmt.Sscanf(question, askSlow+" %d %d", &bind, &mapper); err == nil && n == 2 {
+		p.set(bind, mapper)
+		return true
 	}
 	return nil
 }
 
-func (o DCOptions) config() simdc.Config {
+func (o DCOptions) config(p *pace) simdc.Config {
 	c := simdc.Config{
 		Address: o.Address, EPMPort: portEPM, NSPIPort: o.NSPIPort, MorePorts: o.MorePorts,
-		Domain: Domain, Limit: -1, AnonymousBind: o.Anonymous, Delay: o.delay,
+		Domain: Domain, Limit: cmp.Or(o.Limit, -1), AnonymousBind: o.Anonymous, Delay: p.delay,
 		Users: []simdc.User{{Name: Alice.Name, Password: Alice.Password}, {Name: Bob.Name, Password: Bob.Password}},
 	}
 	if o.Address6 != "" {
@@ -70,12 +83,24 @@ func (o DCOptions) config() simdc.Config {
 	return c
 }
 
-func (o DCOptions) delay(iface rpcparse.SyntaxID, opnum uint16) time.Duration {
+// pace is how long calls take.
+type pace struct {
+	bind, mapper atomic.Int64 // time.Duration
+	maps         atomic.Int64 // calls to the endpoint mapper
+}
+
+func (p *pace) set(bind, mapper time.Duration) {
+	p.bind.Store(int64(bind))
+	p.mapper.Store(int64(mapper))
+}
+
+func (p *pace) delay(iface rpcparse.SyntaxID, opnum uint16) time.Duration {
 	switch {
 	case iface == nspi.Interface && opnum == nspi.OpnumBind:
-		return o.BindDelay
+		return time.Duration(p.bind.Load())
 	case iface == tower.EPMInterface:
-		return o.MapDelay
+		p.maps.Add(1)
+		return time.Duration(p.mapper.Load())
 	}
 	return 0
 }

@@ -37,6 +37,7 @@ type Login struct {
 const (
 	KindStatus = "status" // the method returned an error code
 	KindFault  = "fault"  // a fault PDU
+	KindNak    = "nak"    // a bind_nak
 	KindClosed = "closed" // the connection ended
 )
 

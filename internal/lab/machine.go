@@ -168,3 +168,5 @@ func (m *Machine) mapPort(address string) (uint16, error) {
 	defer conn.Close()
 	return rawnspi.New(conn).MapPort()
 }
+
+func hostPort(host string, port int) string { return net.JoinHostPort(host, strconv.Itoa(port)) }

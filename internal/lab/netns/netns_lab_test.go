@@ -8,6 +8,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 )
 
 func open(t *testing.T) *Namespace {
@@ -112,6 +113,11 @@ func TestSocketsBelongToTheNamespace(t *testing.T) {
 		c.Close()
 		t.Error("connected to a port that nobody listens on")
 	}
+	receiver, err := a.ListenUDP("10.77.1.1:9")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer receiver.Close()
 	udp, err := b.DialUDP("10.77.1.1:9")
 	if err != nil {
 		t.Fatal(err)
@@ -119,6 +125,14 @@ func TestSocketsBelongToTheNamespace(t *testing.T) {
 	defer udp.Close()
 	if got := udp.LocalAddr().String(); !strings.HasPrefix(got, "10.77.1.2:") {
 		t.Errorf("UDP is sent from %s", got)
+	}
+	if _, err := udp.Write([]byte("hello")); err != nil {
+		t.Fatal(err)
+	}
+	_ = receiver.SetReadDeadline(time.Now().Add(dialTimeout))
+	text := make([]byte, 16)
+	if n, from, err := receiver.ReadFromUDPAddrPort(text); err != nil || string(text[:n]) != "hello" || from.String() != udp.LocalAddr().String() {
+		t.Errorf("received %q from %s, %v", text[:n], from, err)
 	}
 }
 
@@ -153,6 +167,9 @@ func TestFailuresTellWhatTheProgramSaid(t *testing.T) {
 		}
 		if _, err := n.Listen(address); err == nil {
 			t.Errorf("listens on %s", address)
+		}
+		if _, err := n.ListenUDP(address); err == nil {
+			t.Errorf("listens on %s by UDP", address)
 		}
 	}
 }

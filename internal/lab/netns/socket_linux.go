@@ -55,3 +55,16 @@ func (n *Namespace) Listen(address string) (l *net.TCPListener, err error) {
 	})
 	return l, err
 }
+
+// ListenUDP receives datagrams in the namespace, on an IP address and port.
+func (n *Namespace) ListenUDP(address string) (conn *net.UDPConn, err error) {
+	at, err := netip.ParseAddrPort(address)
+	if err != nil {
+		return nil, err
+	}
+	err = n.Do(func() (err error) {
+		conn, err = net.ListenUDP("udp", net.UDPAddrFromAddrPort(at))
+		return err
+	})
+	return conn, err
+}

@@ -64,7 +64,7 @@ func (c *Client) Release() { c.in, c.out = reader{framer: c.in.framer}, nil }
 func (c *Client) Bind(group uint32) error { return c.bind(nspi.Interface, group) }
 
 func (c *Client) bind(iface rpcparse.SyntaxID, group uint32) error {
-	pdu, err := rpcparse.AppendBind(c.out[:0], bindPDU(iface, c.nextCall(), group))
+	pdu, err := rpcparse.AppendBind(c.out[:0], BindPDU(iface, c.nextCall(), group))
 	if err != nil {
 		return err
 	}
@@ -87,8 +87,8 @@ func (c *Client) bind(iface rpcparse.SyntaxID, group uint32) error {
 	return nil
 }
 
-// bindPDU offers iface with NDR as context 0.
-func bindPDU(iface rpcparse.SyntaxID, call, group uint32) rpcparse.Bind {
+// BindPDU is a bind that offers iface with NDR as context 0.
+func BindPDU(iface rpcparse.SyntaxID, call, group uint32) rpcparse.Bind {
 	return rpcparse.Bind{
 		Header:      header(rpcparse.PTypeBind, call),
 		MaxXmitFrag: MaxFragment, MaxRecvFrag: MaxFragment, AssocGroupID: group,
