@@ -42,6 +42,11 @@ func (l *Listener) LeadsTo(a netip.Addr) bool {
 	return slices.ContainsFunc(l.Destinations, func(p netip.Prefix) bool { return p.Contains(a) })
 }
 
+// LeadsTo reports whether a transparent listener takes connections to a.
+func (c *Config) LeadsTo(a netip.Addr) bool {
+	return slices.ContainsFunc(c.Listeners, func(l Listener) bool { return l.LeadsTo(a) })
+}
+
 // TransparentListeners returns the listeners that take connections to the
 // domain controllers' own addresses.
 func (c *Config) TransparentListeners() []*Listener {

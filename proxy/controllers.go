@@ -25,6 +25,15 @@ func (s *Server) newControllers(prober backend.Prober) *backend.Set {
 			Name: b.Name, Address: b.Address, SRV: string(b.SRV), DNSServer: b.DNSServer, NSPIPort: b.NSPIPort, EPMPort: b.EPMPort,
 		})
 	}
+	for i := range s.config.Backends {
+		b := &s.config.Backends[i]
+		for _, a := range b.Also {
+			if s.config.LeadsTo(a) {
+				o.Backends = append(o.Backends, backend.Backend{Name: a.String(), Address: a, NSPIPort: b.NSPIPort, EPMPort: b.EPMPort})
+				s.also[a] = b.Name
+			}
+		}
+	}
 	return backend.New(o)
 }
 
@@ -37,7 +46,7 @@ func (s *Server) silent(addr netip.Addr, silentFor time.Duration) {
 
 // endpointsTold is told where NSPI is on a domain controller.
 func (s *Server) endpointsTold(dc *backend.DC, ports []uint16) {
-	if s.interception != nil && s.interception.covers(dc.Addr) {
+	if s.interception != nil && s.config.LeadsTo(dc.Addr) {
 		s.interception.confirm(dc, ports)
 	}
 }
@@ -53,5 +62,16 @@ func (s *Server) scope(dc *backend.DC) string {
 	if s.config.Policy.Scope == policy.ScopeAll {
 		return string(policy.ScopeAll)
 	}
-	return dc.Name
+	return s.nameOf(dc, dc.Name)
+}
+
+// nameOf is the configured name of the domain controller that has dc's address
+// beside its first one, or else own. Each of its addresses is looked after as a
+// domain controller by itself, because one may be reached when another is not;
+// for rules, counting and logs they are one.
+func (s *Server) nameOf(dc *backend.DC, own string) string {
+	if name, ok := s.also[dc.Addr]; ok {
+		return name
+	}
+	return own
 }

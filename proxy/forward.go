@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"fmt"
 	"net/netip"
 
 	"github.com/nspiproxy/nspiproxy/policy"
@@ -80,6 +81,7 @@ func (v *forward) open(port uint16, p place) (uint16, error) {
 	if err != nil {
 		return 0, err
 	}
+	v.server.own.Store(l.Addr(), nil)
 	v.server.log.Info().Str("event", "listening").Str("listener", v.listener.Name).Strs("backends", v.listener.BackendNames()).
 		Stringer("address", l.Addr()).Stringer("target", p).Msg("listening")
 	return l.Addr().Port(), nil
@@ -114,6 +116,9 @@ func (v *forward) route(c *relay.Conn, p place, attempt int) relay.Route {
 		return relay.Route{}
 	}
 	server := p.on(dc)
+	if v.server.isItself(dc, server) {
+		return relay.Route{}
+	}
 	i := v.server.newInspector(c, v.listener, dc, server)
 	if v.pool != nil {
 		i.pool, i.tried = v.pool, tried
@@ -123,6 +128,18 @@ func (v *forward) route(c *relay.Conn, p place, attempt int) relay.Route {
 		i.mapper = &endpointRewriter{note: i.noteEndpoint, portFor: func(e tower.Endpoint) (uint16, error) { return v.portFor(dc, e) }}
 	}
 	return relay.Route{Handler: i, Server: server}
+}
+
+// isItself reports whether what would be connected to for dc is a listener of the
+// proxy, as where DNS names the proxy to clients by the records that it finds its
+// domain controllers by. The connection would come back and be led there again,
+// until no descriptor is left.
+func (s *Server) isItself(dc *backend.DC, server netip.AddrPort) bool {
+	_, own := s.own.Load(server)
+	if own {
+		s.recorder.note("backend.itself", dc.Config, fmt.Sprintf("%s is not used as a domain controller: %v is this proxy itself", dc.Name, server))
+	}
+	return own
 }
 
 // portFor returns the proxy's port for an endpoint of dc.

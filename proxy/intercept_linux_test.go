@@ -80,3 +80,15 @@ func TestConnectionThatIsBoundToFailIsRefusedAtOnce(t *testing.T) {
 		t.Error("the host refuses connections, so its endpoint mapper may be back at any moment")
 	}
 }
+
+// A destination that is one address is a domain controller: where NSPI is on it
+// must be known before the first client asks, who may not ask through the proxy.
+func TestSingleDestinationsAreWatchedFromTheStart(t *testing.T) {
+	s := newInterceptStage(t, "127.56.1.0/24", "127.56.0.1/32", "127.56.0.2/32")
+	s.eventually("both are watched", func() bool { return len(s.proxy.controllers.All()) == 2 })
+	for _, dc := range s.proxy.controllers.All() {
+		if name := dc.Addr.String(); name != "127.56.0.1" && name != "127.56.0.2" {
+			t.Errorf("%s is watched", name)
+		}
+	}
+}

@@ -3,7 +3,6 @@ package proxy
 import (
 	"context"
 	"net/netip"
-	"slices"
 	"time"
 
 	"github.com/nspiproxy/nspiproxy/policy"
@@ -30,7 +29,7 @@ func (s *Server) newInterception() *interception {
 	}
 	n.ports = transparent.OpenPorts(string(s.config.Transparent.StateFile), n.reportState)
 	for _, ap := range n.ports.List() {
-		if !n.covers(ap.Addr()) {
+		if !s.config.LeadsTo(ap.Addr()) {
 			_, _, _ = n.ports.Confirm(ap.Addr(), nil) // fails for too many ports only
 		}
 	}
@@ -38,21 +37,20 @@ func (s *Server) newInterception() *interception {
 	return n
 }
 
-// covers reports whether connections to an address are intercepted.
-func (n *interception) covers(addr netip.Addr) bool {
-	return slices.ContainsFunc(n.listeners, func(l *policy.Listener) bool { return l.LeadsTo(addr) })
-}
-
 // watchKnown asks the endpoint mappers of the domain controllers that are known
-// from an earlier run, so that what has changed meanwhile is found out without a
-// client.
+// without a client: from an earlier run, which may be wrong by now, and from
+// destinations that are single addresses. Other destinations are networks, in
+// which clients show where domain controllers are.
 func (n *interception) watchKnown(ctx context.Context) {
 	tick := time.NewTicker(10 * time.Millisecond) // until the set of domain controllers is at work, which is at once
 	defer tick.Stop()
-	known := n.ports.List()
+	known, working := n.known(), false
 	for len(known) > 0 {
-		if n.server.controllers.Watch(n.server.controllers.At(known[0].Addr())) {
-			known = known[1:]
+		if n.server.controllers.Watch(n.server.controllers.At(known[0])) {
+			working = true
+		}
+		if working {
+			known = known[1:] // or there are too many
 			continue
 		}
 		select {
@@ -61,6 +59,22 @@ func (n *interception) watchKnown(ctx context.Context) {
 			return
 		}
 	}
+}
+
+// known returns the addresses of domain controllers that are known without a
+// client.
+func (n *interception) known() (list []netip.Addr) {
+	for _, l := range n.listeners {
+		for _, d := range l.Destinations {
+			if d.IsSingleIP() {
+				list = append(list, d.Addr())
+			}
+		}
+	}
+	for _, ap := range n.ports.List() {
+		list = append(list, ap.Addr())
+	}
+	return list
 }
 
 // learn begins to intercept a port of dc on which NSPI is. If connections to it
@@ -112,10 +126,10 @@ func (n *interception) failed(dc *backend.DC, err error) {
 func (n *interception) learner(i *inspector) *portLearner {
 	return &portLearner{
 		learn: func(port uint16, done func()) bool { return n.learn(i.dc, port, done) },
+		watch: func() { n.server.controllers.Watch(i.dc) }, // what the client was told, the proxy asks itself
 		note: func(note endpointNote) {
 			if note == noteProtected {
 				note = notePrivate
-				n.server.controllers.Watch(i.dc) // what the client was told, the proxy asks itself
 			}
 			i.noteEndpoint(note)
 		},

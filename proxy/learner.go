@@ -19,6 +19,9 @@ type portLearner struct {
 	// known, learn returns true and calls done, from any goroutine, when the port
 	// is intercepted or cannot be.
 	learn func(port uint16, done func()) (fresh bool)
+	// watch has the proxy ask the endpoint mapper itself. It is called when the
+	// client may know more of an answer than is learnt from it.
+	watch func()
 	// note tells what could not be done with an answer.
 	note func(endpointNote)
 	// wake makes the relay ask again.
@@ -32,6 +35,7 @@ type portLearner struct {
 // answer handles one fragment of a response to call k.
 func (l *portLearner) answer(k *rpcparse.Call, h rpcparse.Header, pdu []byte) relay.Verdict {
 	if k.Protected() {
+		l.watch()
 		l.note(noteProtected)
 		return relay.Verdict{}
 	}
@@ -40,6 +44,7 @@ func (l *portLearner) answer(k *rpcparse.Call, h rpcparse.Header, pdu []byte) re
 	case h.First() && h.Last():
 		return l.whole(k, h, part)
 	case h.First():
+		l.watch() // the client has this before the end, and may see to it that the end never gets here
 		l.stub, l.call = append(l.stub[:0], part...), h.CallID
 		return relay.Verdict{}
 	case l.stub == nil || h.CallID != l.call:
@@ -63,6 +68,7 @@ func (l *portLearner) whole(k *rpcparse.Call, h rpcparse.Header, stub []byte) re
 	syntax, ok := towerSyntax(k.Context)
 	towers, err := walk(k.Opnum, stub, syntax, h.Order())
 	if !ok || err != nil {
+		l.watch()
 		l.note(noteMalformed)
 		return relay.Verdict{}
 	}

@@ -14,10 +14,11 @@ import (
 // studio is a learner with what it has told.
 type studio struct {
 	portLearner
-	known []uint16
-	done  []func()
-	notes []endpointNote
-	woken int
+	known   []uint16
+	done    []func()
+	notes   []endpointNote
+	watched int
+	woken   int
 }
 
 func newStudio(known ...uint16) *studio {
@@ -30,8 +31,9 @@ func newStudio(known ...uint16) *studio {
 			s.known, s.done = append(s.known, port), append(s.done, done)
 			return true
 		},
-		note: func(n endpointNote) { s.notes = append(s.notes, n) },
-		wake: func() { s.woken++ },
+		watch: func() { s.watched++ },
+		note:  func(n endpointNote) { s.notes = append(s.notes, n) },
+		wake:  func() { s.woken++ },
 	}
 	return s
 }
@@ -152,6 +154,25 @@ func TestAnswerThatCannotBeReadPassesAndIsReported(t *testing.T) {
 		if s.stub != nil {
 			t.Errorf("%s: %d bytes are kept", name, len(s.stub))
 		}
+		if s.watched == 0 {
+			t.Errorf("%s: nobody asks the endpoint mapper what the client was told", name)
+		}
+	}
+}
+
+// A client that wants to keep a port to itself reads the first fragment, which
+// names it, and lets the others stand in line.
+func TestAnswerOfWhichOnlyTheFirstFragmentComesHasTheEndpointMapperAsked(t *testing.T) {
+	s := newStudio()
+	pdu, err := rpcparse.AppendResponse(nil, rpcparse.Response{
+		Header: rpcparse.Header{Type: rpcparse.PTypeResponse, Drep: rpcparse.DrepLittleEndian, CallID: 7, Flags: first},
+		Stub:   mapAnswer(t, nspi.Interface, 49153)[:100]})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h, _ := rpcparse.ParseHeader(pdu)
+	if a := s.answer(mapCall(rpcparse.LevelNone), h, pdu).Action; a != relay.Forward || s.watched != 1 {
+		t.Errorf("%v, asked %d times", a, s.watched)
 	}
 }
 

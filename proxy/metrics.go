@@ -14,9 +14,11 @@ import (
 )
 
 // metrics are the counters of a [Server]. No label holds a user, a client or
-// any other text from the network: their number is bounded by the configuration.
+// any other text from the network: their number is bounded by the configuration,
+// and that of domain controllers by maxBackendLabels.
 type metrics struct {
 	registry     *prometheus.Registry
+	backends     backendLabels
 	binds        *prometheus.CounterVec
 	unbinds      *prometheus.CounterVec
 	refusals     *prometheus.CounterVec
@@ -71,7 +73,7 @@ func newMetrics() *metrics {
 }
 
 func (m *metrics) bindAnswered(backend string, e *rpcparse.Event) {
-	m.binds.WithLabelValues(backend, bindResult(e)).Inc()
+	m.binds.WithLabelValues(m.backends.label(backend), bindResult(e)).Inc()
 }
 
 func bindResult(e *rpcparse.Event) string {
@@ -94,11 +96,11 @@ func (m *metrics) unbindAnswered(backend string, e *rpcparse.Event) {
 	case e.Fault != 0:
 		result = resultFaulted
 	}
-	m.unbinds.WithLabelValues(backend, result).Inc()
+	m.unbinds.WithLabelValues(m.backends.label(backend), result).Inc()
 }
 
 func (m *metrics) refused(backend string, d policy.Decision) {
-	m.binds.WithLabelValues(backend, resultRefused).Inc()
+	m.binds.WithLabelValues(m.backends.label(backend), resultRefused).Inc()
 	m.overLimit(backend, d)
 }
 
@@ -107,7 +109,7 @@ func (m *metrics) overLimit(backend string, d policy.Decision) {
 	if d.DryRun {
 		dryRun = "true"
 	}
-	m.refusals.WithLabelValues(backend, d.Rule, dryRun).Inc()
+	m.refusals.WithLabelValues(m.backends.label(backend), d.Rule, dryRun).Inc()
 }
 
 func (m *metrics) failed(err error) { m.errors.WithLabelValues(classOf(err)).Inc() }

@@ -4,17 +4,13 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/nspiproxy/nspiproxy/proxy/backend"
-	"github.com/nspiproxy/nspiproxy/session"
 )
 
 // controllerCollector turns the states of domain controllers into metrics when
 // they are asked for. Their names are those of the configuration, of DNS, or
 // addresses in the configured destinations; how many are looked after is
 // bounded.
-type controllerCollector struct {
-	set   *backend.Set
-	table *session.Table
-}
+type controllerCollector struct{ server *Server }
 
 var (
 	descState       = desc("backend_state", "1 for the state that a domain controller is in.", "backend", "dc", "state")
@@ -32,9 +28,19 @@ func (c controllerCollector) Describe(ch chan<- *prometheus.Desc) {
 
 // Collect implements prometheus.Collector.
 func (c controllerCollector) Collect(ch chan<- prometheus.Metric) {
-	for _, dc := range c.set.All() {
+	shown := make(map[[2]string]bool)
+	for _, dc := range c.server.controllers.All() {
+		// One that has got another address in DNS is there twice while clients go
+		// to the old one: the first is the one that DNS names, and sessions are
+		// counted by name anyway.
+		id := [2]string{dc.Config, dc.Name}
+		if shown[id] {
+			continue
+		}
+		shown[id] = true
 		gauge := func(d *prometheus.Desc, v float64, labels ...string) {
-			ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, append([]string{dc.Config, dc.Name}, labels...)...)
+			labels = append([]string{c.server.nameOf(dc, dc.Config), dc.Name}, labels...)
+			ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
 		}
 		now := dc.State()
 		for _, state := range []backend.State{backend.Serving, backend.NotServing, backend.Unreachable} {
@@ -44,7 +50,7 @@ func (c controllerCollector) Collect(ch chan<- prometheus.Metric) {
 			}
 			gauge(descState, is, state.String())
 		}
-		load := c.table.Load(dc.Name)
+		load := c.server.table.Load(dc.Name)
 		gauge(descSessions, float64(load.Sessions))
 		gauge(descConnections, float64(load.Connections))
 		if r, ok := dc.LastProbe(); ok {

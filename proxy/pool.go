@@ -56,7 +56,8 @@ func (p *pool) choose(c *relay.Conn, where place, attempt int) (dc *backend.DC, 
 		return nil, nil
 	}
 	return p.server.controllers.Pick(p.members(), p.server.load, func(dc *backend.DC) bool {
-		return !where.on(dc).IsValid() || slices.Contains(tried, dc)
+		server := where.on(dc)
+		return !server.IsValid() || slices.Contains(tried, dc) || p.server.isItself(dc, server)
 	}), tried
 }
 

@@ -48,7 +48,7 @@ func newPoolStage(t *testing.T, n int, change func(*policy.Config)) *poolStage {
 	s.start(&config)
 	s.mapper = fmt.Sprintf("%v:%d", front.Address, front.EPMPort)
 	s.eventually("where NSPI is is known of all", func() bool {
-		return !slices.ContainsFunc(s.proxy.controllers.All(), func(dc *backend.DC) bool { return len(dc.NSPI()) == 0 })
+		return !slices.ContainsFunc(s.proxy.controllers.All(), func(dc *backend.DC) bool { return dc.Name != "itself" && len(dc.NSPI()) == 0 })
 	})
 	s.address = s.mapPort()
 	return s
@@ -233,6 +233,42 @@ func TestLimitCountsForEachDomainControllerOrForAll(t *testing.T) {
 			}
 			if granted != want {
 				t.Errorf("%d binds were granted on two domain controllers, want %d", granted, want)
+			}
+		})
+	}
+}
+
+// DNS names the proxy where clients find it by the same records as the proxy finds
+// domain controllers. What it would connect to is itself, and again, until there
+// is no descriptor left.
+func TestConnectionIsNotLedToTheProxyItself(t *testing.T) {
+	for name, itself := range map[string]func(*policy.Config){
+		"one of several": func(c *policy.Config) {
+			front := &c.Listeners[0]
+			c.Backends = append(c.Backends, policy.Backend{Name: "itself", Address: front.Address, EPMPort: front.EPMPort})
+			front.Backends = append(front.Backends, "itself")
+		},
+		"the only one": func(c *policy.Config) {
+			mirror := c.Listeners[0]
+			mirror.Name, mirror.Backend, mirror.Backends = "mirror", "itself", nil
+			mirror.EPMPort++
+			c.Backends = append(c.Backends, policy.Backend{Name: "itself", Address: mirror.Address, EPMPort: mirror.EPMPort})
+			c.Listeners = append(c.Listeners, mirror)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newPoolStage(t, 1, func(c *policy.Config) {
+				c.Relay.MaxConnections = 200
+				c.Health.EndpointInterval = time.Hour // asked once
+				itself(c)
+			})
+			s.eventually("it is reported", func() bool { return len(s.log.events("backend.itself")) == 1 })
+			for range 3 {
+				s.bind(rpcclient.Options{})
+			}
+			s.wantHeld(3)
+			if stats := s.proxy.group.Stats(); stats.Refused > 0 || stats.Accepted > 100 {
+				t.Errorf("%d connections were accepted, %d were over the cap", stats.Accepted, stats.Refused)
 			}
 		})
 	}

@@ -30,12 +30,14 @@ type Server struct {
 	metrics   *metrics
 	recorder  *recorder
 	forwards  map[string]*forward // by the listener's name
+	own       sync.Map            // netip.AddrPort on which forward listeners listen
 	http      *metricsServer
 	keys      *keyring
 	directory *directory.Directory // nil: none
 
 	controllers  *backend.Set
-	interception *interception // nil: no listener is transparent
+	also         map[netip.Addr]string // further addresses of domain controllers, with their names
+	interception *interception         // nil: no listener is transparent
 	attending    sync.WaitGroup
 	leave        context.CancelFunc // ends the attending to domain controllers
 }
@@ -60,6 +62,10 @@ func New(config *policy.Config, o Options) (*Server, error) {
 		table:    session.NewTable(session.Options{Now: time.Now}),
 		metrics:  newMetrics(),
 		forwards: make(map[string]*forward),
+		also:     make(map[netip.Addr]string),
+	}
+	for _, b := range config.Backends {
+		s.metrics.backends.label(b.Name) // these have theirs, whoever comes first
 	}
 	s.recorder = newRecorder(o.Log, time.Now, s.metrics.lost.Inc)
 	s.controllers = s.newControllers(o.Prober)
@@ -76,7 +82,7 @@ func New(config *policy.Config, o Options) (*Server, error) {
 		return nil, err
 	}
 	s.group = group
-	s.metrics.registry.MustRegister(relayCollector{group: group, table: s.table}, controllerCollector{set: s.controllers, table: s.table})
+	s.metrics.registry.MustRegister(relayCollector{group: group, table: s.table}, controllerCollector{server: s})
 	return s, nil
 }
 

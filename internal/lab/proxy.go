@@ -74,16 +74,21 @@ func StartProxy(t testing.TB, o ProxyOptions) *Proxy {
 	return p
 }
 
+// goRace makes the program fail when the race detector has found something, and spares the second that it waits at its end.
+const goRace = "GORACE=exitcode=66 atexit_sleep_ms=0"
+
+// file is the configuration.
+func (o ProxyOptions) file() string { return filepath.Join(o.Folder, "nspiproxy.yaml") }
+
 func (o ProxyOptions) command(t testing.TB) *exec.Cmd {
 	t.Helper()
-	file := filepath.Join(o.Folder, "nspiproxy.yaml")
-	writePrivate(t, file, []byte(o.yaml()))
-	line := []string{program(t), "serve", "--config", file}
+	writePrivate(t, o.file(), []byte(o.yaml()))
+	line := []string{program(t), "serve", "--config", o.file()}
 	if o.OrdinaryUser {
 		line = asOrdinaryUser(line)
 	}
 	cmd := o.On.command(line[0], line[1:]...)
-	cmd.Env = append(os.Environ(), "GORACE=exitcode=66")
+	cmd.Env = append(os.Environ(), goRace)
 	return cmd
 }
 

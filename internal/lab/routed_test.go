@@ -76,8 +76,14 @@ func checkSeen(t *testing.T, dc *DC, c *rawnspi.Client, want netip.Addr) {
 
 func TestRoutedAssociationsAreJoinedFromTheirOwnAddressOnly(t *testing.T) {
 	network := StartNetwork(t)
+	StartDC(t, DCOptions{On: network.DCs[0], Anonymous: true})
+	joinedFromOwnAddressOnly(t, network)
+}
+
+// joinedFromOwnAddressOnly joins an association on the first domain controller from its owner's address, and from three others.
+func joinedFromOwnAddressOnly(t *testing.T, network *Network) {
+	t.Helper()
 	dc, client := network.DCs[0], network.Clients[0]
-	StartDC(t, DCOptions{On: dc, Anonymous: true})
 	owner := dialRouted(t, client, dc.Address, netip.Addr{})
 	handle := bindSession(t, owner)
 	for _, c := range []struct {

@@ -26,7 +26,7 @@ type DC struct {
 
 	priority atomic.Uint32 // of its SRV record
 	ports    atomic.Pointer[[]uint16]
-	dialled  atomic.Uint32 // a port that a client's connection got through to, while none of NSPI is known
+	dialled  atomic.Uint32 // the latest port that a client got through to, but for the endpoint mapper's
 	probed   atomic.Pointer[Result]
 	state    atomic.Uint32 // health.state
 	troubled atomic.Bool   // a connect that succeeds would change something

@@ -35,14 +35,14 @@ func (s *Set) Watch(dc *DC) bool {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if other := s.current.Load().byAddr[dc.Addr]; other != nil && s.attended[other] != nil {
-		return true // under another name, by now
+	dc = s.At(dc.Addr) // it may be known by another name by now
+	if s.attended[dc] != nil {
+		return true
 	}
 	if s.running == nil || s.running.Err() != nil || len(s.watched) >= maxWatched {
 		return false
 	}
 	s.watched[dc.Addr] = dc
-	s.found.Remove(dc.Addr)
 	s.attend(dc)
 	s.arrange()
 	return true

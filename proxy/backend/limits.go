@@ -33,8 +33,7 @@ const (
 	suspicious = time.Second
 
 	// maxDiscovered is how many addresses are remembered that clients have
-	// tried to reach and that are neither configured nor watched, the latest:
-	// at a few hundred bytes each.
+	// tried to reach, the latest: at a few hundred bytes each.
 	maxDiscovered = 4096
 	// maxWatched is how many domain controllers are watched that neither the
 	// configuration nor DNS names. The largest forests have a few hundred

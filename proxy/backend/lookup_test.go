@@ -73,6 +73,21 @@ func TestTargetsAndTheirAddressesAreFound(t *testing.T) {
 	}
 }
 
+func TestSmallestTTLOnTheWayCounts(t *testing.T) {
+	for ttls, want := range map[[3]uint32]time.Duration{
+		{10, 20, 30}:                10 * time.Second,
+		{20, 10, 30}:                10 * time.Second,
+		{20, 30, 10}:                10 * time.Second,
+		{20, 30, 1 << 31}:           0, // RFC 2181 8
+		{1 << 30, 1 << 30, 1 << 30}: maxTTL,
+	} {
+		s := newDNSServer(t, fmt.Sprintf("%s. %d CNAME x.\nx. %d SRV 0 0 1 a.\na. %d A 10.0.0.1\n", srvName, ttls[0], ttls[1], ttls[2]))
+		if got, err := lookUp(t, s, nil); err != nil || got.ttl != want {
+			t.Errorf("%v: %v, %v", ttls, got.ttl, err)
+		}
+	}
+}
+
 func TestWhichAddressOfATargetIsTaken(t *testing.T) {
 	for _, tc := range []struct{ name, zone, want string }{
 		{"IPv4 before IPv6", "dc A 10.0.0.2\ndc AAAA fd00::1", "10.0.0.2"},
@@ -159,6 +174,8 @@ func TestAnswersThatAreNone(t *testing.T) {
 		{"a code without a name", func(s *dnsServer) { s.rcode = 14 }, "response code 14"},
 		{"no answer at all", func(s *dnsServer) { s.spoil = func(_ string, m *dns.Msg) { m.Response = false } }, errAnswer.Error()},
 		{"another question", func(s *dnsServer) { s.spoil = func(_ string, m *dns.Msg) { other(m) } }, errAnswer.Error()},
+		{"a question of another class", func(s *dnsServer) { s.spoil = func(_ string, m *dns.Msg) { m.Question[0].Qclass = dns.ClassCHAOS } }, errAnswer.Error()},
+		{"a question of another type", func(s *dnsServer) { s.spoil = func(_ string, m *dns.Msg) { m.Question[0].Qtype = dns.TypeA } }, errAnswer.Error()},
 		{"no question", func(s *dnsServer) { s.spoil = func(_ string, m *dns.Msg) { m.Question = nil } }, errAnswer.Error()},
 		{"truncated by TCP as well", func(s *dnsServer) { s.spoil = func(_ string, m *dns.Msg) { m.Truncated = true } }, errAnswer.Error()},
 		{"another question by TCP", func(s *dnsServer) {
@@ -250,8 +267,18 @@ func TestSilentServerIsNotWaitedForLong(t *testing.T) {
 	r.timeout = time.Hour
 	ctx, cancel := context.WithCancel(context.Background())
 	time.AfterFunc(10*time.Millisecond, cancel)
-	if _, err := r.lookup(ctx, srvName, nil); err == nil {
-		t.Error("no error")
+	ended := make(chan error, 1)
+	go func() {
+		_, err := r.lookup(ctx, srvName, nil)
+		ended <- err
+	}()
+	select {
+	case err := <-ended:
+		if err == nil {
+			t.Error("no error")
+		}
+	case <-time.After(patience): // less than lookupTimeout
+		t.Error("still waiting")
 	}
 	if n := len(s.questions()); n != 1 {
 		t.Errorf("asked %d times, though nobody waits any more", n)

@@ -75,7 +75,6 @@ func (s *Set) retire(current []*DC) {
 		if old := s.watched[dc.Addr]; old != nil {
 			s.dismiss(old)
 		}
-		s.found.Remove(dc.Addr)
 		if s.attended[dc] == nil {
 			s.attend(dc)
 		}

@@ -90,10 +90,8 @@ func (m *monitor) probe(ctx context.Context) {
 	}
 	switch {
 	case r.serves():
-		m.dc.saw(connected, true, time.Now(), "")
 		m.dc.checked(true, "")
 	case r.Reachable:
-		m.dc.heard()
 		m.dc.checked(false, r.Err)
 	case m.connect(ctx) == connected:
 		// It is reachable all the same: the check failed at something else.

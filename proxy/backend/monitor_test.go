@@ -4,101 +4,11 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
-	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 )
-
-// These tests run in a bubble with a clock of its own: waiting costs nothing and
-// takes exactly as long as it says. Ports of NSPI are fixed, so that nobody asks
-// an endpoint mapper.
-
-// world is one domain controller at 10.0.0.1, NSPI on port 7, and what happens
-// to those who check it.
-type world struct {
-	*diary
-	mu     sync.Mutex
-	net    fakeNet
-	result Result
-	probes []time.Time
-	dials  int // to NSPI
-}
-
-func newWorld() *world {
-	return &world{diary: &diary{}, net: fakeNet{7: nil, 135: nil}, result: Result{Reachable: true, Serving: true}}
-}
-
-func (w *world) set(o Options) *Set {
-	if o.Backends == nil {
-		o.Backends = []Backend{{Name: "dc1", Address: netip.MustParseAddr("10.0.0.1"), NSPIPort: 7}}
-	}
-	s := New(w.into(o))
-	s.dial = w.dial
-	return s
-}
-
-func (w *world) dial(ctx context.Context, addr netip.AddrPort) error {
-	w.mu.Lock()
-	n := fakeNet{}
-	for port, err := range w.net {
-		n[port] = err
-	}
-	if addr.Port() == 7 {
-		w.dials++
-	}
-	w.mu.Unlock()
-	return n.dial(ctx, addr)
-}
-
-func (w *world) probe(context.Context, Target) Result {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.probes = append(w.probes, time.Now())
-	return w.result
-}
-
-// dialled returns how often NSPI has been connected to.
-func (w *world) dialled() int {
-	synctest.Wait()
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.dials
-}
-
-// becomes changes the world.
-func (w *world) becomes(n fakeNet, r Result) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.net, w.result = n, r
-}
-
-var (
-	good    = Result{Reachable: true, Serving: true}
-	bad     = Result{Reachable: true, Err: "NspiBind: fault"}
-	limited = Result{Reachable: true, Limited: true, Err: "MAPI_E_LOGON_FAILED"}
-	gone    = Result{Err: "cannot connect"}
-	alive   = fakeNet{7: nil, 135: nil}
-	dead    = fakeNet{} // nothing answers
-	closed  = fakeNet{7: errRefused, 135: errRefused}
-)
-
-func wantState(t *testing.T, s *Set, want State) {
-	t.Helper()
-	synctest.Wait()
-	if got := s.All()[0].State(); got != want {
-		t.Fatalf("state %v, want %v", got, want)
-	}
-}
-
-func wantEvents(t *testing.T, w *world, want ...string) {
-	t.Helper()
-	synctest.Wait()
-	if got := w.kinds(); !slices.Equal(got, want) {
-		t.Fatalf("events %q, want %q", got, want)
-	}
-}
 
 func TestActiveChecksComeAtOnceAndThenAtTheInterval(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -259,95 +169,18 @@ func TestEndpointMapperThatHangsIsNotADeadHost(t *testing.T) {
 	})
 }
 
-func TestWithoutActiveChecksOnlyDoubtMakesItConnect(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld()
-		s := w.set(Options{})
-		run(t, s)
-		dc := s.All()[0]
-		time.Sleep(time.Hour)
-		if w.dialled() != 0 {
-			t.Fatalf("%d connects", w.dialled())
-		}
-		dc.DialFailed(7, false) // one client's bad luck
-		time.Sleep(time.Hour)
-		if w.dialled() != 1 {
-			t.Fatalf("%d connects", w.dialled())
-		}
-		w.becomes(closed, gone)
-		dc.DialFailed(7, false)
-		time.Sleep(1100 * time.Millisecond) // checks at 0 and 1 s
-		wantState(t, s, Unreachable)
-		w.becomes(alive, good)
-		time.Sleep(2 * time.Second)
-		wantState(t, s, Serving)
-		n := w.dialled()
-		time.Sleep(time.Hour)
-		if w.dialled() > n+1 {
-			t.Errorf("%d connects to one that is back", w.dialled()-n)
-		}
-		wantEvents(t, w, "dc.down unreachable", "dc.up")
-	})
-}
-
-func TestFailuresOfClientsCountByThemselves(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld()
-		s := w.set(Options{})
-		run(t, s)
-		synctest.Wait()
-		dc := s.All()[0]
-		for _, port := range []uint16{135, 88, 135, 88} { // not what the state is about
-			dc.DialFailed(port, false)
-		}
-		dc.DialFailed(7, false)
-		dc.DialFailed(7, false)
-		dc.DialOK(7)
-		dc.DialFailed(7, false)
-		dc.DialFailed(7, false)
-		dc.DialOK(135)
-		if dc.State() != Serving {
-			t.Fatal(dc.State())
-		}
-		dc.DialFailed(7, false)
-		if dc.State() != Unreachable {
-			t.Fatal(dc.State())
-		}
-		dc.DialOK(7)
-		dc.DialOK(135)
-		if dc.State() != Unreachable {
-			t.Fatal(dc.State())
-		}
-		dc.DialOK(7)
-		if dc.State() != Serving {
-			t.Fatal(dc.State())
-		}
-	})
-}
-
-// Clients that fail by the thousand do not make the proxy knock by the thousand.
-func TestDoubtsAreCheckedNoFasterThanAnybodyNeeds(t *testing.T) {
-	for name, n := range map[string]fakeNet{"up": alive, "down": closed} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				w := newWorld()
-				s := w.set(Options{Prober: w.probe})
-				run(t, s)
-				w.becomes(n, good)
-				dc := s.All()[0]
-				for range 10_000 {
-					dc.DialFailed(9, false)
-					dc.DialOK(9)
-					time.Sleep(time.Millisecond)
-				}
-				if got := w.dialled(); got > 60 || got < 8 {
-					t.Errorf("%d connects in 10 s", got)
-				}
-				if len(w.probes) < 1 {
-					t.Error("no active check in 10 s")
-				}
-			})
-		})
+func TestDiscoveredAddressIsCheckedOnceItShowsNSPI(t *testing.T) {
+	w := newWorld()
+	s := New(w.into(Options{Prober: w.probe}))
+	m := monitor{set: s, dc: s.At(netip.MustParseAddr("10.0.0.1"))}
+	m.check(t.Context())
+	if wait, ok := m.next(time.Now()); len(w.probes) != 0 || !ok || wait < s.o.Interval/2 {
+		t.Errorf("%d checks, the next in %v", len(w.probes), wait)
+	}
+	m.dc.ports.Store(&[]uint16{7})
+	m.due = time.Time{}
+	if m.check(t.Context()); len(w.probes) != 1 {
+		t.Errorf("%d checks", len(w.probes))
 	}
 }
 
@@ -367,22 +200,6 @@ func TestDomainControllerComesBackAsTheCheckSays(t *testing.T) {
 		time.Sleep(23 * time.Second)
 		wantState(t, s, Serving)
 		wantEvents(t, w, "dc.down unreachable", "dc.down not_serving", "dc.up")
-	})
-}
-
-// A machine without free ports knows nothing about anybody.
-func TestFailuresOfThisMachineAreNobodysFault(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld()
-		s := w.set(Options{})
-		run(t, s)
-		local := dialError(fmt.Errorf("too many open files"))
-		w.becomes(fakeNet{7: local, 135: local}, gone)
-		synctest.Wait()
-		s.All()[0].DialFailed(7, true)
-		time.Sleep(time.Hour)
-		wantState(t, s, Serving)
-		wantEvents(t, w)
 	})
 }
 

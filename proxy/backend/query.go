@@ -67,9 +67,6 @@ func (r *resolver) query(ctx context.Context, name string, qtype uint16) (*dns.M
 			return m, err
 		}
 		err = fmt.Errorf("%s: %w", server, err)
-		if ctx.Err() != nil {
-			break
-		}
 	}
 	return nil, err
 }

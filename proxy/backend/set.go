@@ -23,7 +23,7 @@ type Set struct {
 	turn    atomic.Uint32 // of Pick
 
 	current atomic.Pointer[snapshot]
-	found   *lru.Cache[netip.Addr, *DC] // discovered, and not watched
+	found   *lru.Cache[netip.Addr, *DC] // discovered, the latest
 
 	work     sync.WaitGroup // the goroutines of Run; added to with mu held and running set
 	mu       sync.Mutex
@@ -155,11 +155,7 @@ func (s *Set) dismiss(dc *DC) {
 	a.stop()
 	delete(s.attended, dc)
 	dc.attend(false)
-	if s.watched[dc.Addr] != dc {
-		return
-	}
-	delete(s.watched, dc.Addr)
-	if dc.discovered {
-		s.found.Add(dc.Addr, dc)
+	if s.watched[dc.Addr] == dc {
+		delete(s.watched, dc.Addr)
 	}
 }

@@ -42,7 +42,6 @@ func (s *Set) follow(ctx context.Context, b *srvBackend) {
 		if ctx.Err() != nil {
 			return
 		}
-		wait := retry
 		if err != nil {
 			s.srvFailed(b, err)
 		} else {
@@ -52,12 +51,12 @@ func (s *Set) follow(ctx context.Context, b *srvBackend) {
 			for _, t := range found.list {
 				before[t.host] = t.addr
 			}
-			if !found.partial {
-				wait = min(max(found.ttl, b.minTTL), b.maxTTL)
-			}
 		}
-		if retry = min(2*retry, maxRetry); err == nil && !found.partial {
-			retry = minRetry
+		wait := retry
+		if err != nil || found.partial {
+			retry = min(2*retry, maxRetry)
+		} else {
+			wait, retry = min(max(found.ttl, b.minTTL), b.maxTTL), minRetry
 		}
 		if !sleep(ctx, wait) {
 			return

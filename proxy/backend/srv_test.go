@@ -137,8 +137,12 @@ func TestFailureKeepsWhatIsKnownAndIsTriedAgain(t *testing.T) {
 		}
 		f.says(20*time.Second, host("dc1", 1))
 		time.Sleep(time.Minute)
-		f.fails(errNoName)
+		f.pauses()
+		f.fails(errors.New("the answer has no SRV records")) // as before, but news
 		time.Sleep(time.Minute)
+		if got := f.pauses(); !slices.Equal(got, []int{20, 5, 10, 20}) {
+			t.Errorf("tried again after %v s", got)
+		}
 		wantEvents(t, f.world, "srv.failed", "srv.changed", "srv.failed", "srv.failed", "srv.failed", "srv.failed")
 	})
 }
@@ -196,6 +200,34 @@ func TestDomainControllerThatLeavesIsRememberedAndLeftAlone(t *testing.T) {
 		e := f.events[0]
 		if want := "2 of 2 records are used, +dc1 (10.0.0.1, priority 0), +dc2 (10.0.0.2, priority 0)"; e.Reason != want {
 			t.Errorf("told %q", e.Reason)
+		}
+	})
+}
+
+func TestDomainControllerThatIsBackAtOnceIsLookedAfterOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, f := follow()
+		f.says(time.Hour, host("dc1", 1))
+		run(t, s)
+		dc := wantMembers(t, s, "site", "site/dc1 10.0.0.1")[0]
+		s.adopt(s.srv[0], targets{})
+		s.adopt(s.srv[0], f.answer)
+		synctest.Wait()
+		if got := len(f.portsTold(dc)); got != 2 {
+			t.Errorf("begun %d times, want twice", got)
+		}
+	})
+}
+
+func TestSetThatEndsBeforeItBeginsDoesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		s := w.set(Options{Prober: w.probe})
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		s.Run(ctx)
+		if len(w.portsTold(s.All()[0])) != 0 || len(w.probes) != 0 {
+			t.Error("looked after")
 		}
 	})
 }

@@ -4,7 +4,7 @@ import "time"
 
 // DialOK notes that a connection for a client got through to port.
 func (dc *DC) DialOK(port uint16) {
-	if len(dc.NSPI()) == 0 && port != dc.EPM.Port() {
+	if port != dc.EPM.Port() {
 		dc.dialled.Store(uint32(port))
 	}
 	dc.came(dc.counts(port))

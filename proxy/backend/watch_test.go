@@ -113,7 +113,7 @@ func TestSlowEndpointMapperDelaysNobodyElse(t *testing.T) {
 	}})
 	other := newFakeMapper(t, 10)
 	s, d := watching(slow.EPMAddr(), other.addr)
-	s.o.Timeout, s.slow = patience, time.Millisecond
+	s.o.Timeout, s.slow = time.Hour, time.Millisecond
 	var looked atomic.Int32 // whether the host of the slow one lives
 	s.dial = func(ctx context.Context, addr netip.AddrPort) error {
 		if addr == slow.EPMAddr() {
@@ -178,6 +178,67 @@ func TestEndpointMapperThatEndsTakesNothingAway(t *testing.T) {
 	eventually(t, "its end is told", func() bool { return d.has(EPMDown) })
 	if dc.State() != Serving || !slices.Equal(dc.NSPI(), m.ports) || d.has(DCDown) {
 		t.Errorf("%v, ports %v, told %v", dc.State(), dc.NSPI(), d.kinds())
+	}
+}
+
+// Its ports answer nobody, but what was connected before is answered.
+func TestHostWhoseEndpointMapperAnswersIsNotReportedAsSilent(t *testing.T) {
+	m := newFakeMapper(t, 10)
+	s, d := watching(m.addr)
+	s.o.Interval = time.Millisecond
+	var attempts atomic.Int32
+	s.dial = func(ctx context.Context, _ netip.AddrPort) error {
+		// Long enough for the endpoint mapper to answer meanwhile.
+		for asked := m.count(&m.asked); m.count(&m.asked) < asked+2 && ctx.Err() == nil; {
+			time.Sleep(time.Millisecond)
+		}
+		attempts.Add(1)
+		return dialError(os.ErrDeadlineExceeded)
+	}
+	run(t, s)
+	dc := s.All()[0]
+	eventually(t, "its port is known", func() bool { return len(dc.NSPI()) > 0 })
+	dc.DialFailed(10, true)
+	eventually(t, "it is taken for unreachable", func() bool { return dc.State() == Unreachable })
+	before := attempts.Load()
+	eventually(t, "it is tried again and again", func() bool { return attempts.Load() > before+20 })
+	if n := len(d.silences()); n != 0 {
+		t.Errorf("reported %d times", n)
+	}
+}
+
+func TestWhatDiallingAnEndpointMapperSays(t *testing.T) {
+	up, down := newFakeMapper(t).addr, closedPort(t)
+	for _, tc := range []struct {
+		name  string
+		epm   netip.AddrPort
+		ports []uint16
+		want  State
+	}{
+		{"it stands in for NSPI", up, nil, Serving},
+		{"it does not, once NSPI is known", up, []uint16{10}, Unreachable},
+		{"refusing it proves no more than that the host lives", down, nil, Unreachable},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			s, _ := watching(tc.epm)
+			dc := s.All()[0]
+			dc.attend(true)
+			if tc.ports != nil {
+				dc.ports.Store(&tc.ports)
+			}
+			for range s.o.Fall {
+				dc.saw(unanswered, true, time.Now(), "")
+			}
+			w := watcher{set: s, dc: dc}
+			for range s.o.Rise {
+				if c, err := w.dial(context.Background()); err == nil {
+					c.Close()
+				}
+			}
+			if dc.State() != tc.want || dc.silence.attempts != 0 {
+				t.Errorf("%v, %d attempts without an answer", dc.State(), dc.silence.attempts)
+			}
+		})
 	}
 }
 
