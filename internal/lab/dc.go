@@ -55,7 +55,7 @@ type DC struct {
 // DCCount is what the domain controller knows at one moment.
 type DCCount struct {
 	Sessions    int // live sessions
-	Connections int // open connections, the endpoint mapper's among them
+	Connections int // open connections, but those to the endpoint mapper, where the proxy has a standing one
 	Binds       int // NspiBind requests that have arrived since it started
 	Maps        int // questions to the endpoint mapper that it has begun to work on since then
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -58,7 +59,7 @@ func answerAbout(dc *simdc.Server, p *pace, question string) any {
 	switch question {
 	case askCount:
 		return DCCount{
-			Sessions: dc.TotalSessions(), Connections: dc.Connections(),
+			Sessions: dc.TotalSessions(), Connections: len(slices.DeleteFunc(dc.Peers(), mapped)),
 			Binds: dc.Requests()[nspi.OpnumBind], Maps: int(p.maps.Load()),
 		}
 	case askPeers:
@@ -70,6 +71,9 @@ func answerAbout(dc *simdc.Server, p *pace, question string) any {
 	}
 	return nil
 }
+
+// mapped says whether a connection is one to the endpoint mapper.
+func mapped(p simdc.Peer) bool { return p.Server.Port() == portEPM }
 
 func (o DCOptions) config(p *pace) simdc.Config {
 	c := simdc.Config{

@@ -135,13 +135,13 @@ metrics: {address: 127.0.0.1:9135}
 const headerTime = 2 * time.Second
 
 // TestLoadBalancerNamesItsClients: with both versions of the header, over both families on both sides, the log of a refusal and
-// the limit are about the client, not about the load balancer. Its health checks leave no trace in the log.
+// the limit are about the client, not about the load balancer. Its health checks, with and without a header, leave no trace.
 func TestLoadBalancerNamesItsClients(t *testing.T) {
 	s := startBalanced(t, 1)
 	config := "defaults\n mode tcp\n timeout connect 5s\n timeout client 1m\n timeout server 1m\n"
 	var ports []int
 	for _, way := range []string{"check inter 100ms send-proxy", "check inter 100ms send-proxy-v2",
-		"check inter 100ms check-send-proxy port 6004 send-proxy-v2"} {
+		"check inter 100ms check-send-proxy port 6004 send-proxy-v2", "check inter 100ms no-check-send-proxy send-proxy-v2"} {
 		for _, to := range []netip.Addr{s.Router.Address, s.Router.Address6} {
 			port := 7001 + len(ports)
 			ports = append(ports, port)
@@ -160,8 +160,11 @@ func TestLoadBalancerNamesItsClients(t *testing.T) {
 	checkHeld(t, s.proxy, s.dc, len(all))
 	before := s.proxy.Metrics(t).Sum("nspiproxy_connections_total")
 	Eventually(t, settle, "some health checks have passed", func() bool {
-		return s.proxy.Metrics(t).Sum("nspiproxy_connections_total") > before+60
+		return s.proxy.Metrics(t).Sum("nspiproxy_connections_total") > before+80
 	})
+	if n := s.proxy.Metrics(t).Sum("nspiproxy_connections_closed_total", `cause="proxy_header"`); n != 0 {
+		t.Errorf("%v health checks count as without a good header", n)
+	}
 	checkOnlyRefusals(t, s.proxy)
 	for _, c := range all {
 		c.Close()

@@ -35,6 +35,22 @@ func pageBlocks(t *testing.T, page, kind string) (blocks []string) {
 	return blocks
 }
 
+// pageCommand returns the command of a page's indented text that begins so.
+func pageCommand(t *testing.T, page, begin string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(root(t), "docs", page))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		if command, ok := strings.CutPrefix(line, "    "); ok && strings.HasPrefix(command, begin) {
+			return command
+		}
+	}
+	t.Fatalf("docs/%s has no command %s", page, begin)
+	return ""
+}
+
 // inLab puts addresses of the lab, or whatever else, in the place of the page's. All of them must be there.
 func inLab(t *testing.T, block string, pairs ...string) string {
 	t.Helper()

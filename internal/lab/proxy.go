@@ -28,11 +28,11 @@ type ProxyOptions struct {
 	Name   string // the referral_name of the listener, unless Listeners says otherwise; empty: none
 	Policy string // further keys of the configuration's policy section, indented by two
 	Relay  string // keys of its relay section, indented by two
-	More   string // further sections
+	More   string // further sections. Without one named health there are no active checks: what a domain controller counts is clients'
 
 	// Sections listeners and backends, instead of those for one listener "front" in mode forward on Front, before DC or Samba.
 	Listeners string
-	// Config is the whole configuration, instead of all that is above but On, OrdinaryUser and Folder. Its log is one of JSON, and
+	// Config is the whole configuration, instead of all that is above but where and as whom it runs. Its log is one of JSON, and
 	// its metrics are where the others' are.
 	Config string
 }
@@ -121,6 +121,9 @@ func (o ProxyOptions) metricsAddress() string {
 func (o ProxyOptions) yaml() string {
 	if o.Config != "" {
 		return o.Config
+	}
+	if !strings.Contains(o.More, "health:") {
+		o.More += "health: {check: none}\n"
 	}
 	return fmt.Sprintf(`version: 1
 %s
