@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/nspiproxy/nspiproxy/policy"
@@ -39,9 +40,20 @@ func (s *Server) newControllers(prober backend.Prober) *backend.Set {
 
 // silent ends the connections to a host that has given no sign of life for so
 // long: a machine that lost its power sends no reset. What is held on it is free
-// again then.
+// again then. Where clients reach it under their own addresses they must have
+// failed as well: a firewall may keep out this machine alone.
 func (s *Server) silent(addr netip.Addr, silentFor time.Duration) {
+	if s.keepsSources(addr) && !s.controllers.At(addr).ClientsFail() {
+		return
+	}
 	s.group.CloseServer(addr, silentFor)
+}
+
+// keepsSources reports whether clients are led to an address under their own.
+func (s *Server) keepsSources(addr netip.Addr) bool {
+	return slices.ContainsFunc(s.config.TransparentListeners(), func(l *policy.Listener) bool {
+		return l.Mode == policy.ModeTPROXY && l.LeadsTo(addr)
+	})
 }
 
 // endpointsTold is told where NSPI is on a domain controller.

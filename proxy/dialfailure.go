@@ -5,6 +5,7 @@ import (
 	"slices"
 	"syscall"
 
+	"github.com/nspiproxy/nspiproxy/policy"
 	"github.com/nspiproxy/nspiproxy/proxy/relay"
 )
 
@@ -14,16 +15,32 @@ func (i *inspector) dialFailed(reason relay.CloseReason) {
 	if reason.Cause != relay.CauseDialFailed && reason.Cause != relay.CauseDialTimeout {
 		return
 	}
-	switch port := i.conn.Server().Port(); {
-	case reason.Cause == relay.CauseDialTimeout || isAny(reason.Err, unansweredErrors):
-		i.dc.DialFailed(port, true)
-	case isAny(reason.Err, refusalErrors):
-		i.dc.DialFailed(port, false)
-	} // else this machine is at its limits, which is not the domain controller's fault
+	silent := reason.Cause == relay.CauseDialTimeout || isAny(reason.Err, unansweredErrors)
+	switch {
+	case !silent && !isAny(reason.Err, refusalErrors): // this machine is at its limits
+	case i.keepsSource():
+		i.dc.ClientFailed()
+	default:
+		i.dc.DialFailed(i.conn.Server().Port(), silent)
+	}
 	if i.pool != nil {
 		i.pool.failed(i.conn, append(i.tried, i.dc))
 	}
 }
+
+// dialled tells the domain controller's record that it was reached.
+func (i *inspector) dialled() {
+	port := i.conn.Server().Port()
+	if i.keepsSource() {
+		i.dc.ClientOK(port)
+		return
+	}
+	i.dc.DialOK(port)
+}
+
+// keepsSource reports whether the domain controller sees the client's address: if
+// it is not reached then, that says nothing about this machine's, nor the reverse.
+func (i *inspector) keepsSource() bool { return i.listener.Mode == policy.ModeTPROXY }
 
 // What connect says when nothing came back, and when a refusal did.
 var (

@@ -61,16 +61,16 @@ func (v *forward) place(kind placeKind, port uint16) place {
 }
 
 func (v *forward) listen(port uint16, p place) error {
-	got, err := v.open(port, p)
+	l, err := v.open(port, p)
 	if err != nil {
 		return err
 	}
-	v.ports.set(p, got)
+	v.ports.set(p, l)
 	return nil
 }
 
-// open listens on port for connections to a place.
-func (v *forward) open(port uint16, p place) (uint16, error) {
+// open listens on port for connections to a place. It may be called on a loop.
+func (v *forward) open(port uint16, p place) (mappedPort, error) {
 	l, err := v.server.group.Listen(relay.ListenOptions{
 		Address:     addrPort(v.listener.Address, port),
 		ProxyHeader: v.fromLoadBalancer(),
@@ -79,12 +79,11 @@ func (v *forward) open(port uint16, p place) (uint16, error) {
 		Unrouted:    v.server.unrouted(v.listener),
 	})
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	v.server.own.Store(l.Addr(), nil)
-	v.server.log.Info().Str("event", "listening").Str("listener", v.listener.Name).Strs("backends", v.listener.BackendNames()).
-		Stringer("address", l.Addr()).Stringer("target", p).Msg("listening")
-	return l.Addr().Port(), nil
+	v.server.recorder.listening(v.listener, l.Addr(), p)
+	return l, nil
 }
 
 // fromLoadBalancer tells which peers begin with a PROXY header; nil: nobody.

@@ -37,6 +37,7 @@ type inspector struct {
 	pool     *pool             // nil: there is no other domain controller to go to
 	tried    []*backend.DC     // of pool: whom the client could not reach before
 	reached  bool              // the server has answered
+	withheld bool              // its PDU waits, see mapperAnswers
 
 	hold        *held               // the client's PDU that waits
 	kept        []byte              // fragments of an NspiBind that is not whole yet
@@ -174,7 +175,7 @@ func (i *inspector) clientEvent(e *rpcparse.Event, h rpcparse.Header, p *passage
 func (i *inspector) FromServer(h rpcparse.Header, pdu []byte) relay.Verdict {
 	if !i.reached {
 		i.reached = true
-		i.dc.DialOK(i.conn.Server().Port())
+		i.dialled()
 	}
 	p, err := i.openPDU(secctx.ServerToClient, h, pdu)
 	if err != nil {
@@ -197,13 +198,18 @@ func (i *inspector) FromServer(h rpcparse.Header, pdu []byte) relay.Verdict {
 	if len(late) > 0 {
 		v = behind(late, pdu, v)
 	}
+	i.withheld = v.Action == relay.Hold
 	return i.withDeferred(v)
 }
+
+// responding reports whether the client has a part of a response, so that nothing
+// of the proxy's own may reach it now.
+func (i *inspector) responding() bool { return i.withheld || i.conv.Responding() }
 
 // withDeferred adds the answers that waited for the end of a response which v
 // lets go on.
 func (i *inspector) withDeferred(v relay.Verdict) relay.Verdict {
-	if len(i.deferred) > 0 && !i.conv.Responding() && v.Action != relay.Hold {
+	if len(i.deferred) > 0 && !i.responding() {
 		v.ToClient = i.flushDeferred(v.ToClient)
 	}
 	return v
@@ -282,7 +288,9 @@ func (i *inspector) agreed() {
 // Resume implements relay.Handler: the PDU that was held is decided again.
 func (i *inspector) Resume(from rpcparse.Direction) relay.Verdict {
 	if from == rpcparse.ServerToClient {
-		return i.withDeferred(i.mapper.resume())
+		v := i.mapper.resume()
+		i.withheld = v.Action == relay.Hold
+		return i.withDeferred(v)
 	}
 	w := i.hold
 	if w == nil {
@@ -346,7 +354,7 @@ func (i *inspector) violation(h rpcparse.Header, pdu []byte, err error) relay.Ve
 	i.server.metrics.failed(err)
 	i.server.recorder.violation(i, h, pdu, err)
 	v := relay.Verdict{Action: relay.Close, Err: err}
-	if i.conv.Responding() {
+	if i.responding() {
 		return v
 	}
 	reply, failure := appendProtocolError(i.answer[:0], h)
@@ -415,7 +423,7 @@ func (a *deferredAnswer) seal() error {
 // reply answers the client in place of the server, now or after the response
 // that the server is sending.
 func (i *inspector) reply(a deferredAnswer) relay.Verdict {
-	if !i.conv.Responding() {
+	if !i.responding() {
 		if err := a.seal(); err != nil {
 			return relay.Verdict{Action: relay.Close, Err: err}
 		}

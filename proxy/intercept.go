@@ -67,7 +67,7 @@ func (v *intercept) route(c *relay.Conn, attempt int) relay.Route {
 		return relay.Route{}
 	}
 	dc := v.server.controllers.At(to.Addr())
-	if hopeless(dc, to.Port()) {
+	if v.hopeless(dc, to.Port()) {
 		v.server.metrics.unreachable.Inc()
 		return relay.Route{} // at once, and not after connect_timeout
 	}
@@ -84,8 +84,14 @@ func (v *intercept) route(c *relay.Conn, attempt int) relay.Route {
 
 // hopeless reports whether a connection to a port of dc is bound to fail. An
 // endpoint mapper may answer where NSPI does not, and tell that it has moved.
-func hopeless(dc *backend.DC, port uint16) bool {
-	return dc.State() == backend.Unreachable && (port != dc.EPM.Port() || dc.Silent())
+func (v *intercept) hopeless(dc *backend.DC, port uint16) bool {
+	switch {
+	case dc.State() != backend.Unreachable, port == dc.EPM.Port() && !dc.Silent():
+		return false
+	case v.listener.Mode == policy.ModeTPROXY: // clients connect under their own addresses
+		return dc.Hopeless()
+	}
+	return true
 }
 
 // mine reports whether a connection was led here by our rules. One that was

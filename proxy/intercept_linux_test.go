@@ -70,13 +70,14 @@ func TestConnectionToAnotherDestinationIsRefused(t *testing.T) {
 
 func TestConnectionThatIsBoundToFailIsRefusedAtOnce(t *testing.T) {
 	s := newPoolStage(t, 2, nil)
+	v := &intercept{server: s.proxy, listener: &policy.Listener{Mode: policy.ModeRedirect}}
 	dc, nspi := s.proxy.controllers.Members("dc1")[0], s.dcs[0].NSPIAddr().Port()
-	if hopeless(dc, nspi) {
+	if v.hopeless(dc, nspi) {
 		t.Fatal("while all is well")
 	}
 	s.dcs[0].Close()
-	s.eventually("it is known", func() bool { return hopeless(dc, nspi) })
-	if hopeless(dc, dc.EPM.Port()) {
+	s.eventually("it is known", func() bool { return v.hopeless(dc, nspi) })
+	if v.hopeless(dc, dc.EPM.Port()) {
 		t.Error("the host refuses connections, so its endpoint mapper may be back at any moment")
 	}
 }

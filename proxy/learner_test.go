@@ -194,3 +194,21 @@ func TestFragmentsOfAnotherAnswerAreNotMixedIn(t *testing.T) {
 		t.Errorf("%v, learnt %v", a, s.known)
 	}
 }
+
+// The last fragment of an answer waits until a port is intercepted; nothing of the
+// proxy's own may stand between it and those before.
+func TestAnswerOfTheProxysOwnWaitsBehindOneThatIsHeldBack(t *testing.T) {
+	l := newStudio()
+	i := &inspector{mapper: &l.portLearner, withheld: true}
+	l.waiting.Store(1)
+	if v := i.reply(deferredAnswer{pdu: []byte("refused")}); len(v.ToClient) > 0 {
+		t.Errorf("the client gets %q", v.ToClient)
+	}
+	if v := i.Resume(rpcparse.ServerToClient); v.Action != relay.Hold || len(v.ToClient) > 0 {
+		t.Errorf("while it waits: %v, %q", v.Action, v.ToClient)
+	}
+	l.portLearner.done() // it is intercepted
+	if v := i.Resume(rpcparse.ServerToClient); v.Action != relay.Forward || string(v.ToClient) != "refused" {
+		t.Errorf("afterwards: %v, %q", v.Action, v.ToClient)
+	}
+}

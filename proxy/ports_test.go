@@ -12,19 +12,45 @@ func portOf(dc string, port uint16) place {
 	return place{kind: placePort, addr: netip.AddrPortFrom(netip.MustParseAddr(dc), port)}
 }
 
+// harbour is ports that are opened and closed, and where they lead.
+type harbour struct {
+	open   map[uint16]place
+	opened int
+}
+
+func newHarbour(taken ...uint16) *harbour {
+	h := &harbour{open: make(map[uint16]place)}
+	for _, port := range taken {
+		h.open[port] = place{}
+	}
+	return h
+}
+
+// berth is one open port.
+type berth struct {
+	h    *harbour
+	port uint16
+}
+
+func (b berth) Addr() netip.AddrPort { return addrPort(netip.MustParseAddr("10.0.0.9"), b.port) }
+func (b berth) Close()               { delete(b.h.open, b.port) }
+
+func (h *harbour) listen(port uint16, p place) (mappedPort, error) {
+	if _, taken := h.open[port]; taken {
+		return nil, errors.New("address already in use")
+	}
+	for next := uint16(50001); port == 0; next++ {
+		if _, taken := h.open[next]; !taken {
+			port = next
+		}
+	}
+	h.open[port] = p
+	h.opened++
+	return berth{h, port}, nil
+}
+
 func TestPortMapKeepsTheNumberWhereItIsFree(t *testing.T) {
-	taken := map[uint16]bool{49152: true}
-	next := uint16(50000)
-	m := newPortMap(func(port uint16, _ place) (uint16, error) {
-		if taken[port] {
-			return 0, errors.New("address already in use")
-		}
-		if port == 0 {
-			next++
-			return next, nil
-		}
-		return port, nil
-	})
+	m := newPortMap(newHarbour(49152).listen)
 	for _, tc := range []struct{ target, want uint16 }{{49153, 49153}, {49152, 50001}, {49152, 50001}, {49153, 49153}} {
 		if got, err := m.portFor(portOf("10.0.0.1", tc.target), tc.target); err != nil || got != tc.want {
 			t.Errorf("portFor(%d) = %d, %v, want %d", tc.target, got, err, tc.want)
@@ -33,58 +59,60 @@ func TestPortMapKeepsTheNumberWhereItIsFree(t *testing.T) {
 }
 
 func TestPortMapHasOnePortForEachPlace(t *testing.T) {
-	open := map[uint16]place{}
-	m := newPortMap(func(port uint16, p place) (uint16, error) {
-		if _, taken := open[port]; taken {
-			return 0, errors.New("address already in use")
-		}
-		if port == 0 {
-			port = 50000 + uint16(len(open))
-		}
-		open[port] = p
-		return port, nil
-	})
+	h := newHarbour()
+	m := newPortMap(h.listen)
 	places := []place{portOf("10.0.0.1", 49153), portOf("10.0.0.2", 49153), {kind: placeNSPI}, {kind: placeMapper}}
-	seen := map[uint16]bool{}
 	for range 2 {
 		for _, p := range places {
 			port, err := m.portFor(p, 49153)
-			if err != nil || open[port] != p {
-				t.Fatalf("%v is on port %d, which leads to %v: %v", p, port, open[port], err)
+			if err != nil || h.open[port] != p {
+				t.Fatalf("%v is on port %d, which leads to %v: %v", p, port, h.open[port], err)
 			}
-			seen[port] = true
 		}
 	}
-	if len(seen) != len(places) || len(open) != len(places) {
-		t.Errorf("ports %v for %d places", seen, len(places))
+	if h.opened != len(places) {
+		t.Errorf("%d ports for %d places", h.opened, len(places))
 	}
 }
 
 func TestPortMapOpensAPortOnceForAllLoops(t *testing.T) {
-	opened := 0
-	m := newPortMap(func(port uint16, _ place) (uint16, error) { opened++; return port, nil })
+	h := newHarbour()
+	m := newPortMap(h.listen)
 	var all sync.WaitGroup
 	for range 16 {
 		all.Go(func() { _, _ = m.portFor(portOf("10.0.0.1", 49153), 49153) })
 	}
 	all.Wait()
-	if opened != 1 {
-		t.Errorf("opened %d times", opened)
+	if h.opened != 1 {
+		t.Errorf("opened %d times", h.opened)
 	}
 }
 
-func TestPortMapIsBounded(t *testing.T) {
-	m := newPortMap(func(port uint16, _ place) (uint16, error) { return port, nil })
-	for port := uint16(1); port <= maxMappedPorts; port++ {
-		if _, err := m.portFor(portOf("10.0.0.1", port), port); err != nil {
-			t.Fatal(err)
+// A domain controller has other dynamic ports after each of its starts, and a proxy
+// may run for years.
+func TestPortsThatWereNamedFirstMakeRoom(t *testing.T) {
+	h := newHarbour()
+	m := newPortMap(h.listen)
+	fixed, _ := h.listen(135, place{kind: placeMapper})
+	m.set(place{kind: placeMapper}, fixed)
+	if _, err := m.portFor(portOf("10.0.0.2", 49153), 49153); err != nil {
+		t.Fatal(err)
+	}
+	for port := uint16(1000); port < 1000+3*maxMappedPorts; port++ {
+		if got, err := m.portFor(portOf("10.0.0.1", port), port); err != nil || got != port {
+			t.Fatalf("port %d: %d, %v", port, got, err)
+		}
+		if len(h.open) > maxMappedPorts+2 {
+			t.Fatalf("a domain controller can make the proxy open any number of ports: %d", len(h.open))
 		}
 	}
-	if _, err := m.portFor(portOf("10.0.0.1", 60000), 60000); err == nil {
-		t.Error("a domain controller can make the proxy open any number of ports")
+	if _, ok := m.lookup(portOf("10.0.0.1", 1000)); ok {
+		t.Error("the first one is still there")
 	}
-	if _, err := m.portFor(portOf("10.0.0.2", 60000), 60000); err != nil {
-		t.Errorf("another domain controller: %v", err)
+	for _, p := range []place{portOf("10.0.0.1", 999+3*maxMappedPorts), portOf("10.0.0.2", 49153), {kind: placeMapper}} {
+		if port, ok := m.lookup(p); !ok || h.open[port] != p {
+			t.Errorf("%v is gone", p)
+		}
 	}
 	if _, err := m.portFor(portOf("10.0.0.2", 0), 0); err == nil {
 		t.Error("port 0 was mapped")

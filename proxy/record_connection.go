@@ -4,6 +4,8 @@ import (
 	"encoding/hex"
 	"net/netip"
 
+	"github.com/rs/zerolog"
+
 	"github.com/nspiproxy/nspiproxy/policy"
 	"github.com/nspiproxy/nspiproxy/proxy/relay"
 	"github.com/nspiproxy/nspiproxy/rpcparse"
@@ -58,14 +60,30 @@ func (r *recorder) closed(i *inspector, reason relay.CloseReason) {
 	r.put(closedRecord{client: i.conn.Client(), where: "backend", name: i.backend(), reason: reason})
 }
 
-func (c closedRecord) write(r *recorder) {
-	e := r.log.Debug()
-	if c.remarkable() {
-		e = r.log.Warn()
-	}
-	e.Str("event", "connection.closed").Str("client", c.client.String()).Str(c.where, c.name).
-		Str("reason", c.reason.Cause.String()).AnErr("error", c.reason.Err).Msg("connection closed")
+// closedKey is what is summed together: a domain controller that is down, or a
+// client that sends nonsense, ends very many connections for one reason.
+type closedKey struct {
+	where, name string
+	cause       relay.Cause
 }
+
+func (c closedRecord) write(r *recorder) {
+	if !c.remarkable() {
+		c.fill(r.log.Debug()).Msg(c.message())
+		return
+	}
+	key := closedKey{c.where, c.name, c.reason.Cause}
+	r.closings.add(r, key, closedKey{where: c.where, cause: c.reason.Cause}, c)
+}
+
+func (c closedRecord) event(r *recorder) *zerolog.Event { return c.fill(r.log.Warn()) }
+
+func (c closedRecord) fill(e *zerolog.Event) *zerolog.Event {
+	return e.Str("event", "connection.closed").Str("client", c.client.String()).Str(c.where, c.name).
+		Str("reason", c.reason.Cause.String()).AnErr("error", c.reason.Err)
+}
+
+func (closedRecord) message() string { return "connection closed" }
 
 func (c closedRecord) remarkable() bool {
 	switch c.reason.Cause {
@@ -111,4 +129,21 @@ func (r *recorder) refusedUpstream(i *inspector, e *rpcparse.Event) {
 func (u upstreamRecord) write(r *recorder) {
 	r.log.Warn().Str("event", "limit.upstream").Str("user", clip(u.account)).Str("client", u.client.String()).
 		Str("backend", u.backend).Msg("the domain controller itself answered MAPI_E_LOGON_FAILED")
+}
+
+// listeningRecord is a port that was opened.
+type listeningRecord struct {
+	listener *policy.Listener
+	addr     netip.AddrPort
+	target   place
+}
+
+// listening reports a port that a forward listener has opened.
+func (r *recorder) listening(l *policy.Listener, addr netip.AddrPort, target place) {
+	r.put(listeningRecord{l, addr, target})
+}
+
+func (l listeningRecord) write(r *recorder) {
+	r.log.Info().Str("event", "listening").Str("listener", l.listener.Name).Strs("backends", l.listener.BackendNames()).
+		Stringer("address", l.addr).Stringer("target", l.target).Msg("listening")
 }

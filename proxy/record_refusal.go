@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"net/netip"
-	"time"
 
 	"github.com/rs/zerolog"
 
@@ -18,17 +17,10 @@ const (
 	eventID   = 2820
 	eventText = "NSPI max connection limit for the user has reached. " +
 		"You need to do NSPI unbind on old connections before making new connections."
-
-	// refusalWindow is how long repeated refusals of one user are summed.
-	refusalWindow = time.Minute
-	// maxRefusalSums is how many users are summed at once; a client that
-	// invents names cannot fill the memory. Further ones share one sum.
-	maxRefusalSums = 10000
 )
 
 // refusalRecord is a bind that was refused, or would have been.
 type refusalRecord struct {
-	at       time.Time
 	key      string // of the identity
 	user     session.Identity
 	client   netip.AddrPort
@@ -43,7 +35,7 @@ type refusalRecord struct {
 // refused reports a refused bind, or one that a dry run let pass.
 func (r *recorder) refused(i *inspector, k *rpcparse.Call, id session.Identity, d policy.Decision, answer string) {
 	rec := refusalRecord{
-		at: r.now(), key: id.Key(), user: id, client: i.conn.Client(), backend: i.backend(),
+		key: id.Key(), user: id, client: i.conn.Client(), backend: i.backend(),
 		decision: d, answer: answer, callID: k.ID, level: k.Level,
 	}
 	if k.Security != nil {
@@ -52,7 +44,12 @@ func (r *recorder) refused(i *inspector, k *rpcparse.Call, id session.Identity, 
 	r.put(rec)
 }
 
-func (rec refusalRecord) write(r *recorder) { r.refusal.add(r, rec) }
+func (rec refusalRecord) write(r *recorder) {
+	key := refusalKey{user: rec.key, backend: rec.backend, rule: rec.decision.Rule, dryRun: rec.decision.DryRun}
+	everybody := key
+	everybody.user = ""
+	r.refusal.add(r, key, everybody, rec)
+}
 
 // refusalKey is what is summed together.
 type refusalKey struct {
@@ -60,49 +57,7 @@ type refusalKey struct {
 	dryRun              bool
 }
 
-// refusalSum counts refusals after the first one.
-type refusalSum struct {
-	since    time.Time
-	repeated int
-	last     refusalRecord
-}
-
-// refusalSums writes the first refusal of a user at once and sums the
-// following ones for a minute.
-type refusalSums struct {
-	open map[refusalKey]*refusalSum
-}
-
-func (s *refusalSums) add(r *recorder, rec refusalRecord) {
-	key := refusalKey{user: rec.key, backend: rec.backend, rule: rec.decision.Rule, dryRun: rec.decision.DryRun}
-	sum := s.open[key]
-	if sum == nil && len(s.open) >= maxRefusalSums {
-		key.user = "" // everybody else
-		sum = s.open[key]
-	}
-	if sum == nil {
-		s.open[key] = &refusalSum{since: rec.at}
-		rec.event(r).Msg(eventText)
-		return
-	}
-	sum.repeated++
-	sum.last = rec
-}
-
-// flush writes the sums whose minute is over, or all of them.
-func (s *refusalSums) flush(r *recorder, now time.Time, all bool) {
-	for key, sum := range s.open {
-		if !all && now.Sub(sum.since) < refusalWindow {
-			continue
-		}
-		if sum.repeated == 0 {
-			delete(s.open, key)
-			continue
-		}
-		sum.last.event(r).Int("repeated", sum.repeated).Int64("within_ms", now.Sub(sum.since).Milliseconds()).Msg(eventText)
-		sum.since, sum.repeated = now, 0
-	}
-}
+func (refusalRecord) message() string { return eventText }
 
 // event fills a log record. Every string from the network passes clip and the
 // escaping of the writer.

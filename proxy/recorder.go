@@ -21,7 +21,8 @@ type recorder struct {
 	now       func() time.Time
 	queue     chan record
 	lost      func() // a record did not fit into the queue
-	refusal   refusalSums
+	refusal   sums[refusalKey, refusalRecord]
+	closings  sums[closedKey, closedRecord]
 	once      onceNotes
 	referrals onceNotes // names of servers
 }
@@ -35,7 +36,8 @@ func newRecorder(log zerolog.Logger, now func() time.Time, lost func()) *recorde
 	return &recorder{
 		log: log, now: now, lost: lost,
 		queue:     make(chan record, recordQueue),
-		refusal:   refusalSums{open: make(map[refusalKey]*refusalSum)},
+		refusal:   newSums[refusalKey, refusalRecord](),
+		closings:  newSums[closedKey, closedRecord](),
 		once:      newOnceNotes(maxNotes),
 		referrals: newOnceNotes(maxReferralNames),
 	}
@@ -59,7 +61,7 @@ func (r *recorder) run(ctx context.Context) {
 		case rec := <-r.queue:
 			rec.write(r)
 		case <-tick.C:
-			r.refusal.flush(r, r.now(), false)
+			r.flush(false)
 		case <-ctx.Done():
 			r.drain()
 			return
@@ -73,10 +75,16 @@ func (r *recorder) drain() {
 		case rec := <-r.queue:
 			rec.write(r)
 		default:
-			r.refusal.flush(r, r.now(), true)
+			r.flush(true)
 			return
 		}
 	}
+}
+
+// flush writes the sums that are due, or all.
+func (r *recorder) flush(all bool) {
+	r.refusal.flush(r, all)
+	r.closings.flush(r, all)
 }
 
 // maxText is how much of a text from the network is written, in bytes.

@@ -13,6 +13,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/nspiproxy/nspiproxy/policy"
+	"github.com/nspiproxy/nspiproxy/proxy/relay"
 	"github.com/nspiproxy/nspiproxy/session"
 )
 
@@ -45,7 +46,7 @@ func (l *logbook) records(t *testing.T) (all []map[string]any) {
 func (l *logbook) refuse(account string) {
 	id := session.Identity{Assurance: session.AssuranceClaimed, Account: account, Address: netip.MustParseAddr("10.1.2.3")}
 	refusalRecord{
-		at: l.time, key: id.Key(), user: id, client: netip.MustParseAddrPort("10.1.2.3:50000"), backend: "dc1",
+		key: id.Key(), user: id, client: netip.MustParseAddrPort("10.1.2.3:50000"), backend: "dc1",
 		decision: policy.Rule{Name: "default", Limit: 50}.Decide(50), answer: answerLogonFailed,
 	}.write(l.recorder)
 }
@@ -77,29 +78,51 @@ func TestRepeatedRefusalsOfOneUserAreSummedPerMinute(t *testing.T) {
 		t.Fatalf("%d records at once, want one for each user", n)
 	}
 	l.time = l.time.Add(30 * time.Second)
-	l.refusal.flush(l.recorder, l.time, false)
+	l.flush(false)
 	if n := len(l.records(t)); n != 2 {
 		t.Fatalf("%d records before the minute is over", n)
 	}
 	l.time = l.time.Add(31 * time.Second)
-	l.refusal.flush(l.recorder, l.time, false)
+	l.flush(false)
 	records := l.records(t)
 	if len(records) != 3 || records[2]["repeated"] != 999.0 || records[2]["user"] != `LAB\svc-leaky` {
 		t.Fatalf("after the minute: %v", records[2:])
 	}
 	l.time = l.time.Add(61 * time.Second)
-	l.refusal.flush(l.recorder, l.time, false)
+	l.flush(false)
 	if len(l.refusal.open) != 0 {
 		t.Errorf("%d users are remembered after a quiet minute", len(l.refusal.open))
 	}
 }
 
+// A domain controller that is down ends every connection, and must not fill the log.
+func TestConnectionsThatEndForOneReasonAreSummedPerMinute(t *testing.T) {
+	l := newLogbook()
+	end := func(name string, cause relay.Cause) {
+		closedRecord{client: netip.MustParseAddrPort("10.1.2.3:50000"), where: "backend", name: name, reason: relay.CloseReason{Cause: cause}}.write(l.recorder)
+	}
+	for range 1000 {
+		end("dc1", relay.CauseDialFailed)
+		end("dc2", relay.CauseDialFailed)
+		end("dc1", relay.CauseDialTimeout)
+	}
+	if n := len(l.records(t)); n != 3 {
+		t.Fatalf("%d records at once, want one for each domain controller and reason", n)
+	}
+	l.time = l.time.Add(61 * time.Second)
+	l.flush(false)
+	records := l.records(t)
+	if len(records) != 6 || records[5]["repeated"] != 999.0 || records[5]["event"] != "connection.closed" {
+		t.Errorf("after the minute: %v", records[3:])
+	}
+}
+
 func TestUsersThatAreSummedAreBounded(t *testing.T) {
 	l := newLogbook()
-	for n := range maxRefusalSums + 100 {
+	for n := range maxSums + 100 {
 		l.refuse(fmt.Sprintf(`LAB\user%d`, n))
 	}
-	if n := len(l.refusal.open); n > maxRefusalSums+1 {
+	if n := len(l.refusal.open); n > maxSums+1 {
 		t.Errorf("%d users are remembered", n)
 	}
 }

@@ -31,6 +31,9 @@ type DC struct {
 	state    atomic.Uint32 // health.state
 	troubled atomic.Bool   // a connect that succeeds would change something
 
+	clientFailed atomic.Bool  // the last client could not reach it under its own address
+	tried        atomic.Int64 // when, in Unix nanoseconds, or when one was let try
+
 	doubted atomic.Bool   // it is to be checked, and promptly until a check succeeds
 	wake    chan struct{} // the monitor's; one place
 

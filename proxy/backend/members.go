@@ -6,34 +6,25 @@ import (
 	"slices"
 )
 
-// endpoint is what makes two domain controllers of DNS the same one: two
-// backends that name it must not give its users two limits.
-type endpoint struct {
-	epm      netip.AddrPort
-	nspiPort uint16
-}
-
-func (dc *DC) endpoint() endpoint { return endpoint{dc.EPM, dc.nspiPort} }
-
 // arrange brings everything in line with what DNS says now: who is a member of
 // which backend, who is looked after, what readers see. s.mu is held.
 func (s *Set) arrange() {
 	members := make(map[string][]*DC)
-	known := make(map[endpoint]*DC)
+	known := make(map[netip.AddrPort]*DC) // by the endpoint mapper: users must not have two limits on one
 	all := slices.Clone(s.static)
 	for _, dc := range s.static {
 		members[dc.Config] = append(members[dc.Config], dc)
-		if known[dc.endpoint()] == nil {
-			known[dc.endpoint()] = dc
+		if known[dc.EPM] == nil {
+			known[dc.EPM] = dc
 		}
 	}
 	for _, b := range s.srv {
 		for _, t := range b.targets {
-			dc := known[b.endpoint(t)]
+			dc := known[b.mapper(t)]
 			if dc == nil {
 				dc = s.srvDC(b, t)
 				dc.priority.Store(uint32(t.priority))
-				known[dc.endpoint()] = dc
+				known[dc.EPM] = dc
 				all = append(all, dc)
 			}
 			members[b.Name] = append(members[b.Name], dc)
@@ -48,11 +39,11 @@ func (s *Set) arrange() {
 func (s *Set) srvDC(b *srvBackend, t target) *DC {
 	name := b.Name + "/" + t.host
 	for _, dc := range s.named {
-		if dc.Name == name && dc.endpoint() == b.endpoint(t) {
+		if dc.Name == name && dc.EPM == b.mapper(t) && dc.nspiPort == b.NSPIPort {
 			return dc
 		}
 	}
-	return newDC(name, b.Name, b.endpoint(t).epm, b.NSPIPort, &s.o)
+	return newDC(name, b.Name, b.mapper(t), b.NSPIPort, &s.o)
 }
 
 // retire ends the looking after those who are not in current any more, unless
