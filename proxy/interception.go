@@ -2,7 +2,9 @@ package proxy
 
 import (
 	"context"
+	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/nspiproxy/nspiproxy/policy"
@@ -86,7 +88,11 @@ func (n *interception) learn(dc *backend.DC, port uint16, done func()) (fresh bo
 	if n.set.Has(ap) {
 		return false
 	}
-	if _, err := n.ports.Learn(ap); err != nil {
+	err := n.room(dc, func(own int) int { return own + 1 })
+	if err == nil {
+		_, err = n.ports.Learn(ap)
+	}
+	if err != nil {
 		n.failed(dc, err)
 		return false
 	}
@@ -102,6 +108,10 @@ func (n *interception) learn(dc *backend.DC, port uint16, done func()) (fresh bo
 // confirm takes what the endpoint mapper of a domain controller says to the
 // proxy itself: it replaces what was known.
 func (n *interception) confirm(dc *backend.DC, ports []uint16) {
+	if err := n.room(dc, func(int) int { return len(ports) }); err != nil {
+		n.failed(dc, err)
+		return
+	}
 	added, removed, err := n.ports.Confirm(dc.Addr, ports)
 	if err != nil {
 		n.failed(dc, err)
@@ -114,6 +124,45 @@ func (n *interception) confirm(dc *backend.DC, ports []uint16) {
 		if err != nil {
 			n.failed(dc, err)
 		}
+	})
+}
+
+const (
+	// maxUnlisted is how many ports may be learnt of an address that the
+	// configuration does not name: any machine in the destinations may say that it
+	// has NSPI. Domain controllers have it on one or two.
+	maxUnlisted = 8
+	// maxLearnt is how many ports there may be before no more are learnt of such
+	// addresses, so that room is left for those that are named.
+	maxLearnt = 2048
+)
+
+// room says why dc must not have more ports than are known of it; nil: it may.
+// after tells from their number how many there will be.
+func (n *interception) room(dc *backend.DC, after func(own int) int) error {
+	if n.listed(dc) {
+		return nil // bounded by the store itself
+	}
+	known, own := n.ports.List(), 0
+	for _, ap := range known {
+		if ap.Addr() == dc.Addr {
+			own++
+		}
+	}
+	if next := after(own); next > maxUnlisted || next > own && len(known) >= maxLearnt {
+		return fmt.Errorf("it is not listed in the configuration, and would have %d; %d are learnt in all", next, len(known))
+	}
+	return nil
+}
+
+// listed reports whether the configuration names a domain controller: as a
+// backend, or as a destination by itself.
+func (n *interception) listed(dc *backend.DC) bool {
+	if n.server.config.Backend(n.server.nameOf(dc, dc.Config)) != nil {
+		return true
+	}
+	return slices.ContainsFunc(n.listeners, func(l *policy.Listener) bool {
+		return slices.ContainsFunc(l.Destinations, func(p netip.Prefix) bool { return p.IsSingleIP() && p.Addr() == dc.Addr })
 	})
 }
 
