@@ -54,6 +54,9 @@ func TestLoadBalancerPageWorksAsWritten(t *testing.T) {
 		all = append(all, first, second)
 	}
 	checkPageLog(t, proxies, all[0])
+	for _, front := range []netip.Addr{balancer.Address, balancer.Address6} {
+		client.Run(t, program(t), "probe", front.String())
+	}
 	impacket := StartImpacketOn(t, client)
 	for _, w := range []way{ways[4], ways[7]} {
 		expect(t, "connect", impacket.Connect(w.name, w.at(balancer.Address.String())))
