@@ -1,8 +1,6 @@
 package proxy
 
 import (
-	"errors"
-
 	"github.com/nspiproxy/nspiproxy/rpcparse"
 	"github.com/nspiproxy/nspiproxy/session"
 )
@@ -69,18 +67,16 @@ func (t *groupTranslation) leave() {
 }
 
 // mayJoin reports whether the client may have the association of its bind; 0 is
-// a new one. Where the domain controller sees the client's address, associations
-// may have connections that were made past the proxy, while it did not run: the
-// domain controller knows them and decides.
+// a new one. One that is not known is refused in every mode, also where the domain
+// controller sees the client's address and would judge by itself: if it has
+// connections that do not pass here, made while the proxy did not run or to
+// another endpoint, its sessions live on when those that do have ended, and
+// nobody counts them.
 func (i *inspector) mayJoin(id uint32) error {
 	if i.groups != nil && i.groups.unknown {
 		return session.ErrUnknownAssociation
 	}
-	err := i.session.MayJoin(id)
-	if i.outsider && errors.Is(err, session.ErrUnknownAssociation) {
-		return nil
-	}
-	return err
+	return i.session.MayJoin(id)
 }
 
 // leaveGroup ends the connection's part in the name of its association.

@@ -37,7 +37,6 @@ type inspector struct {
 	pool     *pool             // nil: there is no other domain controller to go to
 	tried    []*backend.DC     // of pool: whom the client could not reach before
 	reached  bool              // the server has answered
-	outsider bool              // associations may have connections that do not pass here
 
 	hold        *held               // the client's PDU that waits
 	kept        []byte              // fragments of an NspiBind that is not whole yet

@@ -72,7 +72,6 @@ func (v *intercept) route(c *relay.Conn, attempt int) relay.Route {
 		return relay.Route{} // at once, and not after connect_timeout
 	}
 	i := v.server.newInspector(c, v.listener, dc, to)
-	i.outsider = v.listener.Mode == policy.ModeTPROXY
 	if to == dc.EPM {
 		i.mapper = v.server.interception.learner(i)
 	}

@@ -2,8 +2,14 @@ package proxy
 
 import "github.com/nspiproxy/nspiproxy/rpcparse/secctx"
 
-// maxNotes is how many different findings are remembered as written.
-const maxNotes = 1024
+// maxNotes is how many different findings are remembered as written, and
+// notesShare the part of such a number that those of one kind may take: with
+// transparent listeners a client can bring about a finding for each of very many
+// addresses, and a server any number of names. The others must still be written.
+const (
+	maxNotes   = 1024
+	notesShare = 8
+)
 
 // noteRecord is a finding that is written once, whatever how often it recurs.
 type noteRecord struct {
@@ -12,20 +18,28 @@ type noteRecord struct {
 
 // onceNotes remembers what was written.
 type onceNotes struct {
-	seen  map[string]struct{}
+	seen  map[string]map[string]struct{} // by kind
+	count int
 	limit int
 }
 
 func newOnceNotes(limit int) onceNotes {
-	return onceNotes{seen: make(map[string]struct{}), limit: limit}
+	return onceNotes{seen: make(map[string]map[string]struct{}), limit: limit}
 }
 
-// first reports whether id is new and there is room to remember it.
-func (o *onceNotes) first(id string) bool {
-	if _, seen := o.seen[id]; seen || len(o.seen) >= o.limit {
+// first reports whether id is new among those of its kind and there is room to
+// remember it.
+func (o *onceNotes) first(kind, id string) bool {
+	of := o.seen[kind]
+	if _, seen := of[id]; seen || o.count >= o.limit || len(of) >= o.limit/notesShare {
 		return false
 	}
-	o.seen[id] = struct{}{}
+	if of == nil {
+		of = make(map[string]struct{})
+		o.seen[kind] = of
+	}
+	of[id] = struct{}{}
+	o.count++
 	return true
 }
 
@@ -35,7 +49,7 @@ func (r *recorder) note(key, backend, text string) {
 }
 
 func (n noteRecord) write(r *recorder) {
-	if !r.once.first(n.key + "\x00" + n.backend) {
+	if !r.once.first(n.key, n.backend) {
 		return
 	}
 	r.log.Warn().Str("event", n.key).Str("backend", n.backend).Msg(n.text)

@@ -2,9 +2,9 @@ package proxy
 
 import "net/netip"
 
-// maxReferralNames is how many names of servers are remembered as written. A
-// site has a few domain controllers; a server that invents names fills this list
-// and no other.
+// maxReferralNames is how many names of servers are remembered as written, those
+// by one domain controller a part of them (notesShare). A site has a few; a server
+// that invents names fills its part and no other list.
 const maxReferralNames = 256
 
 // referralRecord is a server that clients were referred to, written once.
@@ -20,7 +20,7 @@ func (r *recorder) referredElsewhere(i *inspector, server, why string) {
 }
 
 func (f referralRecord) write(r *recorder) {
-	if !r.referrals.first(f.backend + "\x00" + f.server) {
+	if !r.referrals.first(f.backend, f.server) {
 		return
 	}
 	r.log.Warn().Str("event", "referral.elsewhere").Str("server", clip(f.server)).Str("client", f.client.String()).

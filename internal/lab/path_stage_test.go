@@ -22,7 +22,7 @@ type pathOptions struct {
 	dcs     []*DC      // where no session may be left in the end,
 	samba   *Samba     // and there
 
-	policy, relay, more string // as in ProxyOptions
+	folder, policy, relay, more string // as in ProxyOptions
 }
 
 // pathProxy is a proxy on the router, in a transparent mode, with the rules that lead clients to it.
@@ -40,9 +40,12 @@ const pathPort, staticPort = 5135, 6004
 // session is left on either side, and of the rules nothing.
 func startPath(t *testing.T, network *Network, o pathOptions) *pathProxy {
 	t.Helper()
+	if o.folder == "" {
+		o.folder = OrdinaryFolder(t)
+	}
 	p := &pathProxy{network: network, options: o}
 	p.started = ProxyOptions{
-		On: network.Router, OrdinaryUser: true, Folder: OrdinaryFolder(t), Limit: o.limit,
+		On: network.Router, OrdinaryUser: true, Folder: o.folder, Limit: o.limit,
 		Listeners: o.listeners(network), Policy: o.policy, Relay: o.relay,
 	}
 	p.started.More = fmt.Sprintf("transparent: {when_down: %s, state_file: '%s'}\n%s", pathModes[o.mode], p.stateFile(), o.more)

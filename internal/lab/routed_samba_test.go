@@ -47,11 +47,3 @@ func routedSession(t *testing.T, samba *Samba, client *SambaClient, l SambaLogin
 	expect(t, "close", client.Close("c"))
 	Eventually(t, settle, "the session has ended", func() bool { return samba.Status(t).Sessions == 0 })
 }
-
-// TestRoutedSambasWireSuiteSeesNoRouter: what the suite finds out from a client's machine is what it does on the domain
-// controller's own.
-func TestRoutedSambasWireSuiteSeesNoRouter(t *testing.T) {
-	network := StartNetwork(t)
-	samba := StartSambaOn(t, network.DCs[0])
-	compareWireSuite(t, samba, path{network.DCs[0], samba.Address}, path{network.Clients[0], samba.Address})
-}

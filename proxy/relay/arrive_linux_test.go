@@ -63,7 +63,7 @@ func TestHeadIsKnownBeforeTheRouteIsAskedFor(t *testing.T) {
 				r.expectNoArrival(arrivals)
 			}
 			r.write(client, sent[cut:])
-			a := <-arrivals
+			a := await(r, arrivals)
 			if !a.headed || a.head != (Head{Type: rpcparse.PTypeBind, Group: 0x55667788}) || a.local != r.ln.Addr() {
 				t.Fatalf("%v, cut at %d: told of %+v", order, cut, a)
 			}
@@ -91,7 +91,7 @@ func TestHeadOneByteAtATime(t *testing.T) {
 	client := r.client()
 	sent := slices.Concat(bindPDU(binary.BigEndian, 9), request(2, 100))
 	r.dribble(client, sent)
-	if a := <-arrivals; !a.headed || a.head.Group != 9 {
+	if a := await(r, arrivals); !a.headed || a.head.Group != 9 {
 		t.Errorf("told of %+v", a)
 	}
 	r.expect(r.accept(), sent)
@@ -104,7 +104,7 @@ func TestWhatIsNoBindIsRoutedAtOnce(t *testing.T) {
 			arrivals, _ := r.listenFor(ListenOptions{Head: true})
 			client := r.client()
 			r.write(client, first)
-			if a := <-arrivals; a.headed {
+			if a := await(r, arrivals); a.headed {
 				t.Errorf("told of %+v", a)
 			}
 			server := r.accept()
@@ -148,7 +148,7 @@ func TestClientThatEndsTooEarlyIsClosed(t *testing.T) {
 			client := r.client()
 			r.write(client, []byte(c.sent))
 			r.must(client.CloseWrite())
-			why := <-unrouted
+			why := await(r, unrouted)
 			if why.Cause != c.cause || (why.Err != nil) != (c.cause != CauseEnd) {
 				t.Errorf("closed because of %v", why)
 			}
@@ -167,7 +167,7 @@ func TestClientThatResetsWhileItArrivesIsNoticed(t *testing.T) {
 		client := r.client()
 		r.write(client, []byte(sent))
 		r.reset(client)
-		if why := <-unrouted; why.Cause != CauseClientReset {
+		if why := await(r, unrouted); why.Cause != CauseClientReset {
 			t.Errorf("closed because of %v", why)
 		}
 	}
@@ -178,7 +178,7 @@ func TestSilentClientIsNotWaitedForForEver(t *testing.T) {
 	for _, o := range []ListenOptions{{Head: true}, {ProxyHeader: fromEveryone}} {
 		_, unrouted := r.listenFor(o)
 		client := r.client()
-		if why := <-unrouted; why.Cause != CauseHandshakeTimeout {
+		if why := await(r, unrouted); why.Cause != CauseHandshakeTimeout {
 			t.Errorf("closed because of %v", why)
 		}
 		r.expectReset(client)
@@ -193,7 +193,7 @@ func TestArrivingClientIsClosedAtTheDeadlineOfAShutdown(t *testing.T) {
 	now, cancel := context.WithCancel(t.Context())
 	cancel()
 	_ = r.group.Shutdown(now)
-	if why := <-unrouted; why.Cause != CauseShutdown {
+	if why := await(r, unrouted); why.Cause != CauseShutdown {
 		t.Errorf("closed because of %v", why)
 	}
 	r.expectEnd(client)
@@ -207,7 +207,7 @@ func TestProxyHeaderTellsTheClient(t *testing.T) {
 			client := r.client()
 			sent := bindPDU(binary.LittleEndian, 1)
 			r.write(client, slices.Concat(c.header, sent))
-			a := <-arrivals
+			a := await(r, arrivals)
 			peer := addrOf(client.LocalAddr())
 			want := peer
 			if c.client != "" {
@@ -249,7 +249,7 @@ func TestProxyHeaderAndHeadHoweverSplit(t *testing.T) {
 				rest = rest[k:]
 			}
 		}()
-		a := <-arrivals
+		a := await(r, arrivals)
 		if !a.headed || a.head.Group != group {
 			t.Fatalf("told of %+v, want group %d", a, group)
 		}
@@ -269,7 +269,7 @@ func TestConnectionWithoutAGoodProxyHeaderIsReset(t *testing.T) {
 	for name, c := range badProxyHeaders {
 		client := r.client()
 		r.write(client, c.header)
-		why := <-unrouted
+		why := await(r, unrouted)
 		if why.Cause != CauseProxyHeader || why.Err == nil || !strings.Contains(why.Err.Error(), c.why) {
 			t.Errorf("%s: closed because of %v, want %q", name, why, c.why)
 		}
@@ -290,7 +290,7 @@ func TestProxyHeaderIsNotAcceptedFromOthers(t *testing.T) {
 		arrivals, _ := r.listenFor(o)
 		client := r.client()
 		r.write(client, slices.Concat(proxyHeaders["v1 IPv4"].header, bindPDU(binary.LittleEndian, 1)))
-		if a := <-arrivals; a.client != addrOf(client.LocalAddr()) || a.headed {
+		if a := await(r, arrivals); a.client != addrOf(client.LocalAddr()) || a.headed {
 			t.Errorf("told of %+v", a)
 		}
 		r.expectEnd(client)
@@ -306,7 +306,7 @@ func TestPanickingProxyHeaderOptionCostsItsConnectionOnly(t *testing.T) {
 	other, otherServer, _ := r.connect()
 	_, unrouted := r.listenFor(ListenOptions{ProxyHeader: func(netip.Addr) bool { panic("who?") }})
 	r.expectRefusal()
-	if why := <-unrouted; why.Cause != CausePanic {
+	if why := await(r, unrouted); why.Cause != CausePanic {
 		t.Errorf("closed because of %v", why)
 	}
 	r.write(other, request(1, 100))

@@ -208,6 +208,17 @@ func (r *rig) ends(p *probe, want Cause) CloseReason {
 	}
 }
 
+// await receives what must come.
+func await[T any](r *rig, from <-chan T) (v T) {
+	r.Helper()
+	select {
+	case v = <-from:
+	case <-time.After(patience):
+		r.Fatalf("no %T has come", v)
+	}
+	return v
+}
+
 func (r *rig) must(err error) {
 	r.Helper()
 	if err != nil {
@@ -273,8 +284,21 @@ func firstDifference(a, b []byte) int {
 	return min(len(a), len(b))
 }
 
+// openPoller makes Go open the descriptors that its own sockets share, which it
+// does for the first of them.
+var openPoller = sync.OnceValue(func() error {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err == nil {
+		err = l.Close()
+	}
+	return err
+})
+
 func descriptors(t testing.TB) int {
 	t.Helper()
+	if err := openPoller(); err != nil {
+		t.Fatal(err)
+	}
 	d, err := os.ReadDir("/proc/self/fd")
 	if err != nil {
 		t.Fatal(err)

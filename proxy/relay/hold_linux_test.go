@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"bytes"
 	"slices"
 	"sync/atomic"
 	"testing"
@@ -174,4 +175,34 @@ func TestClientThatTakesNothingIsGivenUpOnlyWithTheWake(t *testing.T) {
 	p.conn.Wake()
 	r.ends(p, CauseEnd)
 	full.wait()
+}
+
+func TestHoldStopsTheTimeThatAClientHas(t *testing.T) {
+	// The client is late in taking what is before the server's end, and has a
+	// limited time for that. It ends when it is the handler whom all wait for.
+	const drain = 50 * time.Millisecond
+	r := newRig(t, Options{DrainTimeout: drain}, func(p *probe) {
+		p.fromServer = func(h rpcparse.Header, _ []byte) Verdict {
+			p.conn.HandshakeDone()
+			if h.CallID == 2 {
+				return Verdict{Action: Hold}
+			}
+			return Verdict{}
+		}
+	})
+	client, server, p := r.connect()
+	before := r.clog(server) + 5840
+	r.write(server, response(2, 100))
+	r.must(server.Close())
+	time.Sleep(drain)
+	r.expect(client, bytes.Repeat(response(1, 5840), before/5840))
+	time.Sleep((tailFactor + 2) * drain)
+	if p.ends.Load() != 0 {
+		t.Fatalf("ended while held: %v", <-p.closed)
+	}
+	p.conn.Wake()
+	r.expect(client, response(2, 100))
+	r.expectEnd(client)
+	r.must(client.Close())
+	r.ends(p, CauseEnd)
 }

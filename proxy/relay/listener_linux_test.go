@@ -144,7 +144,7 @@ func TestIPv6(t *testing.T) {
 	r.write(client, request(1, 100))
 	r.expect(c, request(1, 100))
 	from := client.LocalAddr().(*net.TCPAddr).AddrPort()
-	if a := <-got; a != [...]netip.AddrPort{from, from, r.ln.Addr(), server.Addr().(*net.TCPAddr).AddrPort()} {
+	if a := await(r, got); a != [...]netip.AddrPort{from, from, r.ln.Addr(), server.Addr().(*net.TCPAddr).AddrPort()} {
 		t.Errorf("addresses %v", a)
 	}
 }

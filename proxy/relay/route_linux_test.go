@@ -75,7 +75,7 @@ func TestAttemptsAreBounded(t *testing.T) {
 	r.eventually("it is counted", func() bool { return r.group.Stats().Closed[CauseDialFailed] == 1 })
 	var got []int
 	for len(asked) > 0 {
-		got = append(got, <-asked)
+		got = append(got, await(r, asked))
 	}
 	if !slices.Equal(got, []int{0, 1, 2, 3, 4, 5, 6, 7}) {
 		t.Errorf("asked for attempts %v", got)
@@ -111,7 +111,7 @@ func TestPanickingRouterCostsItsConnectionOnly(t *testing.T) {
 			Unrouted: func(_ *Conn, why CloseReason) { told <- why },
 		})
 		r.expectRefusal()
-		if why := <-told; why.Cause != CausePanic || why.Err == nil {
+		if why := await(r, told); why.Cause != CausePanic || why.Err == nil {
 			t.Errorf("told of %v", why)
 		}
 	}

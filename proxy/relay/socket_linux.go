@@ -19,7 +19,11 @@ type option struct {
 // setOptions sets all of them, or says which one failed.
 func setOptions(fd int32, options []option) error {
 	for _, o := range options {
-		if errno := setOption(fd, o.level, o.name, o.value); errno != 0 {
+		errno := setOption(fd, o.level, o.name, o.value)
+		if errno == unix.EPERM { // of these, foreign addresses need a privilege
+			return fmt.Errorf("socket option %d/%d (transparent): %w; it needs CAP_NET_ADMIN", o.level, o.name, errno)
+		}
+		if errno != 0 {
 			return fmt.Errorf("socket option %d/%d: %w", o.level, o.name, errno)
 		}
 	}

@@ -35,7 +35,7 @@ func (r *rig) swept() {
 	r.write(c, response(1, 100))
 	r.expect(client, response(1, 100)) // it is open
 	r.group.CloseServer(otherServer, 0)
-	if why := <-unhandled; why.Cause != CauseServerGone {
+	if why := await(r, unhandled); why.Cause != CauseServerGone {
 		r.Errorf("the other server's connection ended because of %v", why)
 	}
 	_ = c.Close()
@@ -89,20 +89,20 @@ func TestSilenceEndsWithWhateverIsReceived(t *testing.T) {
 	client, server, _ := r.connect()
 	r.write(client, request(1, 24))
 	r.expect(server, request(1, 24))
-	<-asked
+	await(r, asked)
 	r.write(server, response(1, 24)) // acknowledges the request, too: nothing else is to come
-	<-asked
+	await(r, asked)
 	quiet := time.Now()
 	time.Sleep(5 * tick)
 	least := time.Since(quiet)
 	r.write(client, request(2, 24))
-	if got := <-asked; got < least-tick {
+	if got := await(r, asked); got < least-tick {
 		t.Errorf("silent for %v after at least %v", got, least)
 	}
 	r.expect(server, request(2, 24))
 	before := time.Now()
 	r.write(server, response(2, 24))
-	if got, most := <-asked, time.Since(before); got > most+tick {
+	if got, most := await(r, asked), time.Since(before); got > most+tick {
 		t.Errorf("silent for %v after at most %v", got, most)
 	}
 }

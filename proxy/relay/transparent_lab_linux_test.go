@@ -90,7 +90,7 @@ func TestTransparentConnectionKeepsBothAddresses(t *testing.T) {
 			for range 8 { // both loops get some
 				client := p.dial(r, f.client+":0", server)
 				from := addrOf(client.LocalAddr())
-				if a := <-arrivals; a.client != from || a.peer != from || a.local.String() != server {
+				if a := await(r, arrivals); a.client != from || a.peer != from || a.local.String() != server {
 					t.Errorf("told of %+v", a)
 				}
 				c := r.accept()
@@ -205,7 +205,7 @@ func TestRedirectedConnectionGoesWhereItWasGoing(t *testing.T) {
 				r, arrivals := throughRig(t, p, ListenOptions{Address: everywhere, Redirected: true}, server, source)
 				client := p.dial(r, f.client+":0", server)
 				from := addrOf(client.LocalAddr())
-				if a := <-arrivals; a.client != from || a.local.String() != server {
+				if a := await(r, arrivals); a.client != from || a.local.String() != server {
 					t.Errorf("told of %+v", a)
 				}
 				c := r.accept()
@@ -233,7 +233,7 @@ func TestDirectConnectionToTheRedirectPortIsSeenAsSuch(t *testing.T) {
 			address := netip.MustParseAddrPort(f.router + ":5136")
 			arrivals, _ := r.listenFor(ListenOptions{Address: address, Redirected: true})
 			_ = p.dial(r, f.client+":0", address.String())
-			if a := <-arrivals; a.local != address {
+			if a := await(r, arrivals); a.local != address {
 				t.Errorf("connected to %v, told of %+v", address, a)
 			}
 			r.ln.Close()

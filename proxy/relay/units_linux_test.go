@@ -3,6 +3,7 @@ package relay
 import (
 	"bytes"
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 	"unsafe"
@@ -165,5 +166,19 @@ func TestIdleConnectionIsSmall(t *testing.T) {
 		t.Errorf("a connection takes %d bytes", n)
 	} else {
 		t.Logf("a connection takes %d bytes", n)
+	}
+}
+
+func TestOneSweepPerServer(t *testing.T) {
+	var l loop
+	first, second := [16]byte{1}, [16]byte{2}
+	l.beginSweep(sweep{server: first, silent: time.Second})
+	l.beginSweep(sweep{server: second, silent: time.Second})
+	l.sweeps[0].next = 7
+	l.beginSweep(sweep{server: first, silent: time.Minute})
+	l.beginSweep(sweep{server: second, silent: time.Millisecond})
+	want := []sweep{{server: first, silent: time.Second}, {server: second, silent: time.Millisecond}}
+	if !slices.Equal(l.sweeps, want) {
+		t.Errorf("%+v", l.sweeps)
 	}
 }
