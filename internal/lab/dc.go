@@ -57,6 +57,7 @@ type DCCount struct {
 	Sessions    int // live sessions
 	Connections int // open connections, but those to the endpoint mapper, where the proxy has a standing one
 	Binds       int // NspiBind requests that have arrived since it started
+	Unbinds     int // NspiUnbind requests since then
 	Maps        int // questions to the endpoint mapper that it has begun to work on since then
 }
 

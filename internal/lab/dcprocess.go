@@ -60,7 +60,7 @@ func answerAbout(dc *simdc.Server, p *pace, question string) any {
 	case askCount:
 		return DCCount{
 			Sessions: dc.TotalSessions(), Connections: len(slices.DeleteFunc(dc.Peers(), mapped)),
-			Binds: dc.Requests()[nspi.OpnumBind], Maps: int(p.maps.Load()),
+			Binds: dc.Requests()[nspi.OpnumBind], Unbinds: dc.Requests()[nspi.OpnumUnbind], Maps: int(p.maps.Load()),
 		}
 	case askPeers:
 		return DCPeers{Connections: dc.Peers(), Sessions: dc.SessionPeers()}

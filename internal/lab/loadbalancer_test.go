@@ -54,6 +54,9 @@ func TestLoadBalancerPageWorksAsWritten(t *testing.T) {
 		all = append(all, first, second)
 	}
 	checkPageLog(t, proxies, all[0])
+	for _, front := range []netip.Addr{balancer.Address, balancer.Address6} {
+		client.Run(t, program(t), "probe", front.String())
+	}
 	impacket := StartImpacketOn(t, client)
 	for _, w := range []way{ways[4], ways[7]} {
 		expect(t, "connect", impacket.Connect(w.name, w.at(balancer.Address.String())))
@@ -104,31 +107,44 @@ func checkOnlyRefusals(t *testing.T, proxy *Proxy) {
 	}
 }
 
-// balancedProxy is a proxy on the router that believes the machine of dc2, in both families, and a domain controller on the
-// machine of dc1.
-type balancedProxy struct {
+// balanced is a proxy on the router that believes the machine of dc2, in both families: by IPv4 in front of one domain controller,
+// by IPv6 in front of two. These are on the machine of dc1.
+type balanced struct {
 	*Network
 	balancer *Machine
-	dc       *DC
+	dcs      [2]*DC
 	proxy    *Proxy
 }
 
-func startBalanced(t *testing.T, limit int) *balancedProxy {
+func startBalanced(t *testing.T, limit int) *balanced {
 	t.Helper()
-	s := &balancedProxy{Network: StartNetwork(t)}
+	s := &balanced{Network: StartNetwork(t)}
 	s.balancer = s.DCs[1]
-	s.dc = StartDC(t, DCOptions{On: s.DCs[0], Anonymous: true, NSPIPort: fixedPort})
+	for n, address := range []netip.Addr{s.DCs[0].Address, s.DCs[0].More(0)} {
+		s.dcs[n] = StartDC(t, DCOptions{On: s.DCs[0], Address: address.String(), Anonymous: true, NSPIPort: fixedPort})
+	}
 	s.proxy = StartProxy(t, ProxyOptions{On: s.Router, OrdinaryUser: true, Config: fmt.Sprintf(`version: 1
 listeners:
-  - {name: four, mode: forward, address: 10.77.9.2, backend: dc, proxy_protocol_from: [10.77.4.0/24]}
-  - {name: six, mode: forward, address: "fd77:9::2", backend: dc, proxy_protocol_from: ["fd77:4::/64"]}
+  - {name: four, mode: forward, address: 10.77.9.2, backend: dc1, proxy_protocol_from: [10.77.4.0/24]}
+  - {name: six, mode: forward, address: "fd77:9::2", backends: [dc1, dc2], proxy_protocol_from: ["fd77:4::/64"]}
 backends:
-  - {name: dc, address: 10.77.2.2, nspi_port: %d}
-policy: {default: {limit: %d}}
+  - {name: dc1, address: 10.77.2.2, nspi_port: %d}
+  - {name: dc2, address: 10.77.2.100, nspi_port: %[1]d}
+policy: {scope: all, default: {limit: %d}}
+health: {check: none}
 relay: {handshake_timeout: %s}
 metrics: {address: 127.0.0.1:9135}
 `, fixedPort, limit, headerTime)})
 	return s
+}
+
+// checkHeld waits until the proxy and the domain controllers agree that so many sessions are held.
+func (s *balanced) checkHeld(t *testing.T, want int) {
+	t.Helper()
+	Eventually(t, settle, fmt.Sprintf("%d sessions are held", want), func() bool {
+		return s.dcs[0].Count(t).Sessions+s.dcs[1].Count(t).Sessions == want &&
+			int(s.proxy.Metrics(t).Sum("nspiproxy_sessions_held")) == want
+	})
 }
 
 // headerTime is how long a header may take.
@@ -157,7 +173,10 @@ func TestLoadBalancerNamesItsClients(t *testing.T) {
 			}
 		}
 	}
-	checkHeld(t, s.proxy, s.dc, len(all))
+	s.checkHeld(t, len(all))
+	if n := s.proxy.inPool(t, "sessions", "dc2"); n == 0 {
+		t.Error("nobody is on the second domain controller")
+	}
 	before := s.proxy.Metrics(t).Sum("nspiproxy_connections_total")
 	Eventually(t, settle, "some health checks have passed", func() bool {
 		return s.proxy.Metrics(t).Sum("nspiproxy_connections_total") > before+80
@@ -169,11 +188,11 @@ func TestLoadBalancerNamesItsClients(t *testing.T) {
 	for _, c := range all {
 		c.Close()
 	}
-	checkHeld(t, s.proxy, s.dc, 0)
+	s.checkHeld(t, 0)
 }
 
 // refusedBehind uses up what a client may have, and looks who is refused more.
-func refusedBehind(t *testing.T, s *balancedProxy, machine *Machine, to netip.AddrPort, local netip.Addr) *rawnspi.Client {
+func refusedBehind(t *testing.T, s *balanced, machine *Machine, to netip.AddrPort, local netip.Addr) *rawnspi.Client {
 	t.Helper()
 	conn, err := machine.Dial(to.String(), local)
 	if err != nil {
@@ -182,6 +201,14 @@ func refusedBehind(t *testing.T, s *balancedProxy, machine *Machine, to netip.Ad
 	t.Cleanup(func() { conn.Close() })
 	c := rawnspi.New(conn)
 	bindSession(t, c)
+	second, err := machine.Dial(to.String(), local)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer second.Close()
+	if err := rawnspi.New(second).Bind(c.Group); err != nil {
+		t.Errorf("%s cannot join its association: %v", local, err)
+	}
 	if _, code, err := c.NspiBind(); err != nil || code != nspi.LogonFailed {
 		t.Errorf("bind above the limit from %s: %s, %v", local, code, err)
 	}

@@ -2,14 +2,19 @@
 
 package lab
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 // TestForwardPageWorksAsWritten: its configurations are valid, and the one for a single domain controller does, with the lab's
 // addresses in it, what the page says. The other one is that of TestPoolFollowsDNS.
 func TestForwardPageWorksAsWritten(t *testing.T) {
 	blocks := pageBlocks(t, "deploy-forward.md", "yaml")
 	for _, block := range blocks {
-		checkConfig(t, block)
+		if strings.HasPrefix(block, "version:") { // else it is a part of one
+			checkConfig(t, block)
+		}
 	}
 	network := StartNetwork(t)
 	host, client := network.Clients[1], network.Clients[0]
@@ -19,6 +24,8 @@ func TestForwardPageWorksAsWritten(t *testing.T) {
 	proxy := StartProxy(t, ProxyOptions{On: host, OrdinaryUser: true, Front: front, Config: inLab(t, blocks[0],
 		"10.0.5.21", front, "10.0.5.11", dc.Address)})
 
+	probe := strings.Fields(inLab(t, pageCommand(t, "deploy-forward.md", "nspiproxy probe"), "10.0.5.21", front))
+	client.Run(t, program(t), probe[1:]...)
 	impacket := StartImpacketOn(t, client)
 	for _, w := range ways {
 		expect(t, "connect", impacket.Connect("c", w.at(front)))

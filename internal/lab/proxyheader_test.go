@@ -96,9 +96,10 @@ func TestProxyHeadersAreBelievedFromLoadBalancersOnly(t *testing.T) {
 		expectEnd(t, "half a header", cut)
 		expectClosed("proxy_header", len(bad)+1)
 	}
-	if n := s.dc.Count(t); n.Sessions != 2 || n.Binds != 2 {
-		t.Errorf("the domain controller has had %+v, want the two clients without a header", n)
+	if one, other := s.dcs[0].Count(t), s.dcs[1].Count(t); one.Binds+other.Binds != 2 {
+		t.Errorf("the domain controllers have had %+v and %+v, want the two clients without a header", one, other)
 	}
+	s.checkHeld(t, 2)
 	reasons := 0
 	for _, r := range s.proxy.events("connection.closed") {
 		if r["reason"] == "proxy_header" && strings.Contains(fmt.Sprint(r["client"]), "77:4::2") {
@@ -114,39 +115,42 @@ func TestProxyHeadersAreBelievedFromLoadBalancersOnly(t *testing.T) {
 // client's own.
 func TestProxyHeadersMayComeInPieces(t *testing.T) {
 	s := startBalanced(t, 2)
-	balancer, to := s.balancer, s.Router.Address
-	for version := 1; version <= 2; version++ {
-		header := headerOf(version, fmt.Sprintf("192.0.2.%d", version))
-		for _, c := range []*rawnspi.Client{
-			headered(t, balancer, to, strings.Split(header, "")...),
-			headered(t, balancer, to, header),
-		} {
-			bindSession(t, c)
-		}
-		third := headered(t, balancer, to, header) // of one client, whatever the connection
-		if err := third.Bind(0); err != nil {
-			t.Fatal(err)
-		}
-		if _, code, err := third.NspiBind(); err != nil || code == 0 {
-			t.Errorf("a third session of a client: %s, %v", code, err)
-		}
-		expectEnd(t, "two headers", headered(t, balancer, to, header, header))
-	}
-	for _, local := range []string{"PROXY UNKNOWN\r\n", "PROXY UNKNOWN 1 2 3 4\r\n", proxySignature + "\x20\x00\x00\x00"} {
-		c := headered(t, balancer, to, local) // the load balancer itself
-		bindSession(t, c)
-		c.Close()
-	}
 	silent := map[string]*rawnspi.Client{}
 	started := time.Now()
-	for _, begin := range []string{"", "P", "PROXY TCP4 192.0.2.1 ", proxySignature, headerOf(1, "192.0.2.9"), headerOf(2, "192.0.2.9")} {
-		silent[begin] = headered(t, balancer, to, begin)
+	for n, to := range []netip.Addr{s.Router.Address, s.Router.Address6} {
+		for version := 1; version <= 2; version++ {
+			s.headerInPieces(t, to, headerOf(version, fmt.Sprintf("192.0.2.%d", 10*n+version)))
+		}
+		for _, header := range []string{"PROXY UNKNOWN\r\n", "PROXY UNKNOWN 1 2 3 4\r\n", proxySignature + "\x20\x00\x00\x00"} {
+			c := headered(t, s.balancer, to, header) // the load balancer itself
+			bindSession(t, c)
+			c.Close()
+		}
+		for _, begin := range []string{"", "P", "PROXY TCP4 192.0.2.1 ", proxySignature, headerOf(1, "192.0.2.9"), headerOf(2, "192.0.2.9")} {
+			silent[fmt.Sprintf("%s: %q", to, begin)] = headered(t, s.balancer, to, begin)
+		}
 	}
-	for begin, c := range silent {
-		expectEnd(t, fmt.Sprintf("nothing after %q", begin), c)
+	for what, c := range silent {
+		expectEnd(t, "nothing after "+what, c)
 	}
 	if took := time.Since(started); took > 5*headerTime {
 		t.Errorf("who says nothing was served for %s", took)
 	}
-	checkHeld(t, s.proxy, s.dc, 4)
+	s.checkHeld(t, 2*2*2)
+}
+
+// headerInPieces opens what a client may have, with its header in one piece and byte by byte.
+func (s *balanced) headerInPieces(t *testing.T, to netip.Addr, header string) {
+	t.Helper()
+	first := headered(t, s.balancer, to, strings.Split(header, "")...)
+	bindSession(t, first)
+	bindSession(t, headered(t, s.balancer, to, header))
+	third := headered(t, s.balancer, to, header) // it is one client, whatever the connection
+	if err := third.Bind(first.Group); err != nil {
+		t.Errorf("joining: %v", err)
+	}
+	if _, code, err := third.NspiBind(); err != nil || code != nspi.LogonFailed {
+		t.Errorf("a third session of a client: %s, %v", code, err)
+	}
+	expectEnd(t, "two headers", headered(t, s.balancer, to, header, header))
 }
