@@ -64,8 +64,8 @@ func (o DCOptions) config() simdc.Config {
 		Domain: Domain, Limit: -1, AnonymousBind: o.Anonymous, Delay: o.delay,
 		Users: []simdc.User{{Name: Alice.Name, Password: Alice.Password}, {Name: Bob.Name, Password: Bob.Password}},
 	}
-	if o.Address6 != "" {
-		c.Addresses = []string{o.Address6}
+	if c.Addresses = o.Addresses; o.Address6 != "" {
+		c.Addresses = append(c.Addresses, o.Address6)
 	}
 	return c
 }
