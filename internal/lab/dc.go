@@ -33,6 +33,7 @@ type DCOptions struct {
 	On        *Machine      `json:"-"` // where to run it
 	Address   string        // its endpoint mapper is on port 135; default: that of On. Without On, one of its own in 127.0.10.0/24
 	Address6  string        // one of IPv6 beside it, with the same ports; default: that of On, if Address is, too
+	Addresses []string      // further ones of that machine, with the same ports, too
 	NSPIPort  int           // 0: the system chooses
 	MorePorts int           // further ports for NSPI
 	Anonymous bool          // grant NspiBind without authentication, which real ones refuse

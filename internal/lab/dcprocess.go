@@ -81,8 +81,8 @@ func (o DCOptions) config(p *pace) simdc.Config {
 		Domain: Domain, Limit: cmp.Or(o.Limit, -1), AnonymousBind: o.Anonymous, Delay: p.delay,
 		Users: []simdc.User{{Name: Alice.Name, Password: Alice.Password}, {Name: Bob.Name, Password: Bob.Password}},
 	}
-	if o.Address6 != "" {
-		c.Addresses = []string{o.Address6}
+	if c.Addresses = o.Addresses; o.Address6 != "" {
+		c.Addresses = append(c.Addresses, o.Address6)
 	}
 	return c
 }
