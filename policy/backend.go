@@ -2,6 +2,7 @@ package policy
 
 import (
 	"fmt"
+	"iter"
 	"net/netip"
 	"slices"
 	"strings"
@@ -13,12 +14,19 @@ type Backend struct {
 	Name string `yaml:"name" need:"required"`
 	// Address is the IP address of the domain controller.
 	Address netip.Addr `yaml:"address"`
+	// Also are further addresses of the same domain controller, such as one of
+	// IPv6, to which transparent listeners lead: its sessions are counted
+	// together, whichever a client uses. Default: none.
+	Also []netip.Addr `yaml:"also" need:"nonempty"`
 	// SRV is a DNS name whose SRV records name domain controllers, in place of
 	// Address. Each of them is a backend by itself.
 	SRV HostName `yaml:"srv"`
 	// DNSServer is asked for SRV and for the addresses behind it. Default: the
 	// servers of /etc/resolv.conf.
 	DNSServer netip.AddrPort `yaml:"dns_server"`
+	// Host is the DNS name of the domain controller at Address, for the ticket of
+	// a check with Kerberos. Default: none.
+	Host HostName `yaml:"host"`
 	// NSPIPort is the TCP port of NSPI where it is fixed. Default 0: ask the
 	// endpoint mapper of the domain controller.
 	NSPIPort uint16 `yaml:"nspi_port"`
@@ -42,9 +50,9 @@ func (v *validator) backends() {
 		unique(v, v.backendNames, b.Name, path+".name", "a name of its own for each backend")
 		v.nameless = v.nameless || b.Name == ""
 		v.backendPlace(path, b)
-		if b.Address.IsValid() {
-			unique(v, addresses, netip.AddrPortFrom(b.Address, b.EPMPort), path+".address",
-				"each domain controller once: its sessions are counted together")
+		v.fewEnough(path+".also", len(b.Also))
+		for at, a := range b.addresses(path) {
+			unique(v, addresses, netip.AddrPortFrom(a, b.EPMPort), at, "each domain controller once: its sessions are counted together")
 		}
 		unique(v, services, b.SRV, path+".srv", "each service once: its domain controllers have one name")
 		if b.NSPIPort != 0 && b.NSPIPort == b.EPMPort {
@@ -58,6 +66,21 @@ func (v *validator) backends() {
 	}
 }
 
+// addresses yields all addresses of b with where the file, which has b at path,
+// says so.
+func (b *Backend) addresses(path string) iter.Seq2[string, netip.Addr] {
+	return func(yield func(string, netip.Addr) bool) {
+		if b.Address.IsValid() && !yield(path+".address", b.Address) {
+			return
+		}
+		for i, a := range b.Also[:min(len(b.Also), maxListed)] {
+			if a.IsValid() && !yield(fmt.Sprintf("%s.also[%d]", path, i), a) {
+				return
+			}
+		}
+	}
+}
+
 // backendPlace checks what says where b is.
 func (v *validator) backendPlace(path string, b *Backend) {
 	address, srv := v.given(path+".address"), v.given(path+".srv")
@@ -68,8 +91,17 @@ func (v *validator) backendPlace(path string, b *Backend) {
 	case !srv:
 		v.missing(path, "address", "an IP address, or srv")
 	}
+	if srv && v.given(path+".also") {
+		v.problem(path+".also", "addresses beside srv, which names the hosts", "address, or no also")
+	}
 	if b.SRV != "" && !isService(b.SRV) {
 		v.problem(path+".srv", quote(string(b.SRV)), "the name of a service over TCP, such as _gc._tcp.corp.example")
+	}
+	if srv && v.given(path+".host") {
+		v.problem(path+".host", "a host name beside srv, which names the hosts", "address, or no host")
+	}
+	if b.Host != "" && strings.HasPrefix(string(b.Host), "_") {
+		v.problem(path+".host", quote(string(b.Host)), "the name of a host")
 	}
 	if !v.given(path + ".dns_server") {
 		return
@@ -101,19 +133,19 @@ func (v *validator) knownBackend(path, name string) {
 // there would connect to itself.
 func (v *validator) backendEndpoints() map[netip.AddrPort]string {
 	taken := map[netip.AddrPort]string{}
-	for i, b := range v.cfg.Backends {
-		if b.Address.IsValid() {
-			path := fmt.Sprintf("backends[%d].address", i)
-			taken[netip.AddrPortFrom(b.Address, b.EPMPort)] = path
-			taken[netip.AddrPortFrom(b.Address, b.NSPIPort)] = path
+	for i := range v.cfg.Backends {
+		b := &v.cfg.Backends[i]
+		for path, a := range b.addresses(fmt.Sprintf("backends[%d]", i)) {
+			taken[netip.AddrPortFrom(a, b.EPMPort)] = path
+			taken[netip.AddrPortFrom(a, b.NSPIPort)] = path
 		}
 	}
 	return taken
 }
 
-// unusedBackends warns of backends that no client reaches. A backend at the
-// destination of a transparent listener is used: it names that domain
-// controller.
+// unusedBackends warns of backends and addresses that no client reaches. A
+// backend at the destination of a transparent listener is used: it names that
+// domain controller.
 func (v *validator) unusedBackends() {
 	used := map[string]bool{}
 	for i := range v.cfg.Listeners {
@@ -123,10 +155,16 @@ func (v *validator) unusedBackends() {
 	}
 	for i := range v.cfg.Backends {
 		b := &v.cfg.Backends[i]
-		leads := func(l Listener) bool { return l.LeadsTo(b.Address) }
-		if !used[b.Name] && !slices.ContainsFunc(v.cfg.Listeners, leads) {
+		if !used[b.Name] && !v.cfg.LeadsTo(b.Address) && !slices.ContainsFunc(b.Also, v.cfg.LeadsTo) {
 			v.warn(fmt.Sprintf("backends[%d].name", i), b.Name+", which no listener uses",
 				"a listener with this backend, or with its address among the destinations")
+			continue
+		}
+		for j, a := range b.Also[:min(len(b.Also), maxListed)] {
+			if a.IsValid() && !v.cfg.LeadsTo(a) {
+				v.warn(fmt.Sprintf("backends[%d].also[%d]", i, j), a.String()+", to which no transparent listener leads",
+					"a listener with it among the destinations")
+			}
 		}
 	}
 }

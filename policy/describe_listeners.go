@@ -2,6 +2,8 @@ package policy
 
 import (
 	"fmt"
+	"net/netip"
+	"slices"
 	"strings"
 	"text/tabwriter"
 )
@@ -63,8 +65,8 @@ func (c *Config) describeTaken(l *Listener) (where, how string, lines []string) 
 		"on " + describePorts(append([]uint16{epmPort}, l.NSPIPorts...)) + " and where their endpoint mappers say",
 	}
 	for i := range c.Backends {
-		if b := &c.Backends[i]; l.LeadsTo(b.Address) {
-			lines = append(lines, "with "+b.describe())
+		if b := &c.Backends[i]; l.LeadsTo(b.Address) || slices.ContainsFunc(b.Also, l.LeadsTo) {
+			lines = append(lines, "with "+b.describe(b.Also...))
 		}
 	}
 	return fmt.Sprintf("port %d", l.Port), how, lines
@@ -81,9 +83,12 @@ func describePorts(ports []uint16) string {
 	return "ports " + strings.Join(names, ", ")
 }
 
-// describe tells where b is and how its NSPI is found.
-func (b *Backend) describe() string {
+// describe tells where b is, also elsewhere, and how its NSPI is found.
+func (b *Backend) describe(also ...netip.Addr) string {
 	place := b.Address.String()
+	for _, a := range also {
+		place += " and " + a.String()
+	}
 	switch {
 	case b.SRV != "" && b.DNSServer.IsValid():
 		place = fmt.Sprintf("the hosts of %s (asking %v)", b.SRV, b.DNSServer)

@@ -3,7 +3,9 @@ package policy
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"reflect"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -144,7 +146,7 @@ func TestFullExampleHasEveryKey(t *testing.T) {
 	}
 	for _, l := range allLeaves() {
 		key := l.path[strings.LastIndexAny(l.path, ".")+1:]
-		if !strings.Contains(string(data), key+":") {
+		if !regexp.MustCompile(`\b` + key + `:`).Match(data) {
 			t.Errorf("full.yaml does not have %s", l.path)
 		}
 	}
@@ -162,5 +164,36 @@ func TestDocumentedExampleIsTheTestedOne(t *testing.T) {
 	}
 	if !strings.Contains(string(text), "```yaml\n"+string(example)+"```\n") {
 		t.Error("the example of docs/configuration.md is not testdata/config/example.yaml")
+	}
+}
+
+// yamlBlock is a configuration on a page.
+var yamlBlock = regexp.MustCompile("(?s)```yaml\n(.*?)```")
+
+// Whoever copies an example must get what the page says. Parts of a
+// configuration have no version; the rest is whole.
+func TestExamplesOnPagesAreValid(t *testing.T) {
+	pages, err := filepath.Glob("../docs/*.md")
+	if err != nil || len(pages) == 0 {
+		t.Fatalf("%v, %v", pages, err)
+	}
+	whole := 0
+	for _, page := range append(pages, "../README.md") {
+		text, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for n, block := range yamlBlock.FindAllSubmatch(text, -1) {
+			if !strings.HasPrefix(string(block[1]), "version:") {
+				continue
+			}
+			whole++
+			if _, err := Parse(fmt.Sprintf("%s, example %d", page, n+1), block[1]); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	if whole < 5 {
+		t.Errorf("only %d examples are whole", whole)
 	}
 }

@@ -140,6 +140,11 @@ func (v *validator) healthAuth(h *Health) {
 	if h.User != "" && !strings.Contains(string(h.User), "@") {
 		v.problem("health.user", quote(string(h.User)), "user@REALM, as auth is kerberos")
 	}
+	for i, b := range v.cfg.Backends {
+		if path := fmt.Sprintf("backends[%d]", i); b.SRV == "" && b.Host == "" && !v.unread(path+".host") {
+			v.missing(path, "host", "the DNS name of the domain controller, as health.auth is kerberos")
+		}
+	}
 }
 
 // useless reports keys of the health section that have no effect.

@@ -151,3 +151,26 @@ func TestListsOfAListenerAreBounded(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// The packet filter leads connections to such an address here before the forward
+// listener sees them. They come to it in the end, by the transparent one: two
+// listeners count each session, under two names.
+func TestForwardListenerAmongTheDestinationsIsWarnedOf(t *testing.T) {
+	const file = `version: 1
+backends: [{name: a, address: 10.0.1.1}]
+listeners:
+  - {name: front, address: %s, backend: a}
+  - {name: path, mode: tproxy, port: 5135, destinations: [10.0.1.0/24]}
+`
+	for address, want := range map[string]int{"10.0.1.20": 1, "10.0.2.20": 0} {
+		cfg := mustParse(t, fmt.Sprintf(file, address))
+		if len(cfg.Warnings) != want {
+			t.Errorf("%s: warnings %v", address, cfg.Warnings)
+		}
+		for _, w := range cfg.Warnings {
+			if !strings.Contains(w.Error(), "listeners[0].address") || !strings.Contains(w.Error(), "path") {
+				t.Errorf("%s: %v", address, w)
+			}
+		}
+	}
+}

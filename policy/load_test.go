@@ -130,10 +130,10 @@ func TestEveryKeyOfListenersAndBackendsHasAnEffect(t *testing.T) {
 		t.Errorf("listeners %+v, want %+v", cfg.Listeners, wantListeners)
 	}
 	wantBackends := []Backend{
-		{Name: "dc1", Address: address("10.0.1.10"), EPMPort: 135},
+		{Name: "dc1", Address: address("10.0.1.10"), Host: "dc1.lab.example", EPMPort: 135},
 		{Name: "dc2", Address: address("2001:db8:1::10"), NSPIPort: 6004, EPMPort: 1135},
 		{Name: "site", SRV: "_ldap._tcp.berlin._sites.gc._msdcs.lab.example", DNSServer: netip.MustParseAddrPort("10.0.0.53:53"), EPMPort: 135},
-		{Name: "branch-dc", Address: address("10.4.1.10"), NSPIPort: 6004, EPMPort: 135},
+		{Name: "branch-dc", Address: address("10.4.1.10"), Also: []netip.Addr{address("2001:db8:4::10"), address("10.4.1.11")}, NSPIPort: 6004, EPMPort: 135},
 	}
 	if !reflect.DeepEqual(cfg.Backends, wantBackends) {
 		t.Errorf("backends %+v, want %+v", cfg.Backends, wantBackends)

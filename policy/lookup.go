@@ -42,6 +42,11 @@ func (l *Listener) LeadsTo(a netip.Addr) bool {
 	return slices.ContainsFunc(l.Destinations, func(p netip.Prefix) bool { return p.Contains(a) })
 }
 
+// LeadsTo reports whether a transparent listener takes connections to a.
+func (c *Config) LeadsTo(a netip.Addr) bool {
+	return slices.ContainsFunc(c.Listeners, func(l Listener) bool { return l.LeadsTo(a) })
+}
+
 // TransparentListeners returns the listeners that take connections to the
 // domain controllers' own addresses.
 func (c *Config) TransparentListeners() []*Listener {
@@ -73,12 +78,18 @@ func mapperPort(l *Listener, pool []*Backend) uint16 {
 // fixedPorts returns the ports on which a forward listener listens from the
 // start: that of the endpoint mapper and those of NSPI, where there are such.
 func (c *Config) fixedPorts(l *Listener) []uint16 {
-	var ports []uint16
-	pool := c.Pool(l)
-	if port := mapperPort(l, pool); port != 0 {
-		ports = append(ports, port)
+	ports := c.FixedNSPIPorts(l)
+	if port := c.MapperPort(l); port != 0 {
+		ports = append([]uint16{port}, slices.DeleteFunc(ports, func(p uint16) bool { return p == port })...)
 	}
-	for _, b := range pool {
+	return ports
+}
+
+// FixedNSPIPorts returns the ports on which a forward listener serves NSPI from
+// the start, each once.
+func (c *Config) FixedNSPIPorts(l *Listener) []uint16 {
+	var ports []uint16
+	for _, b := range c.Pool(l) {
 		if b.NSPIPort != 0 && !slices.Contains(ports, b.NSPIPort) {
 			ports = append(ports, b.NSPIPort)
 		}

@@ -68,6 +68,9 @@ func TestLoadLooksAtTheFilesThatAreNamed(t *testing.T) {
 		return head + "identity:\n  keytabs:\n    - " + keytabs + "\n    - " + good +
 			"\n  directory:\n    url: ldaps://dc1\n    bind_dn: a@B\n    password_file: " + password + "\n    ca_file: " + ca + "\n"
 	}
+	named := func(text string) string {
+		return strings.Replace(text, "name: dc1, address: 10.0.1.10", "name: dc1, address: 10.0.1.10, host: dc1.b", 1)
+	}
 	for _, tc := range []struct{ name, text, want string }{
 		{"all well", config(good, good, open), ""},
 		{"keytab", config(open, good, open), `:6: identity.keytabs[0]: found "` + open + `", which others than its owner can use (mode 0644), expected a file for its owner alone: chmod 600`},
@@ -76,9 +79,9 @@ func TestLoadLooksAtTheFilesThatAreNamed(t *testing.T) {
 		{"directory", config(t.TempDir(), good, open), "(not a regular file), expected a file that can be read"},
 		{"health password", strings.Replace(config(good, good, open), "identity:", "health: {auth: ntlm, user: 'A\\b', password_file: "+open+"}\nidentity:", 1),
 			`:4: health.password_file: found "` + open + `", which others than its owner can use (mode 0644), expected a file for its owner alone: chmod 600`},
-		{"health keytab", strings.Replace(config(good, good, open), "identity:", "health: {auth: kerberos, user: a@B, keytab: "+open+", krb5_conf: "+good+"}\nidentity:", 1),
+		{"health keytab", strings.Replace(named(config(good, good, open)), "identity:", "health: {auth: kerberos, user: a@B, keytab: "+open+", krb5_conf: "+good+"}\nidentity:", 1),
 			`:4: health.keytab: found "` + open + `", which others than its owner can use (mode 0644), expected a file for its owner alone: chmod 600`},
-		{"health krb5.conf", strings.Replace(config(good, good, open), "identity:", "health: {auth: kerberos, user: a@B, keytab: "+good+", krb5_conf: "+absent+"}\nidentity:", 1),
+		{"health krb5.conf", strings.Replace(named(config(good, good, open)), "identity:", "health: {auth: kerberos, user: a@B, keytab: "+good+", krb5_conf: "+absent+"}\nidentity:", 1),
 			`:4: health.krb5_conf: found "` + absent + `" (no such file or directory), expected a file that can be read`},
 		{"no krb5.conf", strings.Replace(config(good, good, open), "password_file", "krb5_conf: "+absent+"\n    keytab", 1), "identity.directory.krb5_conf: found"},
 	} {

@@ -47,7 +47,25 @@ func (v *validator) listeners() {
 		unique(v, ports, l.Port, path+".port", "a port that no other listener has: this one listens on all addresses")
 		v.disjoint(transparent[:n], i)
 	}
+	v.ledAway()
 	v.unusedBackends()
+}
+
+// ledAway warns of forward listeners whose clients may be taken by a transparent
+// one, which goes on to the forward listener: both count their sessions.
+func (v *validator) ledAway() {
+	for i := range v.cfg.Listeners {
+		l := &v.cfg.Listeners[i]
+		if l.Mode.Transparent() || !l.Address.IsValid() {
+			continue
+		}
+		for _, other := range v.cfg.TransparentListeners() {
+			if other.LeadsTo(l.Address) {
+				v.warn(fmt.Sprintf("listeners[%d].address", i), fmt.Sprintf("%v, among the destinations of listener %s: sessions may be counted by both", l.Address, other.Name),
+					"an address that is not the domain controllers'")
+			}
+		}
+	}
 }
 
 // otherKeys reports keys that listeners of that mode do not have.
@@ -139,6 +157,7 @@ var unreachable = []struct {
 }{
 	{netip.MustParsePrefix("0.0.0.0/8"), "no host"},
 	{netip.MustParsePrefix("127.0.0.0/8"), "this machine itself"},
+	{netip.MustParsePrefix("169.254.0.0/16"), "link-local addresses, which no router forwards"},
 	{netip.MustParsePrefix("224.0.0.0/3"), "no host"}, // multicast, reserved, broadcast
 	{netip.MustParsePrefix("::/127"), "this machine itself"},
 	{netip.MustParsePrefix("fe80::/10"), "link-local addresses, which no router forwards"},

@@ -21,8 +21,7 @@ func (i *inspector) admit(k *rpcparse.Call, h rpcparse.Header, p *passage) relay
 	if !ok {
 		return i.wait(k, h, p)
 	}
-	backend := i.service.backend.Name
-	rule := i.server.policy.Match(u.subject(i.client(), backend))
+	rule := i.server.policy.Match(u.subject(i.client(), i.server.nameOf(i.dc, i.dc.Config)))
 	if u.unsure != "" && i.server.config.Identity.Directory.WhenDown == policy.WhenDownRefuse {
 		i.forgetUser(u) // the next bind asks again: nothing has been counted for this one
 		return i.refuse(k, u.id, policy.Decision{Action: policy.Refuse, Rule: rule.Name, Limit: rule.Limit, Unknown: "the directory is down"}, p)
@@ -38,7 +37,7 @@ func (i *inspector) admit(k *rpcparse.Call, h rpcparse.Header, p *passage) relay
 		return i.refuse(k, u.id, decision, p)
 	}
 	if decision.Action == policy.GrantOverLimit {
-		i.server.metrics.overLimit(backend, decision)
+		i.server.metrics.overLimit(i.backend(), decision)
 		i.server.recorder.refused(i, k, u.id, decision, "")
 	}
 	k.Tag = slot
@@ -96,7 +95,7 @@ func (i *inspector) refuse(k *rpcparse.Call, id session.Identity, d policy.Decis
 	i.kept, i.keptFor = nil, nil
 	i.conv.Withdraw(k)
 	a, form, err := i.refusalOf(k, p)
-	i.server.metrics.refused(i.service.backend.Name, d)
+	i.server.metrics.refused(i.backend(), d)
 	i.server.recorder.refused(i, k, id, d, form)
 	if err != nil {
 		return relay.Verdict{Action: relay.Close, Err: err}
@@ -145,7 +144,7 @@ func (i *inspector) proved(s *rpcparse.SecurityContext) {
 // bindAnswered settles the reservation of an NspiBind.
 func (i *inspector) bindAnswered(e *rpcparse.Event) {
 	slot, _ := e.Call.Tag.(*session.Slot)
-	i.server.metrics.bindAnswered(i.service.backend.Name, e)
+	i.server.metrics.bindAnswered(i.backend(), e)
 	if slot == nil {
 		return
 	}
@@ -165,7 +164,7 @@ func (i *inspector) bindAnswered(e *rpcparse.Event) {
 // unbindAnswered ends the session of an NspiUnbind that the server confirmed,
 // or whose handle the server no longer knows.
 func (i *inspector) unbindAnswered(e *rpcparse.Event) {
-	i.server.metrics.unbindAnswered(i.service.backend.Name, e)
+	i.server.metrics.unbindAnswered(i.backend(), e)
 	switch {
 	case e.Granted && e.Opaque:
 		i.session.UnboundOpaque(i.keyOf(e.Security))

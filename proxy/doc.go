@@ -1,14 +1,26 @@
-// Package proxy is the network side of nspiproxy: listeners, the endpoint
-// mapper's answers, the inspection of every PDU, logs and metrics. Package
-// proxy/relay below it moves the bytes.
+// Package proxy is the network side of nspiproxy: listeners, the way of a
+// connection to a domain controller, the inspection of every PDU, logs and
+// metrics. Package proxy/relay below it moves the bytes, proxy/backend knows the
+// domain controllers, proxy/transparent what the kernel has to do.
 //
-// A connection's way through the package:
+// A connection's way into the package:
+//
+//	forward.go      an address of the proxy's own ──▶ one domain controller, or pool.go: which of several
+//	intercept.go    the domain controllers' own addresses ──▶ the one that the client meant
+//	                          │
+//	                          ▼
+//	               relay.Route: an inspector, a server, a source address
+//
+// and through it:
 //
 //	relay.Conn ── PDU ──▶ inspector ──▶ rpcparse.Conversation ──▶ events
 //	                          │
 //	                          ├── policy.Policy.Match     which rule, which limit
 //	                          ├── session.Conn.Reserve    is a slot free, atomically
-//	                          ├── endpointRewriter        ports in ept_map and ept_lookup answers
+//	                          ├── groupTranslation        names of associations, in front of several
+//	                          ├── mapperAnswers           ept_map and ept_lookup answers: endpointRewriter puts in
+//	                          │                           ports of the proxy, portLearner learns where NSPI is
+//	                          ├── referred                answers that lead clients elsewhere
 //	                          └── recorder                event 2820, one record a minute and user
 //	                          ▼
 //	                     relay.Verdict: forward, drop and answer, hold, close

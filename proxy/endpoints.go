@@ -11,11 +11,22 @@ import (
 // 100,000.
 const maxEndpointAnswer = 256 << 10
 
+// mapperAnswers reads the endpoint mapper's answers on one connection.
+type mapperAnswers interface {
+	// answer handles one fragment of a response to call k.
+	answer(k *rpcparse.Call, h rpcparse.Header, pdu []byte) relay.Verdict
+	// interrupted is told of every PDU of the server before answer is. It returns
+	// whole PDUs that must reach the client before it.
+	interrupted(h rpcparse.Header) (late []byte)
+	// resume decides again on a PDU that answer has held.
+	resume() relay.Verdict
+}
+
 // endpointRewriter replaces the ports in the answers of the endpoint mapper.
 // Two bytes of each TCP tower change and nothing else. One belongs to one
 // connection.
 type endpointRewriter struct {
-	ports   *portMap
+	portFor func(tower.Endpoint) (uint16, error) // of the proxy's own
 	note    func(endpointNote)
 	kept    []byte // whole PDUs of an answer in fragments
 	keptFor uint32 // the call id of that answer
@@ -31,12 +42,15 @@ const (
 	noteMalformed
 	// notePort: no port could be opened for a tower, which passed as it is.
 	notePort
+	// notePrivate: as noteProtected, in a transparent mode: answers pass as they
+	// are anyway.
+	notePrivate
 )
 
 // String returns the note as a label.
 func (n endpointNote) String() string {
 	switch n {
-	case noteProtected:
+	case noteProtected, notePrivate:
 		return "protected"
 	case noteMalformed:
 		return "malformed"
@@ -82,6 +96,9 @@ func (e *endpointRewriter) interrupted(h rpcparse.Header) (late []byte) {
 	late, e.kept = e.kept, nil
 	return late
 }
+
+// resume implements mapperAnswers: nothing is ever held.
+func (e *endpointRewriter) resume() relay.Verdict { return relay.Verdict{} }
 
 // behind lets late reach the client before what v says about pdu.
 func behind(late, pdu []byte, v relay.Verdict) relay.Verdict {
@@ -147,7 +164,7 @@ func (e *endpointRewriter) patch(opnum uint16, stub []byte, s tower.Syntax, o rp
 		if end.Protocol != tower.ProtocolTCP {
 			continue // RPC over HTTP needs more than another port
 		}
-		port, err := e.ports.portFor(end.Port)
+		port, err := e.portFor(end)
 		if err == nil {
 			err = tower.PatchPort(stub, end.Tower, port)
 		}
@@ -167,7 +184,7 @@ func walk(opnum uint16, stub []byte, s tower.Syntax, o rpcparse.Order) ([]tower.
 	return m.Towers, err
 }
 
-// towerSyntax returns the transfer syntax as package tower names it.
+// towerSyntax returns the transfer syntax as packages tower and rfri name it.
 func towerSyntax(p *rpcparse.PresentationContext) (s tower.Syntax, ok bool) {
 	switch p.Transfer {
 	case rpcparse.TransferNDR:

@@ -71,7 +71,7 @@ func TestMapperAnswersAreNeverMixed(t *testing.T) {
 		"without a beginning": {[]mapperPDU{response(1, last), response(2, first), response(2, last)}, []int{1, 1, 3}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			e := &endpointRewriter{ports: newPortMap(nil), note: func(endpointNote) {}}
+			e := &endpointRewriter{note: func(endpointNote) {}}
 			var sent [][]byte
 			var got []byte
 			for n, m := range tc.pdus {

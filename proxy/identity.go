@@ -126,7 +126,7 @@ func (i *inspector) resolve(u *user) bool {
 	i.lookup = nil
 	if errors.Is(a.err, directory.ErrDown) {
 		u.unsure = a.err.Error()
-		i.server.recorder.note("directory.down", i.service.backend.Name, "the directory does not answer: "+u.unsure)
+		i.server.recorder.note("directory.down", i.backend(), "the directory does not answer: "+u.unsure)
 		return true
 	}
 	u.know(a.result, a.err == nil)

@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"slices"
 
+	"github.com/nspiproxy/nspiproxy/policy"
+	"github.com/nspiproxy/nspiproxy/proxy/backend"
 	"github.com/nspiproxy/nspiproxy/proxy/relay"
 	"github.com/nspiproxy/nspiproxy/rpcparse"
 	"github.com/nspiproxy/nspiproxy/rpcparse/secctx"
@@ -25,11 +27,16 @@ const (
 // on the connection's loop.
 type inspector struct {
 	server   *Server
-	service  *service // what it was accepted for
+	listener *policy.Listener // where the client was accepted
+	dc       *backend.DC      // where the connection goes
 	conn     *relay.Conn
 	session  *session.Conn
 	conv     rpcparse.Conversation
-	endpoint *endpointRewriter // endpoint mapper connections in forward mode
+	mapper   mapperAnswers     // on connections to the endpoint mapper
+	groups   *groupTranslation // nil: associations keep their ids
+	pool     *pool             // nil: there is no other domain controller to go to
+	tried    []*backend.DC     // of pool: whom the client could not reach before
+	reached  bool              // the server has answered
 
 	hold        *held               // the client's PDU that waits
 	kept        []byte              // fragments of an NspiBind that is not whole yet
@@ -56,7 +63,20 @@ type held struct {
 	call *rpcparse.Call // nil: wait for the handshake
 }
 
+// newInspector makes the inspector of a connection from a listener to a port of
+// dc.
+func (s *Server) newInspector(c *relay.Conn, l *policy.Listener, dc *backend.DC, port netip.AddrPort) *inspector {
+	i := &inspector{server: s, listener: l, dc: dc, conn: c, session: s.table.Open(c.Client(), s.scope(dc), dc.Name, port.String())}
+	if len(s.config.Identity.Keytabs) > 0 {
+		i.conv = *rpcparse.NewConversation(rpcparse.ConversationOptions{NewHandshake: i.newHandshake})
+	}
+	return i
+}
+
 func (i *inspector) client() netip.Addr { return i.conn.Client().Addr() }
+
+// backend names the domain controller in logs and metrics.
+func (i *inspector) backend() string { return i.server.nameOf(i.dc, i.dc.Name) }
 
 // FromClient implements relay.Handler.
 func (i *inspector) FromClient(h rpcparse.Header, pdu []byte) relay.Verdict {
@@ -68,6 +88,9 @@ func (i *inspector) FromClient(h rpcparse.Header, pdu []byte) relay.Verdict {
 		if v, dead := i.deadContext(h, pdu); dead {
 			return v
 		}
+	}
+	if i.groups != nil && h.Type.Handshake() {
+		i.groups.toServer(i, h, pdu)
 	}
 	p, err := i.openPDU(secctx.ClientToServer, h, pdu)
 	if err != nil {
@@ -138,7 +161,7 @@ func (i *inspector) keyOf(s *rpcparse.SecurityContext) string {
 func (i *inspector) clientEvent(e *rpcparse.Event, h rpcparse.Header, p *passage) (v relay.Verdict, done bool) {
 	switch e.Kind {
 	case rpcparse.EventAssociationRequested:
-		if err := i.session.MayJoin(e.Association); err != nil {
+		if err := i.mayJoin(e.Association); err != nil {
 			return i.refuseAssociation(e, err), true
 		}
 	case rpcparse.EventBindRequested:
@@ -149,6 +172,10 @@ func (i *inspector) clientEvent(e *rpcparse.Event, h rpcparse.Header, p *passage
 
 // FromServer implements relay.Handler.
 func (i *inspector) FromServer(h rpcparse.Header, pdu []byte) relay.Verdict {
+	if !i.reached {
+		i.reached = true
+		i.dc.DialOK(i.conn.Server().Port())
+	}
 	p, err := i.openPDU(secctx.ServerToClient, h, pdu)
 	if err != nil {
 		return i.violation(h, pdu, err)
@@ -156,18 +183,27 @@ func (i *inspector) FromServer(h rpcparse.Header, pdu []byte) relay.Verdict {
 	if err := i.answered(&p, h); err != nil {
 		return i.violation(h, pdu, err)
 	}
+	if i.groups != nil && h.Type.Handshake() {
+		i.groups.toClient(i, h, pdu)
+	}
 	var v relay.Verdict
 	var late []byte
-	if i.endpoint != nil {
-		late = i.endpoint.interrupted(h)
+	if i.mapper != nil {
+		late = i.mapper.interrupted(h)
 	}
 	if h.Type == rpcparse.PTypeResponse {
-		v = i.toClient(&p, i.serverResponse(h, pdu))
+		v = i.toClient(&p, i.serverResponse(h, pdu, &p))
 	}
 	if len(late) > 0 {
 		v = behind(late, pdu, v)
 	}
-	if len(i.deferred) > 0 && !i.conv.Responding() {
+	return i.withDeferred(v)
+}
+
+// withDeferred adds the answers that waited for the end of a response which v
+// lets go on.
+func (i *inspector) withDeferred(v relay.Verdict) relay.Verdict {
+	if len(i.deferred) > 0 && !i.conv.Responding() && v.Action != relay.Hold {
 		v.ToClient = i.flushDeferred(v.ToClient)
 	}
 	return v
@@ -199,7 +235,7 @@ func (i *inspector) answered(p *passage, h rpcparse.Header) error {
 	return nil
 }
 
-func (i *inspector) serverResponse(h rpcparse.Header, pdu []byte) relay.Verdict {
+func (i *inspector) serverResponse(h rpcparse.Header, pdu []byte, p *passage) relay.Verdict {
 	k := i.conv.Call()
 	if k == nil {
 		return relay.Verdict{}
@@ -207,8 +243,11 @@ func (i *inspector) serverResponse(h rpcparse.Header, pdu []byte) relay.Verdict 
 	if !k.Protected() && h.AuthLength == dummyVerifierSize {
 		i.mirror = true
 	}
-	if i.endpoint != nil && k.MapsEndpoints() {
-		return i.endpoint.answer(k, h, pdu)
+	if i.mapper != nil && k.MapsEndpoints() {
+		return i.mapper.answer(k, h, pdu)
+	}
+	if k.Refers() && i.refersClients() {
+		return i.referred(k, h, p)
 	}
 	return relay.Verdict{}
 }
@@ -221,6 +260,7 @@ func (i *inspector) serverEvent(e *rpcparse.Event) error {
 		return i.session.Join(e.Association)
 	case rpcparse.EventAssociationRefused:
 		i.session.JoinRefused()
+		i.leaveGroup()
 	case rpcparse.EventAuthenticated:
 		i.proved(e.Security)
 	case rpcparse.EventBindAnswered:
@@ -240,7 +280,10 @@ func (i *inspector) agreed() {
 }
 
 // Resume implements relay.Handler: the PDU that was held is decided again.
-func (i *inspector) Resume() relay.Verdict {
+func (i *inspector) Resume(from rpcparse.Direction) relay.Verdict {
+	if from == rpcparse.ServerToClient {
+		return i.withDeferred(i.mapper.resume())
+	}
 	w := i.hold
 	if w == nil {
 		return relay.Verdict{Action: relay.Hold} // a wake for what is decided already
@@ -259,6 +302,8 @@ func (i *inspector) Resume() relay.Verdict {
 // Closed implements relay.Handler.
 func (i *inspector) Closed(reason relay.CloseReason) {
 	i.session.Close()
+	i.leaveGroup()
+	i.dialFailed(reason)
 	i.server.recorder.closed(i, reason)
 	i.kept, i.keptFor, i.deferred, i.answer, i.hold = nil, nil, nil, nil, nil
 }

@@ -28,7 +28,7 @@ func (i *inspector) followKeys() {
 			return false
 		}
 		i.server.metrics.followed(outcome.Result)
-		i.server.recorder.keyOutcome(outcome, i.service.backend.Name)
+		i.server.recorder.keyOutcome(outcome, i.backend())
 		return true
 	})
 	if len(i.handshakes) == 0 {

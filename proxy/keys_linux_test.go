@@ -182,7 +182,7 @@ func TestKeytabsThatOthersCanReadAreRefused(t *testing.T) {
 	}
 	config := policy.Defaults()
 	config.Identity.Keytabs = []policy.File{policy.File(path)}
-	if _, err := New(&config, zerolog.Nop()); err == nil || !strings.Contains(err.Error(), path) {
+	if _, err := New(&config, Options{Log: zerolog.Nop()}); err == nil || !strings.Contains(err.Error(), path) {
 		t.Errorf("got %v", err)
 	}
 }

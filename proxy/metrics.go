@@ -14,9 +14,11 @@ import (
 )
 
 // metrics are the counters of a [Server]. No label holds a user, a client or
-// any other text from the network: their number is bounded by the configuration.
+// any other text from the network: their number is bounded by the configuration,
+// and that of domain controllers by maxBackendLabels.
 type metrics struct {
 	registry     *prometheus.Registry
+	backends     backendLabels
 	binds        *prometheus.CounterVec
 	unbinds      *prometheus.CounterVec
 	refusals     *prometheus.CounterVec
@@ -24,9 +26,12 @@ type metrics struct {
 	irregular    *prometheus.CounterVec
 	associations *prometheus.CounterVec
 	endpoints    *prometheus.CounterVec
+	referrals    *prometheus.CounterVec
 	lost         prometheus.Counter
 	contexts     *prometheus.CounterVec
 	badSignature prometheus.Counter
+	unreachable  prometheus.Counter
+	uncovered    prometheus.Counter
 }
 
 // Results of an NspiBind and an NspiUnbind, as label values.
@@ -54,17 +59,21 @@ func newMetrics() *metrics {
 		irregular:    vec("irregular_pdus_total", "PDUs of clients that break a rule and were left to the domain controller's judgement.", "class"),
 		associations: vec("association_refusals_total", "Binds that named an association in which the client has no part.", "reason"),
 		endpoints:    vec("endpoint_answers_unchanged_total", "Endpoint mapper answers or towers that could not be rewritten.", "reason"),
+		referrals:    vec("referrals_total", "Answers that refer a client to a server, by what became of them.", "result"),
 		contexts:     vec("security_contexts_total", "Security contexts by how far their handshake could be followed with the keys at hand.", "result"),
 		badSignature: single("unverified_pdus_total", "PDUs that did not verify and were left to the receiver's judgement."),
+		unreachable:  single("unreachable_refusals_total", "Connections reset at once because their domain controller is unreachable."),
+		uncovered:    single("intercept_failures_total", "Ports of NSPI that could not be intercepted when they were learnt."),
 		lost:         single("log_records_lost_total", "Log records dropped because the log did not take them in time."),
 	}
-	m.registry.MustRegister(m.binds, m.unbinds, m.refusals, m.errors, m.irregular, m.associations, m.endpoints, m.lost, m.contexts, m.badSignature,
+	m.registry.MustRegister(m.binds, m.unbinds, m.refusals, m.errors, m.irregular, m.associations, m.endpoints, m.referrals, m.lost, m.contexts,
+		m.badSignature, m.unreachable, m.uncovered,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
 
 func (m *metrics) bindAnswered(backend string, e *rpcparse.Event) {
-	m.binds.WithLabelValues(backend, bindResult(e)).Inc()
+	m.binds.WithLabelValues(m.backends.label(backend), bindResult(e)).Inc()
 }
 
 func bindResult(e *rpcparse.Event) string {
@@ -87,11 +96,11 @@ func (m *metrics) unbindAnswered(backend string, e *rpcparse.Event) {
 	case e.Fault != 0:
 		result = resultFaulted
 	}
-	m.unbinds.WithLabelValues(backend, result).Inc()
+	m.unbinds.WithLabelValues(m.backends.label(backend), result).Inc()
 }
 
 func (m *metrics) refused(backend string, d policy.Decision) {
-	m.binds.WithLabelValues(backend, resultRefused).Inc()
+	m.binds.WithLabelValues(m.backends.label(backend), resultRefused).Inc()
 	m.overLimit(backend, d)
 }
 
@@ -100,7 +109,7 @@ func (m *metrics) overLimit(backend string, d policy.Decision) {
 	if d.DryRun {
 		dryRun = "true"
 	}
-	m.refusals.WithLabelValues(backend, d.Rule, dryRun).Inc()
+	m.refusals.WithLabelValues(m.backends.label(backend), d.Rule, dryRun).Inc()
 }
 
 func (m *metrics) failed(err error) { m.errors.WithLabelValues(classOf(err)).Inc() }
@@ -131,6 +140,8 @@ func (m *metrics) associationRefused(why error) {
 }
 
 func (m *metrics) endpointNoted(n endpointNote) { m.endpoints.WithLabelValues(n.String()).Inc() }
+
+func (m *metrics) referred(result string) { m.referrals.WithLabelValues(result).Inc() }
 
 // relayCollector turns the counters of the loops and of the session table into
 // metrics when they are asked for.

@@ -13,7 +13,7 @@ import (
 
 func TestMetricsFollowTheConventions(t *testing.T) {
 	config := policy.Defaults()
-	s, err := New(&config, zerolog.Nop())
+	s, err := New(&config, Options{Log: zerolog.Nop()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -23,6 +23,7 @@ func TestMetricsFollowTheConventions(t *testing.T) {
 	s.metrics.unbindAnswered("dc1", &rpcparse.Event{Granted: true})
 	s.metrics.failed(rpcparse.Errorf(rpcparse.ClassState, "x", 0, "y"))
 	s.metrics.endpointNoted(noteMalformed)
+	s.metrics.referred(referralRewritten)
 	s.metrics.associationRefused(session.ErrForeignAssociation)
 	problems, err := testutil.GatherAndLint(s.metrics.registry)
 	if err != nil {

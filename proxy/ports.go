@@ -6,63 +6,67 @@ import (
 	"sync"
 )
 
-// maxMappedPorts is how many ports one listener opens for a domain controller.
-// A Windows domain controller registers a few dozen dynamic TCP endpoints.
+// maxMappedPorts is how many ports one listener opens for each of its domain
+// controllers. A Windows domain controller registers a few dozen dynamic TCP
+// endpoints.
 const maxMappedPorts = 256
 
-// portMap gives every TCP port that a domain controller's endpoint mapper
-// names a port of the proxy's own: the same number where that is free. A port
-// that portFor returned accepts connections already. It is shared by all loops.
+// portMap gives every place that the endpoint mappers name a port of the
+// proxy's own: the same number where that is free. A port that portFor returned
+// accepts connections already. It is shared by all loops.
 type portMap struct {
-	// open listens on address:port (0: any) for connections to the domain
-	// controller's port target and returns the port it got.
-	open func(port, target uint16) (uint16, error)
+	// open listens on port (0: any) for connections to a place and returns the
+	// port it got.
+	open func(port uint16, p place) (uint16, error)
 
 	mu    sync.Mutex
-	ports map[uint16]uint16 // of the domain controller → of the proxy
+	ports map[place]uint16
+	many  map[netip.Addr]int // ports per domain controller
 }
 
-func newPortMap(open func(port, target uint16) (uint16, error)) *portMap {
-	return &portMap{open: open, ports: make(map[uint16]uint16)}
+func newPortMap(open func(port uint16, p place) (uint16, error)) *portMap {
+	return &portMap{open: open, ports: make(map[place]uint16), many: make(map[netip.Addr]int)}
 }
 
-// portFor returns the proxy's port for the domain controller's port target,
-// and opens it the first time.
-func (m *portMap) portFor(target uint16) (uint16, error) {
+// portFor returns the proxy's port for a place, and opens it the first time:
+// under the number want, if it is free.
+func (m *portMap) portFor(p place, want uint16) (uint16, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if p, ok := m.ports[target]; ok {
-		return p, nil
+	if port, ok := m.ports[p]; ok {
+		return port, nil
 	}
-	if target == 0 {
+	dc := p.addr.Addr()
+	switch {
+	case want == 0:
 		return 0, fmt.Errorf("port 0 in a tower")
+	case m.many[dc] >= maxMappedPorts:
+		return 0, fmt.Errorf("port %d: already %d ports are mapped", want, maxMappedPorts)
 	}
-	if len(m.ports) >= maxMappedPorts {
-		return 0, fmt.Errorf("port %d: already %d ports are mapped", target, maxMappedPorts)
-	}
-	p, err := m.open(target, target)
+	port, err := m.open(want, p)
 	if err != nil {
-		if p, err = m.open(0, target); err != nil {
-			return 0, fmt.Errorf("listening for port %d: %w", target, err)
+		if port, err = m.open(0, p); err != nil {
+			return 0, fmt.Errorf("listening for port %d: %w", want, err)
 		}
 	}
-	m.ports[target] = p
-	return p, nil
+	m.ports[p] = port
+	m.many[dc]++
+	return port, nil
 }
 
 // set records a port that is open already.
-func (m *portMap) set(target, port uint16) {
+func (m *portMap) set(p place, port uint16) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.ports[target] = port
+	m.ports[p] = port
 }
 
-// lookup returns the port for target if it is open.
-func (m *portMap) lookup(target uint16) (uint16, bool) {
+// lookup returns the port for a place if it is open.
+func (m *portMap) lookup(p place) (uint16, bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	p, ok := m.ports[target]
-	return p, ok
+	port, ok := m.ports[p]
+	return port, ok
 }
 
 // addrPort is netip.AddrPortFrom under a shorter name.

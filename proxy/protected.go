@@ -96,14 +96,13 @@ func (i *inspector) openPDU(d secctx.Dir, h rpcparse.Header, pdu []byte) (passag
 	return i.peek(d, p), nil
 }
 
-// peek opens a copy. A request may turn out to be swallowed: the server's
-// half-state stays behind until that is decided. What does not verify is the
-// server's to judge, and nothing of that context can be read any more.
+// peek opens a copy. A request may turn out to be swallowed, a response to be
+// replaced: the receiver's half-state stays behind until that is decided. What
+// does not verify is the receiver's to judge, and nothing of that context can be
+// read any more in that direction.
 func (i *inspector) peek(d secctx.Dir, p passage) passage {
 	wire := p.plain
-	if d == secctx.ClientToServer {
-		p.context.Fork(d)
-	}
+	p.context.Fork(d)
 	p.plain = slices.Clone(wire)
 	if err := p.context.Open(d, p.plain, p.layout); err != nil {
 		p.context.Join(d)
@@ -133,7 +132,11 @@ func (i *inspector) toServer(p *passage) relay.Verdict {
 
 // toClient lets a server's PDU go on, with what v adds.
 func (i *inspector) toClient(p *passage, v relay.Verdict) relay.Verdict {
-	if p.mode == again && v.Action == relay.Forward {
+	switch {
+	case v.Action != relay.Forward: // something else goes in its place
+	case p.mode == readOnly:
+		p.context.Join(secctx.ServerToClient)
+	case p.mode == again:
 		if err := p.context.Seal(secctx.ServerToClient, p.plain, p.layout); err != nil {
 			return relay.Verdict{Action: relay.Close, Err: err}
 		}

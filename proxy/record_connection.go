@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"net/netip"
 
+	"github.com/nspiproxy/nspiproxy/policy"
 	"github.com/nspiproxy/nspiproxy/proxy/relay"
 	"github.com/nspiproxy/nspiproxy/rpcparse"
 )
@@ -24,7 +25,7 @@ type violationRecord struct {
 // violation reports a PDU that ends the connection.
 func (r *recorder) violation(i *inspector, h rpcparse.Header, pdu []byte, err error) {
 	r.put(violationRecord{
-		client: i.conn.Client(), backend: i.service.backend.Name, ptype: h.Type,
+		client: i.conn.Client(), backend: i.backend(), ptype: h.Type,
 		header: hex.EncodeToString(pdu[:min(evidence, len(pdu))]), err: err,
 	})
 }
@@ -37,15 +38,24 @@ func (v violationRecord) write(r *recorder) {
 
 // closedRecord is the end of a connection.
 type closedRecord struct {
-	client  netip.AddrPort
-	backend string
-	reason  relay.CloseReason
+	client netip.AddrPort
+	where  string // "backend", or "listener" where the connection was not led anywhere
+	name   string
+	reason relay.CloseReason
+}
+
+// unrouted returns what reports connections to a listener that ended before it
+// was decided where they go.
+func (s *Server) unrouted(l *policy.Listener) func(*relay.Conn, relay.CloseReason) {
+	return func(c *relay.Conn, reason relay.CloseReason) {
+		s.recorder.put(closedRecord{client: c.Peer(), where: "listener", name: l.Name, reason: reason})
+	}
 }
 
 // closed reports the end of a connection: at debug level when the peers ended
 // it, or when the reason has a record of its own already.
 func (r *recorder) closed(i *inspector, reason relay.CloseReason) {
-	r.put(closedRecord{client: i.conn.Client(), backend: i.service.backend.Name, reason: reason})
+	r.put(closedRecord{client: i.conn.Client(), where: "backend", name: i.backend(), reason: reason})
 }
 
 func (c closedRecord) write(r *recorder) {
@@ -53,7 +63,7 @@ func (c closedRecord) write(r *recorder) {
 	if c.remarkable() {
 		e = r.log.Warn()
 	}
-	e.Str("event", "connection.closed").Str("client", c.client.String()).Str("backend", c.backend).
+	e.Str("event", "connection.closed").Str("client", c.client.String()).Str(c.where, c.name).
 		Str("reason", c.reason.Cause.String()).AnErr("error", c.reason.Err).Msg("connection closed")
 }
 
@@ -76,7 +86,7 @@ type associationRecord struct {
 // associationRefused reports a bind that names an association in which the
 // client has no part.
 func (r *recorder) associationRefused(i *inspector, group uint32, why error) {
-	r.put(associationRecord{client: i.conn.Client(), backend: i.service.backend.Name, group: group, err: why})
+	r.put(associationRecord{client: i.conn.Client(), backend: i.backend(), group: group, err: why})
 }
 
 func (a associationRecord) write(r *recorder) {
@@ -95,7 +105,7 @@ type upstreamRecord struct {
 // user who did authenticate: its own limit is reached, or it has a reason of
 // its own. Anonymous binds fail by design and are not reported.
 func (r *recorder) refusedUpstream(i *inspector, e *rpcparse.Event) {
-	r.put(upstreamRecord{client: i.conn.Client(), backend: i.service.backend.Name, account: e.Security.Account()})
+	r.put(upstreamRecord{client: i.conn.Client(), backend: i.backend(), account: e.Security.Account()})
 }
 
 func (u upstreamRecord) write(r *recorder) {

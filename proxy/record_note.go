@@ -2,8 +2,14 @@ package proxy
 
 import "github.com/nspiproxy/nspiproxy/rpcparse/secctx"
 
-// maxNotes is how many different findings are remembered as written.
-const maxNotes = 1024
+// maxNotes is how many different findings are remembered as written, and
+// notesShare the part of such a number that those of one kind may take: with
+// transparent listeners a client can bring about a finding for each of very many
+// addresses, and a server any number of names. The others must still be written.
+const (
+	maxNotes   = 1024
+	notesShare = 8
+)
 
 // noteRecord is a finding that is written once, whatever how often it recurs.
 type noteRecord struct {
@@ -12,7 +18,29 @@ type noteRecord struct {
 
 // onceNotes remembers what was written.
 type onceNotes struct {
-	seen map[string]struct{}
+	seen  map[string]map[string]struct{} // by kind
+	count int
+	limit int
+}
+
+func newOnceNotes(limit int) onceNotes {
+	return onceNotes{seen: make(map[string]map[string]struct{}), limit: limit}
+}
+
+// first reports whether id is new among those of its kind and there is room to
+// remember it.
+func (o *onceNotes) first(kind, id string) bool {
+	of := o.seen[kind]
+	if _, seen := of[id]; seen || o.count >= o.limit || len(of) >= o.limit/notesShare {
+		return false
+	}
+	if of == nil {
+		of = make(map[string]struct{})
+		o.seen[kind] = of
+	}
+	of[id] = struct{}{}
+	o.count++
+	return true
 }
 
 // note reports a finding that administrators need to read once.
@@ -21,11 +49,9 @@ func (r *recorder) note(key, backend, text string) {
 }
 
 func (n noteRecord) write(r *recorder) {
-	id := n.key + "\x00" + n.backend
-	if _, seen := r.once.seen[id]; seen || len(r.once.seen) >= maxNotes {
+	if !r.once.first(n.key, n.backend) {
 		return
 	}
-	r.once.seen[id] = struct{}{}
 	r.log.Warn().Str("event", n.key).Str("backend", n.backend).Msg(n.text)
 }
 
@@ -36,6 +62,9 @@ func (r *recorder) endpointNoted(n endpointNote, backend string) {
 	case noteProtected:
 		r.note("endpoint.protected", backend, "an answer of the endpoint mapper is signed and passed unchanged: "+
 			"that client goes to ports on which the proxy may not listen; fix the port of NSPI on the domain controller and set nspi_port")
+	case notePrivate:
+		r.note("endpoint.protected", backend, "an answer of the endpoint mapper is signed and cannot be read: "+
+			"the proxy asks the endpoint mapper itself which ports are to be intercepted")
 	case noteMalformed:
 		r.note("endpoint.malformed", backend, "an answer of the endpoint mapper could not be read and passed unchanged")
 	case notePort:

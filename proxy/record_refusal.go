@@ -43,7 +43,7 @@ type refusalRecord struct {
 // refused reports a refused bind, or one that a dry run let pass.
 func (r *recorder) refused(i *inspector, k *rpcparse.Call, id session.Identity, d policy.Decision, answer string) {
 	rec := refusalRecord{
-		at: r.now(), key: id.Key(), user: id, client: i.conn.Client(), backend: i.service.backend.Name,
+		at: r.now(), key: id.Key(), user: id, client: i.conn.Client(), backend: i.backend(),
 		decision: d, answer: answer, callID: k.ID, level: k.Level,
 	}
 	if k.Security != nil {

@@ -17,12 +17,13 @@ const (
 
 // recorder writes what the loops report, on a goroutine of its own.
 type recorder struct {
-	log     zerolog.Logger
-	now     func() time.Time
-	queue   chan record
-	lost    func() // a record did not fit into the queue
-	refusal refusalSums
-	once    onceNotes
+	log       zerolog.Logger
+	now       func() time.Time
+	queue     chan record
+	lost      func() // a record did not fit into the queue
+	refusal   refusalSums
+	once      onceNotes
+	referrals onceNotes // names of servers
 }
 
 // record is something to be written.
@@ -33,9 +34,10 @@ type record interface {
 func newRecorder(log zerolog.Logger, now func() time.Time, lost func()) *recorder {
 	return &recorder{
 		log: log, now: now, lost: lost,
-		queue:   make(chan record, recordQueue),
-		refusal: refusalSums{open: make(map[refusalKey]*refusalSum)},
-		once:    onceNotes{seen: make(map[string]struct{})},
+		queue:     make(chan record, recordQueue),
+		refusal:   refusalSums{open: make(map[refusalKey]*refusalSum)},
+		once:      newOnceNotes(maxNotes),
+		referrals: newOnceNotes(maxReferralNames),
 	}
 }
 

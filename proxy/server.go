@@ -11,6 +11,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/nspiproxy/nspiproxy/policy"
+	"github.com/nspiproxy/nspiproxy/proxy/backend"
 	"github.com/nspiproxy/nspiproxy/proxy/relay"
 	"github.com/nspiproxy/nspiproxy/rpcparse"
 	"github.com/nspiproxy/nspiproxy/rpcparse/nspi"
@@ -28,25 +29,47 @@ type Server struct {
 	group     *relay.Group
 	metrics   *metrics
 	recorder  *recorder
-	services  []*service
+	forwards  map[string]*forward // by the listener's name
+	own       sync.Map            // netip.AddrPort on which forward listeners listen
 	http      *metricsServer
 	keys      *keyring
 	directory *directory.Directory // nil: none
+
+	controllers  *backend.Set
+	also         map[netip.Addr]string // further addresses of domain controllers, with their names
+	interception *interception         // nil: no listener is transparent
+	attending    sync.WaitGroup
+	leave        context.CancelFunc // ends the attending to domain controllers
+}
+
+// Options are what a [Server] is given beside its configuration. The zero value
+// logs nothing and checks no domain controller actively.
+type Options struct {
+	Log zerolog.Logger // written from one goroutine
+	// Prober checks whether a domain controller serves. It may run several times
+	// at once.
+	Prober backend.Prober
 }
 
 // New prepares a server for a valid configuration. Nothing listens before
-// [Server.Start]. The log is written from one goroutine.
-func New(config *policy.Config, log zerolog.Logger) (*Server, error) {
+// [Server.Start].
+func New(config *policy.Config, o Options) (*Server, error) {
 	s := &Server{
-		config:  config,
-		policy:  policy.New(config.Policy),
-		refusal: refusal{form: failureForm(config.Policy.Refusal.Form), status: uint32(config.Policy.Refusal.FaultStatus)},
-		log:     log,
-		table:   session.NewTable(session.Options{Now: time.Now}),
-		metrics: newMetrics(),
+		config:   config,
+		policy:   policy.New(config.Policy),
+		refusal:  refusal{form: failureForm(config.Policy.Refusal.Form), status: uint32(config.Policy.Refusal.FaultStatus)},
+		log:      o.Log,
+		table:    session.NewTable(session.Options{Now: time.Now}),
+		metrics:  newMetrics(),
+		forwards: make(map[string]*forward),
+		also:     make(map[netip.Addr]string),
 	}
-	s.recorder = newRecorder(log, time.Now, s.metrics.lost.Inc)
-	keys, err := newKeyring(config.Identity.Keytabs, log)
+	for _, b := range config.Backends {
+		s.metrics.backends.label(b.Name) // these have theirs, whoever comes first
+	}
+	s.recorder = newRecorder(o.Log, time.Now, s.metrics.lost.Inc)
+	s.controllers = s.newControllers(o.Prober)
+	keys, err := newKeyring(config.Identity.Keytabs, o.Log)
 	if err != nil {
 		return nil, err
 	}
@@ -59,7 +82,8 @@ func New(config *policy.Config, log zerolog.Logger) (*Server, error) {
 		return nil, err
 	}
 	s.group = group
-	return s, s.metrics.registry.Register(relayCollector{group: group, table: s.table})
+	s.metrics.registry.MustRegister(relayCollector{group: group, table: s.table}, controllerCollector{server: s})
+	return s, nil
 }
 
 func failureForm(f policy.RefusalForm) nspi.FailureForm {
@@ -85,23 +109,49 @@ func relayOptions(c *policy.Relay) relay.Options {
 }
 
 // Start opens the listeners of the configuration and the HTTP server for
-// metrics. When one cannot be opened, the others are closed again and the error
-// says which.
+// metrics, and begins to look after the domain controllers. When something
+// cannot be opened, the rest is closed again and the error says which.
 func (s *Server) Start() (err error) {
 	defer func() {
 		if err != nil {
+			s.end()
 			_ = s.group.Shutdown(expired())
 		}
 	}()
+	s.interception = s.newInterception()
+	ctx, cancel := context.WithCancel(context.Background())
+	s.leave = cancel
+	s.attending.Go(func() { s.controllers.Run(ctx) })
+	if s.interception != nil {
+		s.attending.Go(func() { s.interception.watchKnown(ctx) })
+	}
 	for n := range s.config.Listeners {
-		v := newService(s, &s.config.Listeners[n])
-		if err := v.start(); err != nil {
-			return err
+		if err := s.startListener(&s.config.Listeners[n]); err != nil {
+			return fmt.Errorf("listener %q: %w", s.config.Listeners[n].Name, err)
 		}
-		s.services = append(s.services, v)
 	}
 	s.http, err = s.serveMetrics()
 	return err
+}
+
+func (s *Server) startListener(l *policy.Listener) error {
+	if l.Mode.Transparent() {
+		return (&intercept{server: s, listener: l}).start()
+	}
+	v := newForward(s, l)
+	s.forwards[l.Name] = v
+	return v.start()
+}
+
+// end stops looking after the domain controllers, and keeps what was learnt.
+func (s *Server) end() {
+	if s.leave != nil {
+		s.leave()
+		s.attending.Wait()
+	}
+	if s.interception != nil {
+		s.interception.close()
+	}
 }
 
 // expired returns a context that is over: a shutdown that waits for nobody.
@@ -124,6 +174,7 @@ func (s *Server) Run(ctx context.Context) error {
 	go s.expireClaims(stopWriter)
 	go s.keys.watch(stopWriter)
 
+	defer s.end()
 	defer s.http.stop()
 	if s.directory != nil {
 		defer s.directory.Close()
@@ -159,15 +210,15 @@ func (s *Server) expireClaims(ctx context.Context) {
 func (s *Server) Sessions() *session.Table { return s.table }
 
 // Address returns where clients reach the domain controller's TCP port target
-// through the named listener, if that port is open.
+// through the named forward listener, if that port is open.
 func (s *Server) Address(listener string, target uint16) (netip.AddrPort, error) {
-	for _, v := range s.services {
-		if v.listener.Name == listener {
-			if port, ok := v.ports.lookup(target); ok {
-				return addrPort(v.listener.Address, port), nil
-			}
-			return netip.AddrPort{}, fmt.Errorf("listener %q has no port for port %d", listener, target)
-		}
+	v := s.forwards[listener]
+	if v == nil || v.pool != nil {
+		return netip.AddrPort{}, fmt.Errorf("no listener %q with one domain controller", listener)
 	}
-	return netip.AddrPort{}, fmt.Errorf("no listener %q", listener)
+	port, ok := v.ports.lookup(place{kind: placePort, addr: addrPort(v.dc.Addr, target)})
+	if !ok {
+		return netip.AddrPort{}, fmt.Errorf("listener %q has no port for port %d", listener, target)
+	}
+	return addrPort(v.listener.Address, port), nil
 }

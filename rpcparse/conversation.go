@@ -10,7 +10,8 @@ const maxHandshakes = 16
 // what a proxy needs.
 type ConversationOptions struct {
 	// FollowAll keeps every presentation context and every call, not only those
-	// of the address book and the endpoint mapper: for readers of captures.
+	// of the address book, the endpoint mapper and the referral interface: for
+	// readers of captures.
 	FollowAll bool
 	// MidStream says that the beginning of the connection was not seen, so that
 	// a request without a bind is no error.
@@ -159,8 +160,8 @@ func (c *Conversation) FromServerOpen(h Header, pdu []byte, out []Event) ([]Even
 	return c.FromServer(h, pdu, out)
 }
 
-// Matters reports whether the stub of a request or response has to be read to
-// follow sessions: it is NspiBind, NspiUnbind, or an answer to one.
+// Matters reports whether the stub of a request or response has to be read: it
+// is NspiBind, NspiUnbind, or an answer to one, or it refers a client to a server.
 func (c *Conversation) Matters(h Header, pdu []byte) bool {
 	switch h.Type {
 	case PTypeRequest:
@@ -168,7 +169,7 @@ func (c *Conversation) Matters(h Header, pdu []byte) bool {
 		return err == nil && r.Opnum <= nspi.OpnumUnbind && c.contextByID(r.ContextID).IsNSPI()
 	case PTypeResponse:
 		k := c.findCall(h.CallID)
-		return k.IsBind() || k.IsUnbind()
+		return k.IsBind() || k.IsUnbind() || k.Refers()
 	}
 	return false
 }

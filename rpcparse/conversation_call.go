@@ -183,6 +183,8 @@ func matters(p *PresentationContext, opnum uint16) bool {
 		return opnum == nspi.OpnumBind || opnum == nspi.OpnumUnbind
 	case p.IsEndpointMapper():
 		return opnum == tower.OpnumMap || opnum == tower.OpnumLookup
+	case p.IsReferral():
+		return refers(opnum)
 	}
 	return false
 }

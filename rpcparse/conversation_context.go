@@ -2,6 +2,7 @@ package rpcparse
 
 import (
 	"github.com/nspiproxy/nspiproxy/rpcparse/nspi"
+	"github.com/nspiproxy/nspiproxy/rpcparse/rfri"
 	"github.com/nspiproxy/nspiproxy/rpcparse/tower"
 )
 
@@ -52,7 +53,11 @@ type proposal struct {
 }
 
 func (c *Conversation) follows(abstract SyntaxID) bool {
-	return c.opts.FollowAll || abstract.UUID == nspi.Interface.UUID || abstract.UUID == tower.EPMInterface.UUID
+	switch abstract.UUID {
+	case nspi.Interface.UUID, tower.EPMInterface.UUID, rfri.Interface.UUID:
+		return true
+	}
+	return c.opts.FollowAll
 }
 
 // proposals picks the elements that are followed out of a bind or

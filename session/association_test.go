@@ -46,7 +46,7 @@ func TestJoinNeedsALiveAssociationOfTheSameClient(t *testing.T) {
 		{"another client's", 2, endpoint, 7, ErrForeignAssociation},
 		{"never heard of", 1, endpoint, 8, ErrUnknownAssociation},
 		{"own association at another endpoint", 1, "10.0.0.1:49152", 7, nil},
-		{"another client's at another endpoint", 2, "10.0.0.1:49152", 7, ErrUnknownAssociation},
+		{"another client's at another endpoint", 2, "10.0.0.1:49152", 7, ErrForeignAssociation},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -61,6 +61,23 @@ func TestJoinNeedsALiveAssociationOfTheSameClient(t *testing.T) {
 	late := table.Open(addrPort(1), scope, backend, endpoint)
 	if err := late.MayJoin(7); !errors.Is(err, ErrUnknownAssociation) {
 		t.Fatalf("MayJoin after the last connection has closed: %v", err)
+	}
+}
+
+// A domain controller has several server processes with ids of their own, and the
+// one of the address book has several endpoints. Whoever gets from another process
+// the id of somebody else's association must not enter that one by an endpoint at
+// which the table does not know it.
+func TestIDOfTwoClientsAtOtherEndpointsIsNotJoined(t *testing.T) {
+	table, _ := newTable()
+	session(t, joined(t, table, 1, 0, 7), handle(1))
+	own := table.Open(addrPort(2), scope, backend, "10.0.0.1:135")
+	if err := own.Join(7); err != nil {
+		t.Fatal(err)
+	}
+	c := table.Open(addrPort(2), scope, backend, "10.0.0.1:49152")
+	if err := c.MayJoin(7); !errors.Is(err, ErrForeignAssociation) {
+		t.Errorf("MayJoin: %v", err)
 	}
 }
 

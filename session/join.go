@@ -75,16 +75,24 @@ func (c *Conn) ask(groupID uint32) (ended *association, err error) {
 	return ended, nil
 }
 
-// sibling returns the client's own association of that id at another endpoint
-// of the domain controller. One server process may serve several endpoints with
-// the same associations (Samba does): it says so by its bind_ack.
-func (c *Conn) sibling(groupID uint32) *association {
+// sibling returns the association of that id at another endpoint of the domain
+// controller. One server process may serve several endpoints with the same
+// associations (Samba does): it says so by its bind_ack. A domain controller has
+// several processes, too, which may give one id twice. If any of these is another
+// client's it may be the one that the server would put c into, whatever else the
+// client has under that id: then that is what is returned.
+func (c *Conn) sibling(groupID uint32) (own *association) {
 	for _, endpoint := range c.controller.endpoints {
-		if a := c.controller.associations[groupKey{endpoint, groupID}]; a != nil && a.client == c.addr {
+		a := c.controller.associations[groupKey{endpoint, groupID}]
+		switch {
+		case a == nil:
+		case a.client != c.addr:
 			return a
+		default:
+			own = a
 		}
 	}
-	return nil
+	return own
 }
 
 // JoinRefused tells that the domain controller has refused the bind (bind_nak):

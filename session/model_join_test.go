@@ -48,15 +48,19 @@ func (m *model) mayJoin(c *modelConn, id uint32) error {
 	return nil
 }
 
-// sibling is the client's association of that id at another endpoint of the same
-// backend.
-func (m *model) sibling(c *modelConn, id uint32) *modelAssoc {
+// sibling is the association of that id at another endpoint of the same backend:
+// another client's, if there is one.
+func (m *model) sibling(c *modelConn, id uint32) (own *modelAssoc) {
 	for _, a := range m.assocs {
-		if a.current && a.place.backend == c.place.backend && a.id == id && a.client == c.client {
+		if !a.current || a.place.backend != c.place.backend || a.id != id {
+			continue
+		}
+		if a.client != c.client {
 			return a
 		}
+		own = a
 	}
-	return nil
+	return own
 }
 
 func (m *model) join(c *modelConn, id uint32) error {

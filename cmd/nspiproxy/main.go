@@ -11,9 +11,7 @@ import (
 )
 
 func main() {
-	if err := newRootCommand().ExecuteContext(context.Background()); err != nil {
-		os.Exit(1)
-	}
+	os.Exit(exitCode(newRootCommand().ExecuteContext(context.Background())))
 }
 
 func newRootCommand() *cobra.Command {
@@ -22,7 +20,7 @@ func newRootCommand() *cobra.Command {
 		Short:   "Limit NSPI sessions per user in front of a domain controller",
 		Version: version(),
 	}
-	root.AddCommand(newServeCommand(), newCheckCommand(), newRulesCommand(), newDecodeCommand(), newDemoCommand())
+	root.AddCommand(newServeCommand(), newCheckCommand(), newRulesCommand(), newProbeCommand(), newDecodeCommand(), newDemoCommand())
 	return root
 }
 

@@ -51,7 +51,11 @@ func serve(ctx context.Context, config *policy.Config, log zerolog.Logger) error
 	if err := raiseFileLimit(); err != nil {
 		log.Warn().Err(err).Msg("the limit of open files could not be raised")
 	}
-	server, err := proxy.New(config, log)
+	prober, err := newProber(config, log)
+	if err != nil {
+		return err
+	}
+	server, err := proxy.New(config, proxy.Options{Log: log, Prober: prober})
 	if err != nil {
 		return err
 	}

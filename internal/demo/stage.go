@@ -52,7 +52,7 @@ func build(ctx context.Context, log zerolog.Logger) (*stage, error) {
 	if err != nil {
 		return nil, fmt.Errorf("simulated domain controller: %w", err)
 	}
-	p, err := proxy.New(configuration(dc.EPMAddr().Port()), log)
+	p, err := proxy.New(configuration(dc.EPMAddr().Port()), proxy.Options{Log: log})
 	if err == nil {
 		err = p.Start()
 	}

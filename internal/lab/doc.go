@@ -20,6 +20,20 @@
 // all of them may listen on port 135; Samba is on 127.0.40.10. Truth is asked from both sides: [Proxy.Metrics] is what
 // the proxy believes, [DC.Count] or [Samba.Status] what the domain controller holds.
 //
-// Files: process.go starts and ends programs, proxy.go nspiproxy, dc.go the domain controller, impacket.go the Python
-// client, samba*.go what is Samba's, tshark.go the capture; rawnspi/ is a client that may misbehave, perf/ the comparison with other proxies.
+// For a proxy in the network path there is a network of machines, in which everything runs where it is told to:
+//
+//	net := StartNetwork(t)
+//	dc := StartDC(t, DCOptions{On: net.DCs[0]})
+//	proxy := StartProxy(t, ProxyOptions{On: net.Router, OrdinaryUser: true, DC: dc, Limit: 2})
+//	client := StartImpacketOn(t, net.Clients[0])
+//	net.Router.Run(t, "nft", "list", "ruleset")
+//	conn, err := net.Clients[1].Dial("10.77.2.2:135", net.Clients[1].More(7))
+//	net.DCs[0].Cut(t)
+//
+// [DC.Peers], [SambaStatus] and [Machine.Flows] tell what the domain controller, and its kernel, have for a peer.
+//
+// Files: process.go starts and ends programs, proxy.go and probe.go nspiproxy, user.go the user that it may be, dc.go and dcprocess.go
+// the domain controller, impacket.go the Python client, samba*.go what is Samba's, tshark.go the capture, network.go,
+// machine.go and wire.go the network; netns/ makes network namespaces, rawnspi/ is a client that may misbehave, perf/ the
+// comparison with other proxies.
 package lab

@@ -4,14 +4,13 @@ import (
 	"bufio"
 	"encoding/json"
 	"io"
-	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
 )
 
-// Impacket is a process that runs testdata/lab/impacket_nspi.py: a real NSPI client with any number of connections,
-// each under a name. Its methods do not fail the test on a refusal: that is what most tests are about.
+// Impacket is a process that runs testdata/lab/impacket_nspi.py: a real client of NSPI and RFRI with any number of
+// connections, each under a name. Its methods do not fail the test on a refusal: that is what most tests are about.
 type Impacket struct {
 	*Process
 	t       testing.TB
@@ -30,12 +29,15 @@ type Login struct {
 	User     string `json:"user,omitempty"`
 	Password string `json:"password,omitempty"`
 	Group    uint32 `json:"group,omitempty"` // the association to join
+
+	Interface string `json:"interface,omitempty"` // nspi (default), rfri
 }
 
 // Kinds of failed answers, as the script tells them apart.
 const (
 	KindStatus = "status" // the method returned an error code
 	KindFault  = "fault"  // a fault PDU
+	KindNak    = "nak"    // a bind_nak
 	KindClosed = "closed" // the connection ended
 )
 
@@ -48,22 +50,28 @@ type Answer struct {
 	Text   string `json:"text"`   // Impacket's own words
 
 	Port   int    `json:"port"`
-	Group  uint32 `json:"group"` // the association that the server named
-	Local  string `json:"local"`
+	Group  uint32 `json:"group"`  // the association that the server named
+	Local  string `json:"local"`  // the client's end of the connection
 	Handle string `json:"handle"` // the context handle in hex
 	Rows   int    `json:"rows"`
 	Tables int    `json:"tables"`
 	Size   int    `json:"size"`
+	Server string `json:"server"` // that RfrGetNewDSA names
+	FQDN   string `json:"fqdn"`   // that RfrGetFQDNFromServerDN names
+	Stub   string `json:"stub"`   // of the response, in hex
 }
 
 // answerTime is longer than the script's own time-out, so that its explanation arrives first.
 const answerTime = 30 * time.Second
 
 // StartImpacket starts a client process without connections.
-func StartImpacket(t testing.TB) *Impacket {
+func StartImpacket(t testing.TB) *Impacket { t.Helper(); return StartImpacketOn(t, nil) }
+
+// StartImpacketOn starts one on a machine.
+func StartImpacketOn(t testing.TB, on *Machine) *Impacket {
 	t.Helper()
 	script := filepath.Join(root(t), "testdata", "lab", "impacket_nspi.py")
-	cmd := exec.Command("/usr/bin/python3", script) // Debian's own: another one in PATH has no Impacket
+	cmd := on.command("/usr/bin/python3", script) // Debian's own: another one in PATH has no Impacket
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -122,7 +130,7 @@ func (i *Impacket) do(op, conn string, arguments any) Answer {
 	}
 }
 
-// Connect opens a connection and binds it to the NSPI interface.
+// Connect opens a connection and binds it to the interface.
 func (i *Impacket) Connect(conn string, l Login) Answer { return i.do("connect", conn, l) }
 
 // Bind is NspiBind; the answer has the handle.
@@ -145,6 +153,17 @@ func (i *Impacket) Call(conn string, opnum, size int) Answer {
 
 // AlterContext goes on with a new presentation context and a new security context on the same connection.
 func (i *Impacket) AlterContext(conn string) Answer { return i.do("alter_context", conn, nil) }
+
+// AlterTo is AlterContext to another interface: nspi or rfri.
+func (i *Impacket) AlterTo(conn, iface string) Answer {
+	return i.do("alter_context", conn, map[string]any{"interface": iface})
+}
+
+// Refer asks which servers to use, with RfrGetNewDSA and RfrGetFQDNFromServerDN; the connection is one of the referral
+// interface.
+func (i *Impacket) Refer(conn string) Answer {
+	return i.do("refer", conn, map[string]any{"user_dn": "/o=LAB/ou=lab/cn=Recipients/cn=alice", "server_dn": "/o=LAB/ou=lab/cn=Servers/cn=mailboxes"})
+}
 
 // Close ends a connection, with a reset instead of an orderly end when reset is true.
 func (i *Impacket) Close(conn string, reset bool) Answer {

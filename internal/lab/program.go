@@ -99,6 +99,9 @@ func program(t testing.TB) string {
 		if built.folder, built.err = os.MkdirTemp("", "nspiproxy-lab-"); built.err != nil {
 			return
 		}
+		if built.err = os.Chmod(built.folder, 0o755); built.err != nil { // for an ordinary user
+			return
+		}
 		build := exec.Command("go", "build", "-race", "-o", built.folder, "./cmd/nspiproxy")
 		build.Dir = root(t)
 		if out, err := build.CombinedOutput(); err != nil {

@@ -13,19 +13,28 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/nspiproxy/nspiproxy/internal/lab/rawnspi"
 )
 
 // ProxyOptions says what to start in front of a domain controller.
 type ProxyOptions struct {
-	Front  string // the proxy's own address, in 127.0.20.0/24; /metrics is there, too
+	On           *Machine // where to run it
+	OrdinaryUser bool     // as a user without any right but to the network: see [OrdinaryFolder]
+	Folder       string   // where it finds its state of an earlier run; default: a new OrdinaryFolder
+
+	Front  string // the proxy's own address. Default: that of On. Without On, one in 127.0.20.0/24; /metrics is there, too
 	DC     *DC
 	Samba  *Samba // instead of DC
 	Limit  int    // sessions per user
+	Name   string // the referral_name of the listener, unless Listeners says otherwise; empty: none
 	Policy string // further keys of the configuration's policy section, indented by two
 	Relay  string // keys of its relay section, indented by two
-	More   string // further sections
+	More   string // further sections. Without one named health there are no active checks: what a domain controller counts is clients'
+
+	// Sections listeners and backends, instead of those for one listener "front" in mode forward on Front, before DC or Samba.
+	Listeners string
+	// Config is the whole configuration, instead of all that is above but where and as whom it runs. Its log is one of JSON, and
+	// its metrics are where the others' are.
+	Config string
 }
 
 // Proxy is a running "nspiproxy serve". It ends with the test, in order, and must do so without an error, a data race
@@ -33,6 +42,7 @@ type ProxyOptions struct {
 type Proxy struct {
 	*Process
 	Front   string
+	on      *Machine
 	metrics string // URL
 }
 
@@ -40,19 +50,20 @@ const (
 	metricsPort = 9135
 	readyTime   = 20 * time.Second
 	stopTime    = 40 * time.Second // longer than the configured shutdown_timeout
+	scrapeTime  = 5 * time.Second
 )
 
 // StartProxy starts nspiproxy serve and returns when it accepts connections.
 func StartProxy(t testing.TB, o ProxyOptions) *Proxy {
 	t.Helper()
-	file := filepath.Join(t.TempDir(), "nspiproxy.yaml")
-	if err := os.WriteFile(file, []byte(o.yaml()), 0o600); err != nil {
-		t.Fatal(err)
+	if o.Folder == "" {
+		o.Folder = OrdinaryFolder(t)
 	}
-	cmd := exec.Command(program(t), "serve", "--config", file)
-	cmd.Env = append(os.Environ(), "GORACE=exitcode=66")
-	p := &Proxy{Front: o.Front, metrics: fmt.Sprintf("http://%s:%d/metrics", o.Front, metricsPort)}
-	p.Process = start(t, "nspiproxy", cmd)
+	if o.Front == "" && o.On != nil {
+		o.Front = o.On.Address.String()
+	}
+	p := &Proxy{Front: o.Front, on: o.On, metrics: "http://" + o.metricsAddress() + "/metrics"}
+	p.Process = start(t, "nspiproxy", o.command(t))
 	t.Cleanup(func() { p.end(t) })
 	Eventually(t, readyTime, "nspiproxy serves", func() bool {
 		if p.Ended() {
@@ -63,6 +74,35 @@ func StartProxy(t testing.TB, o ProxyOptions) *Proxy {
 	return p
 }
 
+// goRace makes the program fail when the race detector has found something, and spares the second that it waits at its end.
+const goRace = "GORACE=exitcode=66 atexit_sleep_ms=0"
+
+// file is the configuration.
+func (o ProxyOptions) file() string { return filepath.Join(o.Folder, "nspiproxy.yaml") }
+
+func (o ProxyOptions) command(t testing.TB) *exec.Cmd {
+	t.Helper()
+	writePrivate(t, o.file(), []byte(o.yaml()))
+	line := []string{program(t), "serve", "--config", o.file()}
+	if o.OrdinaryUser {
+		line = asOrdinaryUser(line)
+	}
+	cmd := o.On.command(line[0], line[1:]...)
+	cmd.Env = append(os.Environ(), goRace)
+	return cmd
+}
+
+func (o ProxyOptions) listeners() string {
+	if o.Listeners != "" {
+		return o.Listeners
+	}
+	return fmt.Sprintf(`listeners:
+  - {name: front, mode: forward, address: '%s', backend: dc%s}
+backends:
+  - {name: dc, address: '%s'}
+`, o.Front, o.referralName(), o.server())
+}
+
 func (o ProxyOptions) server() string {
 	if o.Samba != nil {
 		return o.Samba.Address
@@ -70,22 +110,40 @@ func (o ProxyOptions) server() string {
 	return o.DC.Address
 }
 
+// metricsAddress is on a loopback interface: metrics have no authentication.
+func (o ProxyOptions) metricsAddress() string {
+	if o.On != nil {
+		return net.JoinHostPort("127.0.0.1", strconv.Itoa(metricsPort))
+	}
+	return net.JoinHostPort(o.Front, strconv.Itoa(metricsPort))
+}
+
 func (o ProxyOptions) yaml() string {
+	if o.Config != "" {
+		return o.Config
+	}
+	if !strings.Contains(o.More, "health:") {
+		o.More += "health: {check: none}\n"
+	}
 	return fmt.Sprintf(`version: 1
-listeners:
-  - {name: front, mode: forward, address: %s, backend: dc}
-backends:
-  - {name: dc, address: %s}
+%s
 policy:
   default: {limit: %d}
 %s
 relay:
   shutdown_timeout: 20s
 %s
-metrics: {address: '%s:%d'}
+metrics: {address: '%s'}
 log: {level: info, format: json}
 %s
-`, o.Front, o.server(), o.Limit, o.Policy, o.Relay, o.Front, metricsPort, o.More)
+`, o.listeners(), o.Limit, o.Policy, o.Relay, o.metricsAddress(), o.More)
+}
+
+func (o ProxyOptions) referralName() string {
+	if o.Name == "" {
+		return ""
+	}
+	return ", referral_name: " + o.Name
 }
 
 // end stops the proxy if the test has not done so, and looks for what must not be.
@@ -113,8 +171,7 @@ func (p *Proxy) Metrics(t testing.TB) Metrics {
 }
 
 func (p *Proxy) scrape() (Metrics, error) {
-	client := http.Client{Timeout: 5 * time.Second}
-	r, err := client.Get(p.metrics)
+	r, err := p.on.http(scrapeTime).Get(p.metrics)
 	if err != nil {
 		return nil, err
 	}
@@ -128,7 +185,7 @@ func (p *Proxy) scrape() (Metrics, error) {
 // NSPI returns the proxy's address for NSPI: its own one, on the port that its endpoint mapper names.
 func (p *Proxy) NSPI(t testing.TB) string {
 	t.Helper()
-	port, err := rawnspi.MapPort(net.JoinHostPort(p.Front, strconv.Itoa(portEPM)))
+	port, err := p.on.mapPort(p.Front)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,15 +4,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/nspiproxy/nspiproxy/internal/lab/rawnspi"
 )
 
 // Names of the Samba lab, as testdata/lab/samba/env.sh has them.
@@ -27,24 +25,35 @@ const (
 )
 
 // Samba is a Samba domain controller with our NSPI server in it: a real KDC, endpoint mapper and RPC runtime, real NTLM
-// and Kerberos. Its domain is fresh, and it knows [Alice] and [Bob]. There is one address for it, so one at a time.
+// and Kerberos. Its domain is fresh, and it knows [Alice] and [Bob]. There is one on a machine at a time.
 type Samba struct {
 	*Process
-	Address string
-	folder  string // of everything that belongs to the domain
+	Address  string
+	Address6 string // empty: none
+	on       *Machine
+	folder   string // of everything that belongs to the domain
 }
 
 // sambaStartTime is generous: a first start compiles and provisions, which takes about 10 seconds.
 const sambaStartTime = 2 * time.Minute
 
-// StartSamba starts the domain controller and returns when it serves NSPI, Kerberos and LDAP.
-func StartSamba(t testing.TB) *Samba {
+// StartSamba starts the domain controller on [SambaAddress] and returns when it serves NSPI, Kerberos and LDAP.
+func StartSamba(t testing.TB) *Samba { t.Helper(); return StartSambaOn(t, nil) }
+
+// StartSambaOn starts it on a machine, on both addresses that this has.
+func StartSambaOn(t testing.TB, on *Machine) *Samba {
 	t.Helper()
-	s := &Samba{Address: SambaAddress, folder: filepath.Join(sambaLab(), "dc")}
-	if accepts(s.at(portEPM)) {
+	s := &Samba{Address: SambaAddress, on: on}
+	if on != nil {
+		s.Address, s.Address6 = on.Address.String(), on.Address6.String()
+	}
+	s.folder = filepath.Join(sambaLab(), "dc-"+s.Address)
+	if on.accepts(s.at(portEPM)) {
 		t.Fatalf("something listens on %s already", s.at(portEPM))
 	}
-	s.Process = start(t, "samba", exec.Command(filepath.Join(root(t), "testdata", "lab", "samba", "dc.sh")))
+	cmd := on.command(filepath.Join(root(t), "testdata", "lab", "samba", "dc.sh"))
+	cmd.Env = append(os.Environ(), "DC_ADDRESS="+s.Address, "DC_ADDRESS6="+s.Address6)
+	s.Process = start(t, "samba", cmd)
 	Eventually(t, sambaStartTime, "Samba serves", func() bool {
 		if s.Ended() {
 			t.Fatalf("Samba ended at its start:\n%s", strings.Join(s.Out.All(), "\n"))
@@ -67,11 +76,11 @@ const portKerberos, portLDAP = 88, 389
 
 func (s *Samba) serves() bool {
 	for _, port := range []int{portKerberos, portLDAP} {
-		if !accepts(s.at(port)) {
+		if !s.on.accepts(s.at(port)) {
 			return false
 		}
 	}
-	_, err := rawnspi.MapPort(s.at(portEPM))
+	_, err := s.on.mapPort(s.Address)
 	return err == nil
 }
 
@@ -79,25 +88,17 @@ func (s *Samba) serves() bool {
 func (s *Samba) end(t testing.TB) {
 	s.Kill()
 	Eventually(t, 10*time.Second, "Samba's ports are free", func() bool {
-		return !accepts(s.at(portEPM)) && !accepts(s.at(portKerberos)) && !accepts(s.at(portLDAP))
+		return !s.on.accepts(s.at(portEPM)) && !s.on.accepts(s.at(portKerberos)) && !s.on.accepts(s.at(portLDAP))
 	})
 }
 
 func (s *Samba) at(port int) string { return net.JoinHostPort(s.Address, strconv.Itoa(port)) }
 
-func accepts(address string) bool {
-	c, err := net.DialTimeout("tcp", address, time.Second)
-	if err != nil {
-		return false
-	}
-	c.Close()
-	return true
-}
-
 // SambaStatus is what the NSPI server knows at one moment.
 type SambaStatus struct {
-	Sessions int            `json:"sessions"` // open now
-	Users    map[string]int `json:"users"`    // open now, by SID
+	Sessions int              `json:"sessions"` // open now
+	Users    map[string]int   `json:"users"`    // open now, by SID
+	Peers    []netip.AddrPort `json:"peers"`    // of the sessions open now: the client's end of the connection that opened each
 
 	// Since the server's start: binds granted and refused, sessions ended by NspiUnbind and with their association.
 	Granted int `json:"granted"`

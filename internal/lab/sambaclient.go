@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -40,13 +39,20 @@ type SambaLogin struct {
 	Etype     string // of Kerberos' session key: aes256, aes128, rc4; the KDC's choice when empty. The process's first one stays
 	User      User
 	Group     uint32 // the association to join
+	Referral  bool   // bind the referral interface instead of NSPI
 }
 
 // StartSambaClient starts a client process without connections, of the domain of samba. Its Kerberos reads its
 // configuration once: a test that wants several types of session key starts several processes.
 func StartSambaClient(t testing.TB, samba *Samba) *SambaClient {
 	t.Helper()
-	cmd := exec.Command(filepath.Join(sambaLab(), "bin", "nspi-client"), samba.File("smb.conf"))
+	return StartSambaClientOn(t, nil, samba)
+}
+
+// StartSambaClientOn starts one on a machine.
+func StartSambaClientOn(t testing.TB, on *Machine, samba *Samba) *SambaClient {
+	t.Helper()
+	cmd := on.command(filepath.Join(sambaLab(), "bin", "nspi-client"), samba.File("smb.conf"))
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -94,7 +100,7 @@ func (c *SambaClient) do(op, conn string, words ...string) Answer {
 	}
 }
 
-// Connect opens a connection and binds it to the NSPI interface; the answer has the association.
+// Connect opens a connection and binds it to the interface; the answer has the association.
 func (c *SambaClient) Connect(conn string, l SambaLogin) Answer {
 	c.t.Helper()
 	auth := l.Auth
@@ -105,8 +111,12 @@ func (c *SambaClient) Connect(conn string, l SambaLogin) Answer {
 	if l.Etype != "" {
 		config = "krb5-" + l.Etype + ".conf"
 	}
-	return c.do("connect", conn, "binding="+l.binding(), "auth="+auth, "mux=1", "domain="+Domain, "realm="+SambaRealm,
-		"user="+l.User.Name, "password="+l.User.Password, "krb5_config="+c.samba.File(config))
+	words := []string{"binding=" + l.binding(), "auth=" + auth, "mux=1", "domain=" + Domain, "realm=" + SambaRealm,
+		"user=" + l.User.Name, "password=" + l.User.Password, "krb5_config=" + c.samba.File(config)}
+	if l.Referral {
+		words = append(words, "interface=rfri")
+	}
+	return c.do("connect", conn, words...)
 }
 
 // Samba's words for levels and mechanisms in a binding string.
@@ -158,6 +168,13 @@ func (c *SambaClient) Echo(conn string, sizes ...int) Answer {
 		words = append(words, strconv.Itoa(size))
 	}
 	return c.do("echo", conn, "sizes="+strings.Join(words, ","))
+}
+
+// Refer calls a method of the referral interface with the stub that the server is to answer with, for it sends stubs back.
+// The answer has the stub that came.
+func (c *SambaClient) Refer(conn string, opnum uint16, stub []byte) Answer {
+	c.t.Helper()
+	return c.do("refer", conn, fmt.Sprint("opnum=", opnum), fmt.Sprintf("stub=%x", stub))
 }
 
 // Close ends a connection.

@@ -36,12 +36,12 @@ const verdictPassed = "ok"
 // suiteTime is longer than a suite takes on a loaded machine.
 const suiteTime = 4 * time.Minute
 
-// RawProtocol runs Samba's wire suite, or only these tests of it, against the server at address, jobs tests at a time. See
-// raw_protocol.py.
-func (s *Samba) RawProtocol(t testing.TB, address string, jobs int, only ...string) (Verdicts, error) {
+// RawProtocol runs Samba's wire suite, or only these tests of it, on a machine against the server at address, jobs tests at a
+// time. See raw_protocol.py.
+func (s *Samba) RawProtocol(t testing.TB, on *Machine, address string, jobs int, only ...string) (Verdicts, error) {
 	out := filepath.Join(t.TempDir(), "verdicts")
 	script := filepath.Join(root(t), "testdata", "lab", "samba", "raw_protocol.py")
-	cmd, cancel := suiteCommand("/usr/bin/python3", append([]string{script, out, strconv.Itoa(jobs)}, only...)...)
+	cmd, cancel := suiteCommand(on, "/usr/bin/python3", append([]string{script, out, strconv.Itoa(jobs)}, only...)...)
 	defer cancel()
 	cmd.Env = append(cmd.Environ(), "KRB5_CONFIG="+s.File("krb5.conf"), "SMB_CONF_PATH="+s.File("smb.conf"),
 		"SERVER="+address, "TARGET_HOSTNAME="+SambaHost, "REALM="+SambaRealm, "DOMAIN="+Domain,
@@ -66,10 +66,11 @@ func (s *Samba) RawProtocol(t testing.TB, address string, jobs int, only ...stri
 	return v, nil
 }
 
-// suiteCommand is a program that ends in time, and with this one.
-func suiteCommand(name string, args ...string) (*exec.Cmd, context.CancelFunc) {
+// suiteCommand is a program on a machine that ends in time, and with this one.
+func suiteCommand(on *Machine, name string, args ...string) (*exec.Cmd, context.CancelFunc) {
 	ctx, cancel := context.WithTimeout(context.Background(), suiteTime)
-	cmd := exec.CommandContext(ctx, name, args...)
+	line := on.command(name, args...).Args
+	cmd := exec.CommandContext(ctx, line[0], line[1:]...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	return cmd, cancel
 }
@@ -106,13 +107,13 @@ func TortureCases() (all []TortureCase) {
 	return all
 }
 
-// Torture runs a suite of smbtorture against the server at address.
-func (s *Samba) Torture(t testing.TB, address string, c TortureCase) (Verdicts, error) {
+// Torture runs a suite of smbtorture on a machine against the server at address.
+func (s *Samba) Torture(t testing.TB, on *Machine, address string, c TortureCase) (Verdicts, error) {
 	kerberos := "disabled"
 	if strings.Contains(c.Options, "krb5") {
 		kerberos = "required"
 	}
-	cmd, cancel := suiteCommand("smbtorture", "--basedir="+t.TempDir(), "--configfile="+s.File("smb.conf"),
+	cmd, cancel := suiteCommand(on, "smbtorture", "--basedir="+t.TempDir(), "--configfile="+s.File("smb.conf"),
 		"--user="+Domain+"/Administrator%"+sambaAdminPassword, "--realm="+SambaRealm, "--use-kerberos="+kerberos,
 		fmt.Sprintf("ncacn_ip_tcp:%s[%s,target_hostname=%s]", address, c.Options, SambaHost), c.Suite)
 	defer cancel()

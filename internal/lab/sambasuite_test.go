@@ -12,14 +12,20 @@ import (
 // suiteJobs is how many tests run at once on each side; most of them wait.
 const suiteJobs = 12
 
-// sides runs a suite against the domain controller and against the proxy in front of it, at the same time.
-func sides(t *testing.T, samba *Samba, proxy *Proxy, run func(address string) (Verdicts, error)) (direct, proxied Verdicts) {
+// path is how a suite gets to a server: from a machine to an address.
+type path struct {
+	from *Machine
+	to   string
+}
+
+// sides runs a suite on the direct way to the domain controller and on another one, at the same time.
+func sides(t *testing.T, direct, other path, run func(path) (Verdicts, error)) (directly, otherwise Verdicts) {
 	t.Helper()
 	var all [2]Verdicts
 	var errs [2]error
 	var wg sync.WaitGroup
-	for i, address := range []string{samba.Address, proxy.Front} {
-		wg.Go(func() { all[i], errs[i] = run(address) })
+	for i, p := range []path{direct, other} {
+		wg.Go(func() { all[i], errs[i] = run(p) })
 	}
 	wg.Wait()
 	for _, err := range errs {
@@ -31,13 +37,13 @@ func sides(t *testing.T, samba *Samba, proxy *Proxy, run func(address string) (V
 }
 
 // same fails the test for every verdict that differs.
-func same(t *testing.T, direct, proxied Verdicts) {
+func same(t *testing.T, direct, other Verdicts) {
 	t.Helper()
 	names := maps.Clone(direct)
-	maps.Copy(names, proxied)
+	maps.Copy(names, other)
 	for _, name := range slices.Sorted(maps.Keys(names)) {
-		if direct[name] != proxied[name] {
-			t.Errorf("%s:\n  directly:          %s\n  through the proxy: %s", name, direct[name], proxied[name])
+		if direct[name] != other[name] {
+			t.Errorf("%s:\n  directly:  %s\n  otherwise: %s", name, direct[name], other[name])
 		}
 	}
 	t.Logf("%d tests, %d of them passed", len(direct), direct.Passed())
@@ -60,33 +66,39 @@ func failed(sides ...Verdicts) (names []string) {
 func TestSambasWireSuiteSeesNoProxy(t *testing.T) {
 	samba := StartSamba(t)
 	proxy := StartProxy(t, ProxyOptions{Front: "127.0.20.41", Samba: samba, Limit: 50})
-	direct, proxied := sides(t, samba, proxy, func(address string) (Verdicts, error) {
-		return samba.RawProtocol(t, address, suiteJobs)
+	compareWireSuite(t, samba, path{to: samba.Address}, path{to: proxy.Front})
+}
+
+// compareWireSuite holds the verdicts of Samba's wire suite on one way to the server to those on the direct one.
+func compareWireSuite(t *testing.T, samba *Samba, direct, other path) {
+	t.Helper()
+	directly, otherwise := sides(t, direct, other, func(p path) (Verdicts, error) {
+		return samba.RawProtocol(t, p.from, p.to, suiteJobs)
 	})
-	// Some tests give the server a second to close a connection, which is little on a busy machine. Those that failed
-	// are asked again, one after the other.
-	for range 3 {
-		again, once := sides(t, samba, proxy, func(address string) (Verdicts, error) {
-			return samba.RawProtocol(t, address, 1, failed(direct, proxied)...)
-		})
-		maps.Copy(direct, again)
-		maps.Copy(proxied, once)
-	}
 	const tests, passed = 194, 179 // the others are about SMB pipes, which this server does not have
-	if len(direct) != tests || direct.Passed() != passed {
-		t.Errorf("directly %d of %d tests passed, want %d of %d", direct.Passed(), len(direct), passed, tests)
+	// Some tests give the server a second to close a connection, which is little on a busy machine. Where something is not
+	// as it should be, those that failed are asked again, one after the other.
+	for try := 0; try < 3 && (directly.Passed() != passed || !maps.Equal(directly, otherwise)); try++ {
+		again, once := sides(t, direct, other, func(p path) (Verdicts, error) {
+			return samba.RawProtocol(t, p.from, p.to, 1, failed(directly, otherwise)...)
+		})
+		maps.Copy(directly, again)
+		maps.Copy(otherwise, once)
 	}
-	same(t, direct, proxied)
+	if len(directly) != tests || directly.Passed() != passed {
+		t.Errorf("directly %d of %d tests passed, want %d of %d", directly.Passed(), len(directly), passed, tests)
+	}
+	same(t, directly, otherwise)
 }
 
 // TestSambasTortureSuitesSeeNoProxy: the same with the methods of other interfaces, that are not the proxy's business.
 func TestSambasTortureSuitesSeeNoProxy(t *testing.T) {
 	samba := StartSamba(t)
 	proxy := StartProxy(t, ProxyOptions{Front: "127.0.20.42", Samba: samba, Limit: 50})
-	direct, proxied := sides(t, samba, proxy, func(address string) (Verdicts, error) {
+	direct, proxied := sides(t, path{to: samba.Address}, path{to: proxy.Front}, func(p path) (Verdicts, error) {
 		all := Verdicts{}
 		for _, c := range TortureCases() {
-			v, err := samba.Torture(t, address, c)
+			v, err := samba.Torture(t, p.from, p.to, c)
 			if err != nil {
 				return nil, err
 			}

@@ -11,10 +11,11 @@ import (
 	"time"
 )
 
-// Capture is tshark's dumpcap on the loopback interface.
+// Capture is tshark's dumpcap on an interface.
 type Capture struct {
 	*Process
 	File string
+	mark func() (net.Conn, error) // makes a socket whose datagrams pass the interface
 }
 
 // markPort is the UDP port that nobody listens on, discard by its number, to which the capture's marks are sent.
@@ -24,9 +25,26 @@ const markPort = "9"
 // packets are seen.
 func StartCapture(t testing.TB, filter string) *Capture {
 	t.Helper()
+	return startCapture(t, nil, "lo", filter, func() (net.Conn, error) { return net.Dial("udp", "127.0.0.1:"+markPort) })
+}
+
+// StartCaptureOn does so on a machine of a network, on the interface that leads to another one.
+func StartCaptureOn(t testing.TB, on, towards *Machine, filter string) *Capture {
+	t.Helper()
+	device := "eth0"
+	if on == on.network.Router {
+		device = towards.Name
+	}
+	return startCapture(t, on, device, filter, func() (net.Conn, error) {
+		return on.ns.DialUDP(net.JoinHostPort(towards.Address.String(), markPort))
+	})
+}
+
+func startCapture(t testing.TB, on *Machine, device, filter string, mark func() (net.Conn, error)) *Capture {
+	t.Helper()
 	file := filepath.Join(t.TempDir(), "lab.pcapng")
-	cmd := exec.Command("dumpcap", "-q", "-i", "lo", "-f", "("+filter+") or udp port "+markPort, "-w", file)
-	c := &Capture{File: file, Process: start(t, "dumpcap", cmd)}
+	cmd := on.command("dumpcap", "-q", "-i", device, "-f", "("+filter+") or udp port "+markPort, "-w", file)
+	c := &Capture{File: file, Process: start(t, "dumpcap", cmd), mark: mark}
 	c.sync(t, "capture begins "+t.Name())
 	return c
 }
@@ -41,7 +59,7 @@ func (c *Capture) Stop(t testing.TB) {
 // sync sends a datagram until it is found in the file: packets before it are there, too.
 func (c *Capture) sync(t testing.TB, text string) {
 	t.Helper()
-	conn, err := net.Dial("udp", "127.0.0.1:"+markPort)
+	conn, err := c.mark()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,6 +2,7 @@ package rpcclient
 
 import (
 	"fmt"
+	"net"
 	"net/netip"
 
 	"github.com/nspiproxy/nspiproxy/rpcparse"
@@ -20,6 +21,21 @@ type Options struct {
 	MaxFragment    uint16 // to offer; default 5840
 	NoMultiplexing bool
 	Local          netip.Addr // address to connect from
+
+	// Connect opens the TCP connection, such as in another network namespace. nil:
+	// ordinary means.
+	Connect func(addr string, local netip.Addr) (*net.TCPConn, error)
+}
+
+func (o Options) connect(addr string) (*Conn, error) {
+	if o.Connect == nil {
+		return Connect(addr, o.Local)
+	}
+	tcp, err := o.Connect(addr, o.Local)
+	if err != nil {
+		return nil, err
+	}
+	return New(tcp), nil
 }
 
 // Context offers one interface in the given transfer syntaxes, default NDR.
@@ -32,7 +48,7 @@ func Context(id uint16, iface rpcparse.SyntaxID, transfers ...rpcparse.SyntaxID)
 
 // Dial connects and binds. An error leaves no connection behind.
 func Dial(addr string, o Options) (*Conn, error) {
-	c, err := Connect(addr, o.Local)
+	c, err := o.connect(addr)
 	if err != nil {
 		return nil, err
 	}

@@ -50,14 +50,19 @@ func Connect(addr string, local netip.Addr) (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
+	return New(tcp.(*net.TCPConn)), nil
+}
+
+// New makes a Conn of a TCP connection, which is its own from now on.
+func New(tcp *net.TCPConn) *Conn {
 	return &Conn{
-		TCP:         tcp.(*net.TCPConn),
+		TCP:         tcp,
 		MaxFragment: rpcparse.DefaultFragment,
 		contexts:    make(map[uint16]rpcparse.ContextElement),
 		security:    make(map[uint32]*Security),
 		answers:     make(map[uint32]*answer),
 		framer:      rpcparse.Framer{Dir: rpcparse.ServerToClient},
-	}, nil
+	}
 }
 
 // Close closes the connection in an orderly way.

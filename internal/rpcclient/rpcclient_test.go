@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -179,5 +180,39 @@ func TestContextsAndContextIDsAreTheCallersChoice(t *testing.T) {
 	}
 	if err := c.NspiUnbind(h); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestEveryConnectionIsOpenedByConnectWhereThereIsOne(t *testing.T) {
+	dc, err := simdc.Start(simdc.Config{AnonymousBind: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dc.Close()
+	var asked []string
+	o := rpcclient.Options{Local: netip.MustParseAddr("127.0.0.2"), Connect: func(addr string, local netip.Addr) (*net.TCPConn, error) {
+		asked = append(asked, fmt.Sprint(addr, " from ", local))
+		d := net.Dialer{LocalAddr: net.TCPAddrFromAddrPort(netip.AddrPortFrom(local, 0))}
+		c, err := d.Dial("tcp", addr)
+		if err != nil {
+			return nil, err
+		}
+		return c.(*net.TCPConn), nil
+	}}
+	if _, err := rpcclient.Map(dc.EPMAddr().String(), nspi.Interface, o); err != nil {
+		t.Fatal(err)
+	}
+	c, err := rpcclient.Dial(dc.NSPIAddr().String(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	want := []string{fmt.Sprint(dc.EPMAddr(), " from 127.0.0.2"), fmt.Sprint(dc.NSPIAddr(), " from 127.0.0.2")}
+	if !slices.Equal(asked, want) || c.Local().Addr() != o.Local {
+		t.Errorf("asked for %q, want %q", asked, want)
+	}
+	dc.Close()
+	if _, err := rpcclient.Dial(dc.NSPIAddr().String(), o); err == nil {
+		t.Error("connected to nobody")
 	}
 }

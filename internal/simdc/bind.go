@@ -22,7 +22,7 @@ func (c *conn) onBind(pdu []byte) bool {
 	if !ok {
 		return c.nak(b.Header, rpcparse.NakNotSpecified)
 	}
-	if c.assoc, ok = c.endpoint.associations.enter(b.AssocGroupID, c.client); !ok {
+	if c.assoc, ok = c.endpoint.associations.enter(b.AssocGroupID, c.peer.Addr()); !ok {
 		return c.nak(b.Header, rpcparse.NakNotSpecified)
 	}
 	c.bound = true

@@ -21,10 +21,11 @@ const Anonymous = `NT AUTHORITY\ANONYMOUS LOGON`
 // Config says what to simulate. The zero value is a domain controller on
 // 127.0.0.1, on ports that the kernel chooses, that knows no users.
 type Config struct {
-	Address   string // IP address to listen on; default 127.0.0.1
-	EPMPort   int    // of the endpoint mapper; 0: any, negative: none
-	NSPIPort  int    // 0: any
-	MorePorts int    // further, dynamic ports for the same interfaces, as multi-homed servers have
+	Address   string   // IP address to listen on; default 127.0.0.1
+	Addresses []string // further ones, such as one of IPv6: every port is open on each of them
+	EPMPort   int      // of the endpoint mapper; 0: any, negative: none
+	NSPIPort  int      // 0: any
+	MorePorts int      // further, dynamic ports for the same interfaces, as multi-homed servers have
 
 	Domain    string // NetBIOS name; default LAB
 	DNSDomain string // default lab.test
@@ -43,6 +44,11 @@ type Config struct {
 	// Delay tells how long a call waits before it runs, so that answers overtake
 	// each other. nil: no call waits.
 	Delay func(iface rpcparse.SyntaxID, opnum uint16) time.Duration
+
+	// Refer answers who asks by the referral interface which server to use: with
+	// its name, none if it is empty, and the method's return value. dn is whose
+	// server is asked for. Default: this server, to everybody.
+	Refer func(opnum uint16, dn string) (server string, code uint32)
 
 	AddressBook []Person // default: twelve people
 }
@@ -73,6 +79,10 @@ func (c Config) withDefaults() Config {
 	}
 	if c.AddressBook == nil {
 		c.AddressBook = somePeople()
+	}
+	if c.Refer == nil {
+		self := c.Computer + "." + c.DNSDomain
+		c.Refer = func(uint16, string) (string, uint32) { return self, 0 }
 	}
 	users := make([]User, len(c.Users))
 	for i, u := range c.Users {
@@ -143,5 +153,15 @@ func (c *Config) delay(iface rpcparse.SyntaxID, opnum uint16) time.Duration {
 	return c.Delay(iface, opnum)
 }
 
-// address returns where to listen.
-func (c *Config) address() (netip.Addr, error) { return netip.ParseAddr(c.Address) }
+// addresses returns where to listen.
+func (c *Config) addresses() ([]netip.Addr, error) {
+	var list []netip.Addr
+	for _, text := range append([]string{c.Address}, c.Addresses...) {
+		addr, err := netip.ParseAddr(text)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, addr)
+	}
+	return list, nil
+}

@@ -25,7 +25,7 @@ type conn struct {
 	endpoint *endpoint
 	server   *Server
 	tcp      *net.TCPConn
-	client   netip.Addr
+	peer     netip.AddrPort // the other end
 
 	framer   rpcparse.Framer
 	buf      []byte // read and not yet consumed: buf[from:]
@@ -52,7 +52,7 @@ func newConn(e *endpoint, tcp *net.TCPConn) *conn {
 		endpoint: e,
 		server:   e.server,
 		tcp:      tcp,
-		client:   tcp.RemoteAddr().(*net.TCPAddr).AddrPort().Addr().Unmap(),
+		peer:     unmapped(tcp.RemoteAddr()),
 		buf:      make([]byte, 0, rpcparse.DefaultFragment),
 		contexts: make(map[uint16]*presentation),
 		security: make(map[uint32]*security),

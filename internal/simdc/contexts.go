@@ -30,7 +30,7 @@ func (p *presentation) nspiSyntax() nspi.Syntax {
 	return nspi.NDR
 }
 
-// towerSyntax is the transfer syntax in the words of package tower.
+// towerSyntax is the transfer syntax in the words of packages tower and rfri.
 func (p *presentation) towerSyntax() tower.Syntax {
 	if p.ndr64() {
 		return tower.NDR64

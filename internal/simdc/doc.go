@@ -26,8 +26,9 @@
 //	respond.go    splits, protects, writes
 //
 // and a service is one interface: epm.go, nspi.go (its table of people in
-// addressbook.go and columns.go), echo.go. State that outlives a connection is
-// in association.go and sessions.go.
+// addressbook.go and columns.go), rfri.go, echo.go. State that outlives a
+// connection is in association.go and sessions.go; peers.go tells who is
+// connected.
 //
 // What it does as Windows does: NDR64 where offered; bind-time features;
 // associations that are joined by id from the same address and run down with

@@ -5,6 +5,7 @@ import (
 
 	"github.com/nspiproxy/nspiproxy/rpcparse"
 	"github.com/nspiproxy/nspiproxy/rpcparse/nspi"
+	"github.com/nspiproxy/nspiproxy/rpcparse/rfri"
 	"github.com/nspiproxy/nspiproxy/rpcparse/tower"
 )
 
@@ -21,6 +22,7 @@ func (s *Server) registrations() []registration {
 	for _, e := range s.nspi {
 		list = append(list,
 			registration{nspi.Interface, "MS NT Directory NSP Interface", e.addr},
+			registration{rfri.Interface, "MS Exchange Directory RFR Interface", e.addr},
 			registration{EchoInterface, "", e.addr})
 	}
 	return list

@@ -35,7 +35,7 @@ func TestEndpointMapperTellsEveryPort(t *testing.T) {
 				}
 			}
 			all, err := c.Lookup(step)
-			if err != nil || len(all) != 10 {
+			if err != nil || len(all) != 15 {
 				t.Errorf("%s by %d: looked up %d, %v", name, step, len(all), err)
 			}
 			c.Close()

@@ -41,7 +41,7 @@ func FuzzServices(f *testing.F) {
 				t.Errorf("sessions are left: %v", left)
 			}
 		}()
-		owned, _ := s.sessions.open(nil)
+		owned, _ := s.sessions.open(nil, netip.AddrPort{})
 		a.store(handle, owned)
 		x := &call{conn: &conn{server: s, assoc: a}, opnum: opnum, stub: stub, order: rpcparse.Order(bigEndian),
 			context: &presentation{transfer: rpcparse.SyntaxNDR}}

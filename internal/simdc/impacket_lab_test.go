@@ -30,6 +30,8 @@ type reply struct {
 	Rows    int    `json:"rows"`
 	Echoed  bool   `json:"echoed"`
 	MaxXmit int    `json:"max_xmit"`
+	Server  string `json:"server"`
+	FQDN    string `json:"fqdn"`
 }
 
 func startImpacket(t *testing.T) *impacket {
@@ -69,8 +71,8 @@ func (i *impacket) do(op string, args map[string]any) reply {
 	return r
 }
 
-// Impacket's own NSPI client against the simulation directly: the endpoint
-// mapper, bind, both table queries, the limit, unbind.
+// Impacket's own NSPI and RFRI clients against the simulation directly: the
+// endpoint mapper, bind, both table queries, the limit, unbind; both referrals.
 func TestImpacketWorksAgainstTheSimulation(t *testing.T) {
 	const address = "127.0.10.13" // the endpoint mapper's port is fixed: an address of our own
 	client := startImpacket(t)
@@ -106,6 +108,13 @@ func TestImpacketWorksAgainstTheSimulation(t *testing.T) {
 				t.Errorf("unbind: %+v", r)
 			}
 			must("bind", nil)
+			must("close", nil)
+
+			must("connect", map[string]any{"address": address, "auth": tc.auth, "level": tc.level, "interface": "rfri",
+				"domain": "LAB", "user": "alice", "password": "Secret.123"})
+			if r := must("refer", map[string]any{"user_dn": "/o=LAB/cn=alice", "server_dn": "/o=LAB/cn=mailboxes"}); r.Server != "DC1.lab.test" || r.FQDN != r.Server {
+				t.Errorf("referred to %q and %q", r.Server, r.FQDN)
+			}
 			must("close", nil)
 			eventually(t, "all sessions are run down", func() bool { return dc.TotalSessions() == 0 })
 		})

@@ -20,8 +20,8 @@ type service interface {
 // and its connections.
 type endpoint struct {
 	server       *Server
-	addr         netip.AddrPort
-	listener     *net.TCPListener
+	addr         netip.AddrPort     // the first of its addresses
+	listeners    []*net.TCPListener // one for each address, all on one port
 	services     []service
 	associations *associations
 
@@ -31,25 +31,62 @@ type endpoint struct {
 	wg     sync.WaitGroup // goroutines of connections and calls
 }
 
-func newEndpoint(s *Server, addr netip.AddrPort, services []service) (*endpoint, error) {
-	l, err := net.ListenTCP("tcp", net.TCPAddrFromAddrPort(addr))
+func newEndpoint(s *Server, addrs []netip.Addr, port uint16, services []service) (*endpoint, error) {
+	listeners, err := listen(addrs, port)
 	if err != nil {
 		return nil, err
 	}
 	return &endpoint{
 		server:       s,
-		addr:         l.Addr().(*net.TCPAddr).AddrPort(),
-		listener:     l,
+		addr:         listeners[0].Addr().(*net.TCPAddr).AddrPort(),
+		listeners:    listeners,
 		services:     services,
 		associations: newAssociations(&s.ids),
 		conns:        make(map[*conn]struct{}),
 	}, nil
 }
 
+// portTries is how many ports are tried until one is free on every address:
+// what is taken on one of them is a matter of luck, each time anew.
+const portTries = 20
+
+// listen opens one port on every address; port 0 is any that is free on all of
+// them.
+func listen(addrs []netip.Addr, port uint16) ([]*net.TCPListener, error) {
+	for try := 1; ; try++ {
+		listeners, err := listenOn(addrs, port)
+		if err == nil || port != 0 || try == portTries {
+			return listeners, err
+		}
+	}
+}
+
+func listenOn(addrs []netip.Addr, port uint16) (listeners []*net.TCPListener, err error) {
+	for _, addr := range addrs {
+		l, err := net.ListenTCP("tcp", net.TCPAddrFromAddrPort(netip.AddrPortFrom(addr, port)))
+		if err != nil {
+			for _, open := range listeners {
+				open.Close()
+			}
+			return nil, err
+		}
+		listeners = append(listeners, l)
+		port = l.Addr().(*net.TCPAddr).AddrPort().Port()
+	}
+	return listeners, nil
+}
+
+// start serves connections from now on.
+func (e *endpoint) start() {
+	for _, l := range e.listeners {
+		go e.accept(l)
+	}
+}
+
 // accept serves connections until the listener is closed.
-func (e *endpoint) accept() {
+func (e *endpoint) accept(l *net.TCPListener) {
 	for {
-		tcp, err := e.listener.AcceptTCP()
+		tcp, err := l.AcceptTCP()
 		if err != nil {
 			return
 		}
@@ -90,7 +127,9 @@ func (e *endpoint) connections() int {
 
 // close stops listening, ends all connections and waits for them.
 func (e *endpoint) close(reset bool) {
-	e.listener.Close()
+	for _, l := range e.listeners {
+		l.Close()
+	}
 	e.mu.Lock()
 	e.closed = true
 	for c := range e.conns {

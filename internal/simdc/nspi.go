@@ -79,7 +79,7 @@ func (n *nspiService) open(x *call, req nspi.BindRequest) (nspi.Handle, nspi.Cod
 	if req.CodePage == codePageUnicode {
 		return nspi.Handle{}, nspi.InvalidCodepage
 	}
-	s, ok := n.server.sessions.open(x.user())
+	s, ok := n.server.sessions.open(x.user(), x.conn.peer)
 	if !ok {
 		return nspi.Handle{}, nspi.LogonFailed
 	}

@@ -29,13 +29,13 @@ type Server struct {
 // Start starts a domain controller.
 func Start(cfg Config) (*Server, error) {
 	cfg = cfg.withDefaults()
-	addr, err := cfg.address()
+	addrs, err := cfg.addresses()
 	if err != nil {
 		return nil, fmt.Errorf("simdc: %w", err)
 	}
 	s := &Server{cfg: cfg, sessions: newSessions(cfg.Limit), book: newAddressBook(cfg.AddressBook), requests: make(map[uint16]int)}
 	_, _ = rand.Read(s.guid[:]) // never fails
-	if err := s.listen(addr); err != nil {
+	if err := s.listen(addrs); err != nil {
 		s.Close()
 		return nil, fmt.Errorf("simdc: %w", err)
 	}
@@ -44,14 +44,14 @@ func Start(cfg Config) (*Server, error) {
 
 // listen opens the endpoints. All ports are known before the first connection
 // is accepted, so that the endpoint mapper is complete from the start.
-func (s *Server) listen(addr netip.Addr) error {
-	services := []service{&nspiService{server: s}, echoService{}}
+func (s *Server) listen(addrs []netip.Addr) error {
+	services := []service{&nspiService{server: s}, &rfriService{refer: s.cfg.Refer}, echoService{}}
 	for i := range 1 + s.cfg.MorePorts {
 		port := 0
 		if i == 0 {
 			port = s.cfg.NSPIPort
 		}
-		e, err := newEndpoint(s, netip.AddrPortFrom(addr, uint16(port)), services)
+		e, err := newEndpoint(s, addrs, uint16(port), services)
 		if err != nil {
 			return err
 		}
@@ -59,14 +59,14 @@ func (s *Server) listen(addr netip.Addr) error {
 	}
 	if s.cfg.EPMPort >= 0 {
 		mapper := &epmService{registrations: s.registrations()}
-		e, err := newEndpoint(s, netip.AddrPortFrom(addr, uint16(s.cfg.EPMPort)), []service{mapper})
+		e, err := newEndpoint(s, addrs, uint16(s.cfg.EPMPort), []service{mapper})
 		if err != nil {
 			return err
 		}
 		s.epm = e
 	}
 	for _, e := range s.endpoints() {
-		go e.accept()
+		e.start()
 	}
 	return nil
 }
@@ -78,7 +78,8 @@ func (s *Server) endpoints() []*endpoint {
 	return append([]*endpoint{s.epm}, s.nspi...)
 }
 
-// EPMAddr returns where the endpoint mapper listens; invalid without one.
+// EPMAddr returns where the endpoint mapper listens, on the first of its
+// addresses; invalid without one.
 func (s *Server) EPMAddr() netip.AddrPort {
 	if s.epm == nil {
 		return netip.AddrPort{}
@@ -86,10 +87,11 @@ func (s *Server) EPMAddr() netip.AddrPort {
 	return s.epm.addr
 }
 
-// NSPIAddr returns where NSPI listens, on the first of its ports.
+// NSPIAddr returns where NSPI listens, on the first of its ports and
+// addresses.
 func (s *Server) NSPIAddr() netip.AddrPort { return s.nspi[0].addr }
 
-// NSPIAddrs returns all ports of NSPI.
+// NSPIAddrs returns all ports of NSPI, on the first of its addresses.
 func (s *Server) NSPIAddrs() []netip.AddrPort {
 	var addrs []netip.AddrPort
 	for _, e := range s.nspi {

@@ -1,14 +1,19 @@
 package simdc
 
-import "sync"
+import (
+	"maps"
+	"net/netip"
+	"sync"
+)
 
 // sessions counts the live sessions of each user. A session is what a
 // successful NspiBind makes and NspiUnbind or a rundown ends.
 type sessions struct {
 	limit int // negative: none
 
-	mu   sync.Mutex
-	held map[string]*holder // by User.key
+	mu    sync.Mutex
+	held  map[string]*holder     // by User.key
+	peers map[netip.AddrPort]int // the same sessions, by session.peer
 }
 
 type holder struct {
@@ -20,14 +25,15 @@ type holder struct {
 type session struct {
 	owner *sessions
 	key   string
+	peer  netip.AddrPort // of the connection that opened it
 }
 
 func newSessions(limit int) *sessions {
-	return &sessions{limit: limit, held: make(map[string]*holder)}
+	return &sessions{limit: limit, held: make(map[string]*holder), peers: make(map[netip.AddrPort]int)}
 }
 
-// open makes a session of u, unless u holds as many as it may.
-func (s *sessions) open(u *User) (*session, bool) {
+// open makes a session of u for peer, unless u holds as many as it may.
+func (s *sessions) open(u *User, peer netip.AddrPort) (*session, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	key := u.key()
@@ -40,7 +46,8 @@ func (s *sessions) open(u *User) (*session, bool) {
 	}
 	h.n++
 	s.held[key] = h
-	return &session{owner: s, key: key}, true
+	s.peers[peer]++
+	return &session{owner: s, key: key, peer: peer}, true
 }
 
 // rundown ends the session. Whoever removes its handle calls it, once.
@@ -51,6 +58,9 @@ func (x *session) rundown() {
 	h := s.held[x.key]
 	if h.n--; h.n == 0 {
 		delete(s.held, x.key)
+	}
+	if s.peers[x.peer]--; s.peers[x.peer] == 0 {
+		delete(s.peers, x.peer)
 	}
 }
 
@@ -63,4 +73,11 @@ func (s *sessions) counts() map[string]int {
 		m[h.account] += h.n
 	}
 	return m
+}
+
+// byPeer returns the live sessions by the peer that opened them.
+func (s *sessions) byPeer() map[netip.AddrPort]int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return maps.Clone(s.peers)
 }

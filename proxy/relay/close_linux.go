@@ -30,7 +30,7 @@ func (c *Conn) settle() {
 	switch {
 	case c.ended(&c.server):
 		c.orphaned()
-	case c.server.final && c.client.out != nil && c.timer.class == timerOff:
+	case c.server.final && c.client.out != nil && (!c.server.held || c.server.resuming) && c.timer.class == timerOff:
 		// The end cannot be read yet, because the client does not take what is before it.
 		c.loop.timers.start(c, timerTail, c.loop.now())
 	}
@@ -71,15 +71,23 @@ func (c *Conn) broken(s *side, errno syscall.Errno) {
 	if s == &c.server {
 		cause = CauseServerReset
 	}
-	c.finish(CloseReason{Cause: cause, Err: errnoError("read", errno)}, true)
+	call := "read"
+	if errno == 0 { // it can be asked for once, and a write has been told
+		call, errno = "write", syscall.Errno(s.loss)
+	}
+	c.finish(CloseReason{Cause: cause, Err: errnoError(call, errno)}, true)
 }
 
 // timeout ends what took too long.
 func (c *Conn) timeout(class timerClass) {
 	switch class {
 	case timerConnect:
-		c.finish(CloseReason{Cause: CauseDialTimeout}, true)
+		c.redial(CloseReason{Cause: CauseDialTimeout})
 	case timerHandshake:
+		if c.state == stateArriving {
+			c.finish(CloseReason{Cause: CauseHandshakeTimeout}, true)
+			return
+		}
 		c.close(CloseReason{Cause: CauseHandshakeTimeout})
 		c.drain()
 	case timerTail:
@@ -98,10 +106,9 @@ func (c *Conn) timeout(class timerClass) {
 // may destroy what the peer has not read yet. drain does the work.
 func (c *Conn) close(r CloseReason) {
 	c.state, c.reason = stateClosing, r
-	c.held, c.resuming = false, false
 	for _, s := range c.sides() {
 		c.loop.pool.release(s.in)
-		s.in, s.backlog = nil, false
+		s.in, s.backlog, s.held, s.resuming = nil, false, false, false
 		s.readable, s.final = !s.eof, true
 	}
 	c.loop.timers.start(c, timerDrain, c.loop.now())
@@ -168,8 +175,17 @@ func (c *Conn) finish(r CloseReason, reset bool) {
 	l.group.active.Add(-1)
 	l.counters.closed[r.Cause].Add(1)
 	l.counters.ended.Add(1)
-	if h := c.handler; h != nil {
-		c.handler = nil
+	c.tell(r)
+}
+
+// tell tells the end to who can be told.
+func (c *Conn) tell(r CloseReason) {
+	h := c.handler
+	c.handler = nil
+	switch {
+	case h != nil:
 		h.Closed(r)
+	case c.listener.options.Unrouted != nil && (c.attempts == 0 || r.Cause == CausePanic):
+		c.listener.options.Unrouted(c, r)
 	}
 }

@@ -16,20 +16,27 @@ type Conn struct {
 	loop     *loop
 	listener *Listener
 	handler  Handler
-	address  netip.AddrPort
 	client   side
 	server   side
 	timer    timer
-	reason   CloseReason // from the moment it is known
+	reason   CloseReason     // from the moment it is known
+	peer     *netip.AddrPort // of the client's socket; nil: origin
 	slot     int32
-	state    state
+	head     Head
 
-	bare     bool // not RPC: bytes pass unseen
-	framed   bool // a PDU has been seen, from either side
-	held     bool // the first PDU of client.in waits for Resume
-	resuming bool // and Resume is to be asked
-	orphan   bool // the server has ended its stream
-	queued   bool // in the loop's list of what to do next
+	origin endpoint // who the client is
+	local  endpoint // what it connected to
+	remote endpoint // the server of the current attempt
+
+	state    state
+	attempts uint8 // of routing, so far
+
+	headed  bool // head is one
+	proxied bool // a PROXY header is to come
+	bare    bool // not RPC: bytes pass unseen
+	framed  bool // a PDU has been seen, from either side
+	orphan  bool // the server has ended its stream
+	queued  bool // in the loop's list of what to do next
 
 	waking atomic.Bool // a wake is in the mailbox
 }
@@ -38,7 +45,8 @@ type Conn struct {
 type state uint8
 
 const (
-	stateDialing state = iota
+	stateArriving state = iota
+	stateDialing
 	stateOpen
 	stateClosing
 	stateBroken // the handler panicked
@@ -46,20 +54,39 @@ const (
 )
 
 func newConn(l *loop, ln *Listener, fd int32, client netip.AddrPort) *Conn {
-	c := &Conn{loop: l, listener: ln, address: client}
+	c := &Conn{loop: l, listener: ln, origin: newEndpoint(client)}
 	c.client = newSide(fd, rpcparse.ClientToServer, l.group.options.Limits)
 	c.server = newSide(-1, rpcparse.ServerToClient, l.group.options.Limits)
 	c.slot = l.slots.take(c, nil)
 	return c
 }
 
-// Client returns the client's address.
-func (c *Conn) Client() netip.AddrPort { return c.address }
+// Client returns the client's address: the one in the PROXY header, where there
+// was one, or else Peer.
+func (c *Conn) Client() netip.AddrPort { return c.origin.addrPort() }
 
-// Server returns the address of the server that it is, or will be, connected to.
-func (c *Conn) Server() netip.AddrPort { return c.listener.target }
+// Peer returns the address at the other end of the client's socket.
+func (c *Conn) Peer() netip.AddrPort {
+	if c.peer != nil {
+		return *c.peer
+	}
+	return c.origin.addrPort()
+}
 
-// Wake makes the loop ask Handler.Resume if a PDU is held by then. It may be
+// Local returns what the client, or the load balancer that sent a PROXY header,
+// connected to: in the transparent modes the client's original destination, or
+// else an address of this machine. It is never taken from a PROXY header.
+func (c *Conn) Local() netip.AddrPort { return c.local.addrPort() }
+
+// Head returns what the client's first PDU says; false: it is not a bind, or
+// ListenOptions.Head is not set.
+func (c *Conn) Head() (Head, bool) { return c.head, c.headed }
+
+// Server returns the address of the server that the current attempt is, or will
+// be, connected to; zero before the first Route.
+func (c *Conn) Server() netip.AddrPort { return c.remote.addrPort() }
+
+// Wake makes the loop ask Handler.Resume for each PDU held by then. It may be
 // called from any goroutine, at any time, also from inside the handler and after
 // the connection has ended; it never blocks on the loop. A wake that arrives
 // before the handler's Hold has been returned is not lost.
@@ -111,6 +138,8 @@ func (c *Conn) counters(s *side) *flowCounters {
 // event of either socket, a wake, or a turn that left something to do.
 func (c *Conn) drive() {
 	switch c.state {
+	case stateArriving:
+		c.arrive()
 	case stateDialing:
 		c.dialed()
 	case stateBroken:

@@ -16,15 +16,13 @@ func TestUnreachableServerResetsTheClient(t *testing.T) {
 	if why := r.ends(r.handler(), CauseDialFailed); !errors.Is(why.Err, unix.ECONNREFUSED) {
 		t.Errorf("the reason is %v", why)
 	}
-	if s := r.group.Stats(); s.DialFailures() != 1 {
-		t.Errorf("not counted: %+v", s)
-	}
+	r.eventually("it is counted", func() bool { s := r.group.Stats(); return s.DialFailures() == 1 })
 }
 
 // silentServer listens with a full accept queue: Linux ignores further clients.
-func silentServer(r *rig) netip.AddrPort {
+func silentServer(r *rig, ip netip.Addr) netip.AddrPort {
 	r.Helper()
-	fds, addr, err := listenSockets(netip.MustParseAddrPort("127.0.0.1:0"), 1, nil)
+	fds, addr, err := listenSockets(netip.AddrPortFrom(ip, 0), 1, nil)
 	r.must(err)
 	r.Cleanup(func() { closeSocket(fds[0]) })
 	r.must(unix.Listen(int(fds[0]), 0))
@@ -41,9 +39,7 @@ func silentServer(r *rig) netip.AddrPort {
 
 func TestSilentServerIsGivenUp(t *testing.T) {
 	r := newRig(t, Options{ConnectTimeout: 60 * time.Millisecond}, nil)
-	ln, err := r.group.Listen(netip.MustParseAddrPort("127.0.0.1:0"), silentServer(r), r.newHandler)
-	r.must(err)
-	r.ln = ln
+	r.listen(ListenOptions{Route: r.to(silentServer(r, thisServer))})
 	client := r.client()
 	r.write(client, request(1, 100))
 	start := time.Now()
@@ -56,9 +52,7 @@ func TestSilentServerIsGivenUp(t *testing.T) {
 
 func TestClientThatLeavesWhileDialling(t *testing.T) {
 	r := newRig(t, Options{}, nil)
-	ln, err := r.group.Listen(netip.MustParseAddrPort("127.0.0.1:0"), silentServer(r), r.newHandler)
-	r.must(err)
-	r.ln = ln
+	r.listen(ListenOptions{Route: r.to(silentServer(r, thisServer))})
 	client := r.client()
 	r.reset(client)
 	r.ends(r.handler(), CauseClientReset)
@@ -78,9 +72,7 @@ func TestClientBytesWaitForTheServer(t *testing.T) {
 
 func TestHandlerMayBeRefused(t *testing.T) {
 	r := newRig(t, Options{}, nil)
-	ln, err := r.group.Listen(netip.MustParseAddrPort("127.0.0.1:0"), r.ln.Target(), func(*Conn) Handler { return nil })
-	r.must(err)
-	r.ln = ln
+	r.listen(ListenOptions{Route: func(*Conn, int) Route { return Route{} }})
 	r.expectRefusal()
 	r.eventually("it is counted", func() bool { return r.group.Stats().Closed[CauseRefused] == 1 })
 }

@@ -8,7 +8,12 @@
 // # Use
 //
 //	g, err := relay.NewGroup(relay.Options{MaxConnections: 20000})
-//	l, err := g.Listen(addr, domainController, func(c *relay.Conn) relay.Handler { return newInspector(c) })
+//	l, err := g.Listen(relay.ListenOptions{Address: addr, Route: func(c *relay.Conn, attempt int) relay.Route {
+//		if attempt > 0 {
+//			return relay.Route{} // the domain controller is not reached: the client is reset
+//		}
+//		return relay.Route{Handler: newInspector(c), Server: domainController}
+//	}})
 //	...
 //	err = g.Shutdown(ctx)
 //
@@ -23,9 +28,20 @@
 // always stands between two whole PDUs of the stream.
 //
 // Whatever may wait must not do so in a handler. It answers [Hold], which pauses
-// reading from that client, and later calls [Conn.Wake] from any goroutine; the
+// reading from that side, and later calls [Conn.Wake] from any goroutine; the
 // loop then asks [Handler.Resume]. Messages reach a loop through its mailbox,
 // whose eventfd is one of the descriptors the loop waits for.
+//
+// # Before a server is chosen
+//
+// A [Router] names the server, and the next one when that is not reached. What it
+// needs to know is waited for: the address that a load balancer tells in a PROXY
+// header, the association group of the client's bind ([ListenOptions]). These
+// bytes are looked at in the socket; only the PROXY header is taken out of it.
+//
+// In the network path the server is [Conn.Local], what the client connected to:
+// the kernel leads connections to other addresses here by tproxy or redirect
+// rules. With [Route.Source] the server sees the client's address as well.
 //
 // # What arrives how
 //
@@ -44,16 +60,25 @@
 // # States of a connection
 //
 //	state     on                            action                                  next
+//	arriving  too few bytes                 look at them, without reading           arriving
+//	          enough, or none are needed    ask the Router                          dialing
+//	          no PROXY header where there   reset the client                        gone
+//	          must be one, timeout
+//	          end or reset of the client    close                                   gone
 //	dialing   connected                     read both sides                         open
-//	          refused, timeout              reset the client                        gone
+//	          refused, timeout, CloseServer Handler.Closed, ask the Router again    dialing
+//	          and the Router has no other   reset the client                        gone
 //	          client reset                  close both                              gone
 //	open      PDU                           ask the handler                         open
+//	          a PDU of that side is held    do not read it                          open
+//	          wake                          ask Handler.Resume for what is held     open
 //	          end of one stream             half-close the other side               open
 //	          the same, of the server's     and give the client DrainTimeout, once  open
 //	                                        it has taken everything
 //	          and the client takes nothing  close both, reset the client            gone
 //	          end of both                   close both                              gone
-//	          reset of one side             reset the other                         gone
+//	          reset or loss of one side     reset the other                         gone
+//	          CloseServer                   reset the client                        gone
 //	          Close, bytes that are no PDU  send the answer, half-close both sides  closing
 //	          no bind answered in time      half-close both sides                   closing
 //	closing   bytes                         discard                                 closing

@@ -66,7 +66,10 @@ func BenchmarkRoundTrip(b *testing.B) {
 				if err != nil {
 					return
 				}
-				go echo(c, len(ask), answer)
+				go func() {
+					defer func() { _ = c.Close() }()
+					echo(c, len(ask), answer)
+				}()
 			}
 		}()
 		b.ReportAllocs()

@@ -2,7 +2,7 @@ package relay
 
 import (
 	"context"
-	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -43,24 +43,26 @@ func NewGroup(o Options) (*Group, error) {
 	return g, nil
 }
 
-// Listen accepts clients on addr and connects each to target. When it returns,
-// clients can connect: the sockets exist, and the loops take them over as they
-// get to it. Port 0 takes a free port (Listener.Addr tells).
-func (g *Group) Listen(addr, target netip.AddrPort, newHandler NewHandler) (*Listener, error) {
-	to, err := newSockaddr(target)
-	if err != nil {
-		return nil, err
+// Listen accepts clients. When it returns, they can connect: the sockets exist,
+// and the loops take them over as they get to it.
+func (g *Group) Listen(o ListenOptions) (*Listener, error) {
+	if o.Route == nil {
+		return nil, ErrNoRoute
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.stopped {
 		return nil, ErrShutdown
 	}
-	fds, bound, err := listenSockets(addr, len(g.loops), g.stream)
+	options := g.stream
+	if o.Transparent {
+		options = append(slices.Clone(options), transparent(family(o.Address)))
+	}
+	fds, bound, err := listenSockets(o.Address, len(g.loops), options)
 	if err != nil {
 		return nil, err
 	}
-	ln := &Listener{group: g, addr: bound, target: target, to: to, newHandler: newHandler}
+	ln := &Listener{group: g, addr: bound, options: o}
 	for _, fd := range fds {
 		ln.acceptors = append(ln.acceptors, &acceptor{listener: ln, fd: fd})
 	}

@@ -5,6 +5,7 @@ package relay
 import (
 	"context"
 	"net/netip"
+	"time"
 
 	"github.com/nspiproxy/nspiproxy/rpcparse"
 )
@@ -16,12 +17,13 @@ type Group struct{}
 func NewGroup(Options) (*Group, error) { return nil, ErrUnsupported }
 
 // Listen returns ErrUnsupported.
-func (*Group) Listen(netip.AddrPort, netip.AddrPort, NewHandler) (*Listener, error) {
-	return nil, ErrUnsupported
-}
+func (*Group) Listen(ListenOptions) (*Listener, error) { return nil, ErrUnsupported }
 
 // Stats returns zeros.
 func (*Group) Stats() Stats { return Stats{} }
+
+// CloseServer does nothing.
+func (*Group) CloseServer(netip.Addr, time.Duration) {}
 
 // Shutdown does nothing.
 func (*Group) Shutdown(context.Context) error { return nil }
@@ -32,9 +34,6 @@ type Listener struct{}
 // Addr returns the zero address.
 func (*Listener) Addr() netip.AddrPort { return netip.AddrPort{} }
 
-// Target returns the zero address.
-func (*Listener) Target() netip.AddrPort { return netip.AddrPort{} }
-
 // Close does nothing.
 func (*Listener) Close() {}
 
@@ -43,6 +42,15 @@ type Conn struct{}
 
 // Client returns the zero address.
 func (*Conn) Client() netip.AddrPort { return netip.AddrPort{} }
+
+// Peer returns the zero address.
+func (*Conn) Peer() netip.AddrPort { return netip.AddrPort{} }
+
+// Local returns the zero address.
+func (*Conn) Local() netip.AddrPort { return netip.AddrPort{} }
+
+// Head returns false.
+func (*Conn) Head() (Head, bool) { return Head{}, false }
 
 // Server returns the zero address.
 func (*Conn) Server() netip.AddrPort { return netip.AddrPort{} }

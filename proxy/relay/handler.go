@@ -11,17 +11,15 @@ type Handler interface {
 	FromClient(h rpcparse.Header, pdu []byte) Verdict
 	// FromServer decides on a whole PDU of the server, likewise.
 	FromServer(h rpcparse.Header, pdu []byte) Verdict
-	// Resume gives the verdict on the client PDU that was answered with Hold.
-	// It is called after every Conn.Wake while the PDU is held, so also for a
-	// wake that was meant for something else: Hold is a valid answer.
-	Resume() Verdict
-	// Closed is the last call, made exactly once, when both sockets are closed.
+	// Resume gives the verdict on the PDU of one side that was answered with
+	// Hold. It is called after every Conn.Wake for each side with a held PDU, so
+	// also for a wake that was meant for something else: Hold is a valid answer.
+	Resume(from rpcparse.Direction) Verdict
+	// Closed is the last call, made exactly once: when both sockets are closed,
+	// or when the server that this handler was made for is not reached. Then it
+	// is the last call of this attempt, and the Router is asked for another.
 	Closed(reason CloseReason)
 }
-
-// NewHandler makes the handler of a connection that was just accepted, on the
-// connection's loop. A nil Handler refuses the connection: the client is reset.
-type NewHandler func(*Conn) Handler
 
 // StreamHandler is implemented by a Handler that wants a say when a stream is
 // not made of PDUs.
@@ -51,8 +49,9 @@ const (
 	Forward Action = iota
 	// Drop forgets it. With Verdict.ToClient the proxy has answered it.
 	Drop
-	// Hold keeps a client's PDU, and all that follows it, until Conn.Wake. The
-	// other direction goes on. A server's PDU cannot be held.
+	// Hold keeps a PDU, and all that follows it from its side, until Conn.Wake.
+	// The other direction goes on, and may be held independently. Nothing else
+	// ends a hold but the connection's end: whoever holds sees to the wake.
 	Hold
 	// Close drops the PDU and all that follows in both directions, ends both
 	// streams after the bytes already accepted and the injected ones, discards

@@ -24,7 +24,7 @@ type probe struct {
 	conn       *Conn
 	fromClient func(h rpcparse.Header, pdu []byte) Verdict
 	fromServer func(h rpcparse.Header, pdu []byte) Verdict
-	resume     func() Verdict
+	resume     func(from rpcparse.Direction) Verdict
 	onClosed   func()
 	ends       atomic.Int32
 	closed     chan CloseReason
@@ -44,11 +44,11 @@ func (p *probe) FromServer(h rpcparse.Header, pdu []byte) Verdict {
 	return p.fromServer(h, pdu)
 }
 
-func (p *probe) Resume() Verdict {
+func (p *probe) Resume(from rpcparse.Direction) Verdict {
 	if p.resume == nil {
 		return Verdict{}
 	}
-	return p.resume()
+	return p.resume(from)
 }
 
 func (p *probe) Closed(r CloseReason) {
@@ -87,10 +87,36 @@ func newRig(t testing.TB, o Options, setup func(*probe)) *rig {
 	}
 	r.group, err = NewGroup(o)
 	r.must(err)
-	r.ln, err = r.group.Listen(netip.MustParseAddrPort("127.0.0.1:0"), server.Addr().(*net.TCPAddr).AddrPort(), r.newHandler)
-	r.must(err)
+	r.listen(ListenOptions{Route: r.to(r.target())})
 	t.Cleanup(func() { r.check(before) })
 	return r
+}
+
+// anyPort is where test listeners are, unless they say otherwise.
+var anyPort = netip.MustParseAddrPort("127.0.0.1:0")
+
+// listen adds a listener, through which the rig connects from now on.
+func (r *rig) listen(o ListenOptions) {
+	r.Helper()
+	if !o.Address.IsValid() {
+		o.Address = anyPort
+	}
+	ln, err := r.group.Listen(o)
+	r.must(err)
+	r.ln = ln
+}
+
+// target is the address of the rig's server.
+func (r *rig) target() netip.AddrPort { return r.server.Addr().(*net.TCPAddr).AddrPort() }
+
+// to makes a Router that knows one server and tries it once.
+func (r *rig) to(server netip.AddrPort) Router {
+	return func(c *Conn, attempt int) Route {
+		if attempt > 0 {
+			return Route{}
+		}
+		return Route{Handler: r.newHandler(c), Server: server}
+	}
 }
 
 func (r *rig) newHandler(c *Conn) Handler {
@@ -182,6 +208,17 @@ func (r *rig) ends(p *probe, want Cause) CloseReason {
 	}
 }
 
+// await receives what must come.
+func await[T any](r *rig, from <-chan T) (v T) {
+	r.Helper()
+	select {
+	case v = <-from:
+	case <-time.After(patience):
+		r.Fatalf("no %T has come", v)
+	}
+	return v
+}
+
 func (r *rig) must(err error) {
 	r.Helper()
 	if err != nil {
@@ -247,8 +284,21 @@ func firstDifference(a, b []byte) int {
 	return min(len(a), len(b))
 }
 
+// openPoller makes Go open the descriptors that its own sockets share, which it
+// does for the first of them.
+var openPoller = sync.OnceValue(func() error {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err == nil {
+		err = l.Close()
+	}
+	return err
+})
+
 func descriptors(t testing.TB) int {
 	t.Helper()
+	if err := openPoller(); err != nil {
+		t.Fatal(err)
+	}
 	d, err := os.ReadDir("/proc/self/fd")
 	if err != nil {
 		t.Fatal(err)

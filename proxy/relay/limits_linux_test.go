@@ -199,7 +199,7 @@ func TestShutdownWaitsForConnectionsToEnd(t *testing.T) {
 	done := make(chan error, 1)
 	go func() { done <- r.group.Shutdown(context.Background()) }()
 	r.eventually("the group takes no new work", func() bool {
-		_, err := r.group.Listen(r.ln.Addr(), r.ln.Target(), r.newHandler)
+		_, err := r.group.Listen(ListenOptions{Address: r.ln.Addr(), Route: r.to(r.target())})
 		return errors.Is(err, ErrShutdown)
 	})
 	if _, err := net.Dial("tcp", r.ln.Addr().String()); !errors.Is(err, unix.ECONNREFUSED) {

@@ -12,13 +12,12 @@ import (
 // does not keep the others waiting; the rest is reported again.
 const acceptBatch = 64
 
-// Listener is an address on which a Group accepts clients of one server.
+// Listener is an address on which a Group accepts clients.
 type Listener struct {
-	group        *Group
-	addr, target netip.AddrPort
-	to           sockaddr // target, for connect
-	newHandler   NewHandler
-	acceptors    []*acceptor // one per loop
+	group     *Group
+	addr      netip.AddrPort
+	options   ListenOptions
+	acceptors []*acceptor // one per loop
 }
 
 // acceptor is a Listener's socket on one loop.
@@ -33,9 +32,6 @@ type acceptor struct {
 
 // Addr returns the address it listens on, with the real port.
 func (ln *Listener) Addr() netip.AddrPort { return ln.addr }
-
-// Target returns the server's address.
-func (ln *Listener) Target() netip.AddrPort { return ln.target }
 
 // Close refuses new clients from now on; the address can be listened on again
 // when it returns. Connections already accepted live on. Closing twice is
@@ -162,6 +158,6 @@ func (l *loop) welcome(ln *Listener, fd int32, client netip.AddrPort) {
 	l.active++
 	c := newConn(l, ln, fd, client)
 	l.current = c
-	c.dial()
+	c.begin()
 	l.current = nil
 }

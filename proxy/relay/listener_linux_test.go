@@ -14,12 +14,12 @@ import (
 
 func TestListenerCanBeAddedFromInsideAHandler(t *testing.T) {
 	r := newRig(t, Options{Loops: 1}, nil)
-	target := r.ln.Target()
+	target := r.target()
 	added := make(chan *Listener, 1)
 	r.configure(func(p *probe) {
 		p.fromServer = func(h rpcparse.Header, _ []byte) Verdict {
 			if h.CallID == 99 {
-				ln, err := r.group.Listen(netip.MustParseAddrPort("127.0.0.1:0"), target, r.newHandler)
+				ln, err := r.group.Listen(ListenOptions{Address: anyPort, Route: r.to(target)})
 				if err != nil {
 					t.Error(err)
 				}
@@ -40,7 +40,7 @@ func TestListenerCanBeAddedFromInsideAHandler(t *testing.T) {
 func TestListenerIsReadyWhenListenReturns(t *testing.T) {
 	r := newRig(t, Options{}, nil)
 	for range 50 {
-		ln, err := r.group.Listen(netip.MustParseAddrPort("127.0.0.1:0"), r.ln.Target(), r.newHandler)
+		ln, err := r.group.Listen(ListenOptions{Address: anyPort, Route: r.to(r.target())})
 		r.must(err)
 		c, err := net.Dial("tcp", ln.Addr().String())
 		r.must(err)
@@ -58,9 +58,7 @@ func TestClosedListenerFreesItsAddressAndLeavesConnectionsAlone(t *testing.T) {
 		if _, err := net.Dial("tcp", r.ln.Addr().String()); !errors.Is(err, unix.ECONNREFUSED) {
 			t.Fatalf("dialling a closed listener: %v", err)
 		}
-		ln, err := r.group.Listen(r.ln.Addr(), r.ln.Target(), r.newHandler)
-		r.must(err)
-		r.ln = ln
+		r.listen(ListenOptions{Address: r.ln.Addr(), Route: r.to(r.target())})
 	}
 	r.write(client, request(1, 100))
 	r.expect(server, request(1, 100))
@@ -74,7 +72,7 @@ func TestAddressInUseIsNotShared(t *testing.T) {
 	other, err := NewGroup(Options{Loops: 2})
 	r.must(err)
 	defer func() { r.must(other.Shutdown(t.Context())) }()
-	if ln, err := other.Listen(r.ln.Addr(), r.ln.Target(), r.newHandler); !errors.Is(err, unix.EADDRINUSE) {
+	if ln, err := other.Listen(ListenOptions{Address: r.ln.Addr(), Route: r.to(r.target())}); !errors.Is(err, unix.EADDRINUSE) {
 		t.Errorf("a second group listens on %v: %v", ln.Addr(), err)
 	} else if !strings.Contains(err.Error(), r.ln.Addr().String()) {
 		t.Errorf("the error does not name the address: %v", err)
@@ -83,14 +81,13 @@ func TestAddressInUseIsNotShared(t *testing.T) {
 
 func TestBadAddressesAreRefused(t *testing.T) {
 	r := newRig(t, Options{}, nil)
-	good := r.ln.Target()
 	for _, bad := range []netip.AddrPort{{}, netip.MustParseAddrPort("[fe80::1%lo]:135"), netip.MustParseAddrPort("203.0.113.1:135")} {
-		if _, err := r.group.Listen(bad, good, r.newHandler); err == nil {
+		if _, err := r.group.Listen(ListenOptions{Address: bad, Route: r.to(r.target())}); err == nil {
 			t.Errorf("listening on %v", bad)
 		}
 	}
-	if _, err := r.group.Listen(netip.MustParseAddrPort("127.0.0.1:0"), netip.AddrPort{}, r.newHandler); err == nil {
-		t.Error("a target without an address")
+	if _, err := r.group.Listen(ListenOptions{Address: anyPort}); err == nil {
+		t.Error("a listener that can route nobody")
 	}
 }
 
@@ -132,17 +129,22 @@ func TestIPv6(t *testing.T) {
 		return
 	}
 	defer func() { _ = server.Close() }()
-	r := newRig(t, Options{}, nil)
-	r.ln, err = r.group.Listen(netip.MustParseAddrPort("[::1]:0"), server.Addr().(*net.TCPAddr).AddrPort(), r.newHandler)
-	r.must(err)
+	got := make(chan [4]netip.AddrPort, 1)
+	r := newRig(t, Options{}, func(p *probe) {
+		p.fromClient = func(rpcparse.Header, []byte) Verdict {
+			got <- [...]netip.AddrPort{p.conn.Client(), p.conn.Peer(), p.conn.Local(), p.conn.Server()}
+			return Verdict{}
+		}
+	})
+	r.listen(ListenOptions{Address: netip.MustParseAddrPort("[::1]:0"), Route: r.to(server.Addr().(*net.TCPAddr).AddrPort())})
 	client := r.client()
 	c, err := server.Accept()
 	r.must(err)
 	defer func() { _ = c.Close() }()
 	r.write(client, request(1, 100))
 	r.expect(c, request(1, 100))
-	p := r.handler()
-	if p.conn.Client() != client.LocalAddr().(*net.TCPAddr).AddrPort() || p.conn.Server().String() != server.Addr().String() {
-		t.Errorf("addresses %v and %v", p.conn.Client(), p.conn.Server())
+	from := client.LocalAddr().(*net.TCPAddr).AddrPort()
+	if a := await(r, got); a != [...]netip.AddrPort{from, from, r.ln.Addr(), server.Addr().(*net.TCPAddr).AddrPort()} {
+		t.Errorf("addresses %v", a)
 	}
 }

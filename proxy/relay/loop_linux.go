@@ -39,6 +39,7 @@ type loop struct {
 
 	current   *Conn // whose handler a panic would be blamed on
 	paused    []*acceptor
+	sweeps    []sweep
 	active    int
 	stopping  bool // ends when the last connection has
 	killing   bool // ends them all
@@ -110,6 +111,7 @@ func (l *loop) turn() (done bool) {
 		l.drive(c)
 	}
 	l.expire()
+	l.sweep()
 	if l.killing {
 		l.killAll()
 	}
@@ -176,14 +178,13 @@ func (l *loop) obey(msg message) {
 	switch msg.op {
 	case opWake:
 		msg.conn.waking.Store(false)
-		if msg.conn.held {
-			msg.conn.resuming = true
-			l.drive(msg.conn)
-		}
+		msg.conn.awake()
 	case opListen:
 		l.listen(msg.acceptor)
 	case opUnlisten:
 		l.unlisten(msg.acceptor)
+	case opSweep:
+		l.beginSweep(*msg.sweep)
 	case opStop:
 		l.stopping = true
 		for i := range l.slots.all {
@@ -217,7 +218,7 @@ func (l *loop) now() time.Duration {
 
 // patience is how long the loop may wait for events; negative: for ever.
 func (l *loop) patience() time.Duration {
-	if len(l.again) > 0 {
+	if len(l.again) > 0 || len(l.sweeps) > 0 {
 		return 0
 	}
 	at, ok := l.timers.next()

@@ -14,14 +14,16 @@ type message struct {
 	op       op
 	conn     *Conn     // of opWake
 	acceptor *acceptor // of opListen, opUnlisten
+	sweep    *sweep    // of opSweep
 }
 
 type op uint8
 
 const (
-	opWake     op = iota // go on with a held client
+	opWake     op = iota // go on with what is held
 	opListen             // accept from a new listening socket
 	opUnlisten           // close a listening socket
+	opSweep              // close the connections to a server that is gone
 	opStop               // close all listening sockets; end when the last connection has
 	opKill               // close all connections
 )
@@ -31,7 +33,7 @@ const (
 // take centuries to overflow.
 //
 // It is bounded: a connection has one wake in it at most, and the rest are
-// calls of an administrator.
+// calls of an administrator and results of health checks, at their own pace.
 type mailbox struct {
 	mu       sync.Mutex
 	closed   bool

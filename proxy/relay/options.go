@@ -14,6 +14,8 @@ var (
 	ErrUnsupported = errors.New("relay: event loops need Linux")
 	// ErrShutdown is what Listen returns after Shutdown.
 	ErrShutdown = errors.New("relay: group is shut down")
+	// ErrNoRoute is what Listen returns without a Router.
+	ErrNoRoute = errors.New("relay: a listener without a Router")
 )
 
 // NonRPC says what happens to a connection whose first byte is not DCE/RPC.
@@ -41,10 +43,10 @@ const (
 	// net.core.somaxconn (4096 on current kernels) is lower: enough for every
 	// client of a domain controller to come back at once after a network outage.
 	backlog = 4096
-	// keepAliveInterval and keepAliveProbes: a silent peer is given up two
-	// minutes after Options.KeepAlive. Windows probes ten times each second.
-	keepAliveInterval = 15 * time.Second
-	keepAliveProbes   = 8
+	// keepAliveProbes is how often a silent peer is asked before it is given up,
+	// at intervals that add up to Options.KeepAlive: one or two answers may get
+	// lost. Windows asks ten times, once a second.
+	keepAliveProbes = 4
 	// acceptPause is how long a loop does not accept after running out of
 	// descriptors or memory; clients wait in the accept queue meanwhile.
 	acceptPause = 100 * time.Millisecond
@@ -68,10 +70,17 @@ type Options struct {
 	// ConnectTimeout for reaching the server; 0: DefaultConnectTimeout.
 	ConnectTimeout time.Duration
 	// HandshakeTimeout from the connection to the server until the first
-	// bind_ack or Conn.HandshakeDone; 0: DefaultHandshakeTimeout.
+	// bind_ack or Conn.HandshakeDone, and before that for the client's first bytes
+	// where ListenOptions want to see them; 0: DefaultHandshakeTimeout.
 	HandshakeTimeout time.Duration
 	// KeepAlive is how long both sockets of a connection may be silent before
 	// TCP probes them, in whole seconds; 0: DefaultKeepAlive.
+	//
+	// Nobody hangs on a peer that is gone for longer than twice this (and not less
+	// than KeepAlive + 4 s): if nothing is under way, from the last that was heard
+	// of it; if bytes are under way to it, from their first retransmission, which
+	// follows after 0.2 s on a local network. The same holds for a peer that is
+	// there but has had no room for bytes all this time: TCP_USER_TIMEOUT.
 	KeepAlive time.Duration
 	// DrainTimeout is how long a connection that the proxy closes goes on
 	// reading what the peers send (protocol: a close with unread data is a reset,

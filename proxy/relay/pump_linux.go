@@ -4,7 +4,7 @@ import "github.com/nspiproxy/nspiproxy/rpcparse"
 
 // mayRead says whether bytes of s may be handled now.
 func (c *Conn) mayRead(s *side) bool {
-	return c.other(s).out == nil && waiting(s.out) <= maxQueued && (!c.held || c.resuming || s != &c.client)
+	return c.other(s).out == nil && waiting(s.out) <= maxQueued && (!s.held || s.resuming)
 }
 
 // pump forwards what s has sent, as long as the other side takes it.
@@ -115,15 +115,14 @@ func (c *Conn) forward(s *side, b []byte) (rest []byte) {
 // ask gets the handler's verdict on a PDU of s.
 func (c *Conn) ask(s *side, h rpcparse.Header, pdu []byte) Verdict {
 	c.framed = true
-	if s == &c.server {
-		if h.Type == rpcparse.PTypeBindAck {
-			c.HandshakeDone()
-		}
-		return c.handler.FromServer(h, pdu)
+	switch {
+	case s.held:
+		s.held, s.resuming = false, false
+		return c.handler.Resume(s.framer.Dir)
+	case s == &c.client:
+		return c.handler.FromClient(h, pdu)
+	case h.Type == rpcparse.PTypeBindAck:
+		c.HandshakeDone()
 	}
-	if c.held {
-		c.held, c.resuming = false, false
-		return c.handler.Resume()
-	}
-	return c.handler.FromClient(h, pdu)
+	return c.handler.FromServer(h, pdu)
 }

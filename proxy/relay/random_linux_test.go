@@ -18,11 +18,16 @@ type plan struct {
 	toClient [][]byte
 }
 
-// injectedID is the first call id of injected PDUs, to tell them apart.
-const injectedID = 1 << 20
+// Call ids of injected PDUs, to tell them apart: of the client's PDUs and of the
+// server's.
+const (
+	injectedByClient = 1 << 20
+	injectedByServer = 1 << 21
+)
 
-func drawPlans(t *rapid.T, n int) (plans []plan) {
-	id := uint32(injectedID)
+// drawPlans makes a plan for each of n PDUs. Only the client's PDUs put something
+// into the stream to the server, which has not ended while they come.
+func drawPlans(t *rapid.T, n int, id uint32) (plans []plan) {
 	injected := func(name string, ptype rpcparse.PType) (out [][]byte) {
 		for range max(0, rapid.IntRange(-3, 2).Draw(t, name)) {
 			out = append(out, pdu(ptype, id, rapid.IntRange(24, 6000).Draw(t, name+" size")))
@@ -31,12 +36,15 @@ func drawPlans(t *rapid.T, n int) (plans []plan) {
 		return out
 	}
 	for range n {
-		plans = append(plans, plan{
+		p := plan{
 			hold:     max(0, rapid.IntRange(-4, 2).Draw(t, "hold")),
 			action:   rapid.SampledFrom([]Action{Forward, Forward, Drop}).Draw(t, "action"),
-			toServer: injected("to server", rpcparse.PTypeRequest),
 			toClient: injected("to client", rpcparse.PTypeResponse),
-		})
+		}
+		if id < injectedByServer {
+			p.toServer = injected("to server", rpcparse.PTypeRequest)
+		}
+		plans = append(plans, p)
 	}
 	return plans
 }
@@ -58,23 +66,39 @@ func (k *planner) decide(c *Conn) Verdict {
 	return Verdict{Action: p.action, ToServer: slices.Concat(p.toServer...), ToClient: slices.Concat(p.toClient...)}
 }
 
+// follow is what one side gets of a stream: its PDUs, and what the plans put in
+// their places.
+func follow(plans []plan, pdus [][]byte, injected func(plan) [][]byte) (want [][]byte) {
+	for i, p := range plans {
+		if p.action == Forward {
+			want = append(want, pdus[i])
+		}
+		want = append(want, injected(p)...)
+	}
+	return want
+}
+
 func TestStreamsFollowTheVerdicts(t *testing.T) {
 	r := newRig(t, Options{}, nil)
 	rapid.Check(t, func(t *rapid.T) {
 		up := drawStream(t, "up", rpcparse.PTypeRequest, rpcparse.PTypeBind)
 		down := drawStream(t, "down", rpcparse.PTypeResponse, rpcparse.PTypeBindAck)
-		plans := drawPlans(t, len(up.pdus))
+		upPlans := drawPlans(t, len(up.pdus), injectedByClient)
+		downPlans := drawPlans(t, len(down.pdus), injectedByServer)
 		r.configure(func(p *probe) {
-			k := &planner{plans: slices.Clone(plans)}
-			p.fromClient = func(rpcparse.Header, []byte) Verdict { return k.decide(p.conn) }
-			p.resume = func() Verdict { return k.decide(p.conn) }
-		})
-		var wantServer, wantInjected [][]byte
-		for i, p := range plans {
-			if p.action == Forward {
-				wantServer = append(wantServer, up.pdus[i])
+			planners := map[rpcparse.Direction]*planner{
+				rpcparse.ClientToServer: {plans: slices.Clone(upPlans)},
+				rpcparse.ServerToClient: {plans: slices.Clone(downPlans)},
 			}
-			wantServer = append(wantServer, p.toServer...)
+			decide := func(d rpcparse.Direction) Verdict { return planners[d].decide(p.conn) }
+			p.fromClient = func(rpcparse.Header, []byte) Verdict { return decide(rpcparse.ClientToServer) }
+			p.fromServer = func(rpcparse.Header, []byte) Verdict { return decide(rpcparse.ServerToClient) }
+			p.resume = decide
+		})
+		wantServer := follow(upPlans, up.pdus, func(p plan) [][]byte { return p.toServer })
+		wantDown := follow(downPlans, down.pdus, func(p plan) [][]byte { return p.toClient })
+		var wantInjected [][]byte // to the client, somewhere between these
+		for _, p := range upPlans {
 			wantInjected = append(wantInjected, p.toClient...)
 		}
 
@@ -91,15 +115,15 @@ func TestStreamsFollowTheVerdicts(t *testing.T) {
 			t.Fatalf("the server got %d bytes, want %d", len(gotServer), len(slices.Concat(wantServer...)))
 		}
 		var gotDown, gotInjected [][]byte
-		for len(gotDown) < len(down.pdus) || len(gotInjected) < len(wantInjected) {
+		for len(gotDown) < len(wantDown) || len(gotInjected) < len(wantInjected) {
 			one, id := readPDU(t, client)
-			if id >= injectedID {
+			if id >= injectedByClient && id < injectedByServer {
 				gotInjected = append(gotInjected, one)
 			} else {
 				gotDown = append(gotDown, one)
 			}
 		}
-		if !slices.EqualFunc(gotDown, down.pdus, bytes.Equal) || !slices.EqualFunc(gotInjected, wantInjected, bytes.Equal) {
+		if !slices.EqualFunc(gotDown, wantDown, bytes.Equal) || !slices.EqualFunc(gotInjected, wantInjected, bytes.Equal) {
 			t.Fatal("the client got other PDUs")
 		}
 		_ = server.CloseWrite()

@@ -13,12 +13,18 @@ const (
 	CauseClientReset
 	// CauseServerReset: the server did.
 	CauseServerReset
-	// CauseDialFailed: the server could not be reached.
+	// CauseServerGone: Group.CloseServer was told that the server is.
+	CauseServerGone
+	// CauseDialFailed: the server could not be reached, nor another one.
 	CauseDialFailed
 	// CauseDialTimeout: the server did not answer within Options.ConnectTimeout.
 	CauseDialTimeout
-	// CauseHandshakeTimeout: no bind was answered within Options.HandshakeTimeout.
+	// CauseHandshakeTimeout: no bind was answered within Options.HandshakeTimeout,
+	// or the client had not sent what ListenOptions wait for by then.
 	CauseHandshakeTimeout
+	// CauseProxyHeader: what began the connection of a peer that must send a
+	// PROXY header is none, or none to be believed.
+	CauseProxyHeader
 	// CauseVerdict: the handler said Close.
 	CauseVerdict
 	// CauseClientMalformed: the client's stream cannot be cut into PDUs.
@@ -27,7 +33,7 @@ const (
 	CauseServerMalformed
 	// CauseNotRPC: the connection carries something else, and CloseNonRPC is set.
 	CauseNotRPC
-	// CauseRefused: NewHandler returned no handler.
+	// CauseRefused: the Router gave no handler at its first attempt.
 	CauseRefused
 	// CauseShutdown: the deadline of Group.Shutdown passed.
 	CauseShutdown
@@ -41,9 +47,11 @@ var causeNames = [causeCount]string{
 	CauseEnd:              "end",
 	CauseClientReset:      "client_reset",
 	CauseServerReset:      "server_reset",
+	CauseServerGone:       "server_gone",
 	CauseDialFailed:       "dial_failed",
 	CauseDialTimeout:      "dial_timeout",
 	CauseHandshakeTimeout: "handshake_timeout",
+	CauseProxyHeader:      "proxy_header",
 	CauseVerdict:          "verdict",
 	CauseClientMalformed:  "client_malformed",
 	CauseServerMalformed:  "server_malformed",

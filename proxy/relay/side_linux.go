@@ -19,6 +19,10 @@ type side struct {
 	eof      bool // the end of its stream has been read
 	shut     bool // the end of the stream to it has been sent
 	backlog  bool // in may have whole PDUs that were left: held, or the queues are full
+	held     bool // the first PDU of in waits for Resume
+	resuming bool // and Resume is to be asked
+
+	loss uint16 // the error that a write to a dead side met: an Errno
 
 	framer rpcparse.Framer
 	in     *buffer // what came and was not forwarded: less than a PDU, unless backlog
@@ -57,7 +61,7 @@ func (c *Conn) send(s *side, b []byte) {
 			return
 		}
 		if errno != 0 && errno != unix.EAGAIN {
-			c.lose(s)
+			c.lose(s, errno)
 			return
 		}
 		s.writable = false
@@ -74,7 +78,7 @@ func (c *Conn) flush(s *side) {
 		switch {
 		case errno == unix.EINTR:
 		case errno != 0 && errno != unix.EAGAIN:
-			c.lose(s)
+			c.lose(s, errno)
 		case n == len(b):
 			c.loop.pool.release(s.out)
 			s.out = nil
@@ -91,10 +95,11 @@ func (c *Conn) flush(s *side) {
 // lose notes that s takes no more bytes. What it sent before may still be there
 // to be read: a fault right before the reset, say. So the end comes when that
 // has been forwarded, see settle.
-func (c *Conn) lose(s *side) {
+func (c *Conn) lose(s *side, errno syscall.Errno) {
 	c.loop.pool.release(s.out)
 	s.out = nil
 	s.dead, s.readable, s.final = true, true, true
+	s.loss = uint16(errno)
 	c.loop.requeue(c)
 }
 

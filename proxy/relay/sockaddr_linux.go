@@ -45,6 +45,14 @@ func newSockaddr(a netip.AddrPort) (s sockaddr, err error) {
 	return s, nil
 }
 
+// family returns the address family of a valid address.
+func family(a netip.AddrPort) int {
+	if a.Addr().Unmap().Is4() {
+		return unix.AF_INET
+	}
+	return unix.AF_INET6
+}
+
 // family is AF_INET, AF_INET6 or what else the kernel wrote.
 func (s *sockaddr) family() int { return int(binary.NativeEndian.Uint16(s.raw[0:])) }
 

@@ -19,7 +19,11 @@ type option struct {
 // setOptions sets all of them, or says which one failed.
 func setOptions(fd int32, options []option) error {
 	for _, o := range options {
-		if errno := setOption(fd, o.level, o.name, o.value); errno != 0 {
+		errno := setOption(fd, o.level, o.name, o.value)
+		if errno == unix.EPERM { // of these, foreign addresses need a privilege
+			return fmt.Errorf("socket option %d/%d (transparent): %w; it needs CAP_NET_ADMIN", o.level, o.name, errno)
+		}
+		if errno != 0 {
 			return fmt.Errorf("socket option %d/%d: %w", o.level, o.name, errno)
 		}
 	}
@@ -29,14 +33,21 @@ func setOptions(fd int32, options []option) error {
 // streamOptions are those of every connection: no delay, because a PDU is
 // written whole, and keep-alive, because MAPI clients are silent for hours and
 // middleboxes forget them. Accepted sockets inherit them from the listening one.
+//
+// The user timeout bounds what keep-alive does not: bytes that nobody acknowledges
+// (by themselves they are retransmitted for a quarter of an hour). Linux gives up
+// at the first probe after it, too, so it is when the last one is due.
 func streamOptions(keepAlive time.Duration) []option {
 	idle := int32(max(1, min(keepAlive/time.Second, 32767))) // the kernel's bound: MAX_TCP_KEEPIDLE
+	interval := max(1, idle/keepAliveProbes)
+	giveUp := idle + keepAliveProbes*interval
 	return []option{
 		{unix.IPPROTO_TCP, unix.TCP_NODELAY, 1},
 		{unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1},
 		{unix.IPPROTO_TCP, unix.TCP_KEEPIDLE, idle},
-		{unix.IPPROTO_TCP, unix.TCP_KEEPINTVL, int32(keepAliveInterval / time.Second)},
+		{unix.IPPROTO_TCP, unix.TCP_KEEPINTVL, interval},
 		{unix.IPPROTO_TCP, unix.TCP_KEEPCNT, keepAliveProbes},
+		{unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, giveUp * 1000}, // in milliseconds
 	}
 }
 

@@ -20,6 +20,15 @@ func recv(fd int32, b []byte) (int, syscall.Errno) {
 	return int(n), 0
 }
 
+// peek is recv without taking anything.
+func peek(fd int32, b []byte) (int, syscall.Errno) {
+	n, _, errno := syscall.RawSyscall6(unix.SYS_RECVFROM, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)), unix.MSG_PEEK, 0, 0)
+	if errno != 0 {
+		return 0, errno
+	}
+	return int(n), 0
+}
+
 // send writes what the socket takes of b, without a signal when the peer is gone.
 func send(fd int32, b []byte) (int, syscall.Errno) {
 	n, _, errno := syscall.RawSyscall6(unix.SYS_SENDTO, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)), unix.MSG_NOSIGNAL, 0, 0)
@@ -53,6 +62,19 @@ func bind(fd int32, to *sockaddr) syscall.Errno {
 func localAddr(fd int32, a *sockaddr) syscall.Errno {
 	a.length = uint32(len(a.raw))
 	_, _, errno := syscall.RawSyscall(unix.SYS_GETSOCKNAME, uintptr(fd), uintptr(unsafe.Pointer(&a.raw)), uintptr(unsafe.Pointer(&a.length)))
+	return errno
+}
+
+// originalDst asks for the destination that a connection had before a rule of
+// this machine changed it. There is none without connection tracking.
+func originalDst(fd int32, family int, a *sockaddr) syscall.Errno {
+	level := unix.SOL_IP
+	if family == unix.AF_INET6 {
+		level = unix.SOL_IPV6
+	}
+	a.length = uint32(len(a.raw))
+	_, _, errno := syscall.RawSyscall6(unix.SYS_GETSOCKOPT, uintptr(fd), uintptr(level), soOriginalDst,
+		uintptr(unsafe.Pointer(&a.raw)), uintptr(unsafe.Pointer(&a.length)), 0)
 	return errno
 }
 

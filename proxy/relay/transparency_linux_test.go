@@ -258,15 +258,9 @@ func TestMalformedStreamIsAnsweredAndClosed(t *testing.T) {
 		t.Run(side.name, func(t *testing.T) {
 			r := newRig(t, Options{NonRPC: PassNonRPC}, nil)
 			answer, head := pdu(rpcparse.PTypeFault, 9, 32), make(chan []byte, 1)
-			ln, err := r.group.Listen(r.ln.Addr(), r.ln.Target(), nil)
-			if err == nil {
-				t.Fatalf("two listeners on %v", ln.Addr())
-			}
-			r.ln.Close()
-			r.ln, err = r.group.Listen(r.ln.Addr(), r.ln.Target(), func(c *Conn) Handler {
-				return faultingProbe{r.newHandler(c).(*probe), answer, head}
-			})
-			r.must(err)
+			r.listen(ListenOptions{Route: func(c *Conn, _ int) Route {
+				return Route{Handler: faultingProbe{r.newHandler(c).(*probe), answer, head}, Server: r.target()}
+			}})
 			client, server, p := r.connect()
 			good := request(1, 100)
 			r.write(client, good)

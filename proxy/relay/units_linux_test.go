@@ -3,6 +3,7 @@ package relay
 import (
 	"bytes"
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 	"unsafe"
@@ -161,9 +162,23 @@ func TestMailboxAfterItsEnd(t *testing.T) {
 func TestIdleConnectionIsSmall(t *testing.T) {
 	// Half a KiB is the budget, with the slot, a session's state in the handler
 	// and the allocator's rounding.
-	if n := unsafe.Sizeof(Conn{}); n > 384 {
+	if n := unsafe.Sizeof(Conn{}); n > 320 {
 		t.Errorf("a connection takes %d bytes", n)
 	} else {
 		t.Logf("a connection takes %d bytes", n)
+	}
+}
+
+func TestOneSweepPerServer(t *testing.T) {
+	var l loop
+	first, second := [16]byte{1}, [16]byte{2}
+	l.beginSweep(sweep{server: first, silent: time.Second})
+	l.beginSweep(sweep{server: second, silent: time.Second})
+	l.sweeps[0].next = 7
+	l.beginSweep(sweep{server: first, silent: time.Minute})
+	l.beginSweep(sweep{server: second, silent: time.Millisecond})
+	want := []sweep{{server: first, silent: time.Second}, {server: second, silent: time.Millisecond}}
+	if !slices.Equal(l.sweeps, want) {
+		t.Errorf("%+v", l.sweeps)
 	}
 }

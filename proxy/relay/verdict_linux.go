@@ -1,29 +1,35 @@
 package relay
 
-import (
-	"errors"
-
-	"github.com/nspiproxy/nspiproxy/rpcparse"
-)
-
-var errServerHeld = errors.New("relay: hold verdict for a PDU of the server")
+import "github.com/nspiproxy/nspiproxy/rpcparse"
 
 // obey does what a verdict on a PDU of s asks for beyond forwarding. False: the
 // connection is closing, and nothing of the streams is handled any more.
 func (c *Conn) obey(s *side, v Verdict) bool {
 	c.inject(&c.client, v.ToClient)
 	c.inject(&c.server, v.ToServer)
-	switch {
-	case v.Action == Close:
+	switch v.Action {
+	case Close:
 		c.close(CloseReason{Cause: CauseVerdict, Err: v.Err})
 		return false
-	case v.Action == Hold && s == &c.server:
-		c.close(CloseReason{Cause: CauseVerdict, Err: errServerHeld})
-		return false
-	case v.Action == Hold:
-		c.held = true
+	case Hold:
+		s.held = true
+		if s == &c.server && c.timer.class == timerTail {
+			c.loop.timers.stop(c) // not the client's fault any more that the server's end is not read
+		}
 	}
 	return true
+}
+
+// awake has the handler asked about what is held.
+func (c *Conn) awake() {
+	held := false
+	for _, s := range c.sides() {
+		s.resuming = s.held
+		held = held || s.held
+	}
+	if held {
+		c.loop.drive(c)
+	}
 }
 
 // inject sends whole PDUs of the handler's, each by a write of its own.

@@ -78,7 +78,7 @@ func TestResumeMayHoldDropOrClose(t *testing.T) {
 	verdict.Store(&Verdict{Action: Hold})
 	r := newRig(t, Options{}, func(p *probe) {
 		p.fromClient = onCall(map[uint32]Verdict{1: {Action: Hold}, 3: {Action: Hold}})
-		p.resume = func() Verdict { asked.Add(1); return *verdict.Load() }
+		p.resume = func(rpcparse.Direction) Verdict { asked.Add(1); return *verdict.Load() }
 	})
 	client, server, p := r.connect()
 	r.write(client, slices.Concat(request(1, 100), request(2, 100), request(3, 100)))
@@ -113,7 +113,7 @@ func TestWakeFromInsideTheHandlerIsNotLost(t *testing.T) {
 
 func TestWakeWithNothingHeldDoesNothing(t *testing.T) {
 	r := newRig(t, Options{}, func(p *probe) {
-		p.resume = func() Verdict { t.Error("resumed with nothing held"); return Verdict{} }
+		p.resume = func(rpcparse.Direction) Verdict { t.Error("resumed with nothing held"); return Verdict{} }
 	})
 	client, server, p := r.connect()
 	p.conn.Wake()
@@ -201,19 +201,6 @@ func TestCloseDoesNotWaitForPeersForEver(t *testing.T) {
 	r.ends(p, CauseVerdict)
 	if d := time.Since(start); d < 40*time.Millisecond {
 		t.Errorf("closed after %v without draining", d)
-	}
-}
-
-func TestServerPDUCannotBeHeld(t *testing.T) {
-	r := newRig(t, Options{}, func(p *probe) {
-		p.fromServer = func(rpcparse.Header, []byte) Verdict { return Verdict{Action: Hold} }
-	})
-	client, server, p := r.connect()
-	r.write(server, response(1, 100))
-	r.expectEnd(client)
-	_, _ = client.Close(), server.Close()
-	if got := r.ends(p, CauseVerdict); !errors.Is(got.Err, errServerHeld) {
-		t.Errorf("closed because of %v", got)
 	}
 }
 

@@ -19,8 +19,8 @@
 // There are two layers, one per group of files. tower.go, floor.go and build.go
 // know tower octets (C706 appendix L and I), which look the same in every PDU.
 // The others know the NDR and NDR64 around them in either byte order: one file
-// per direction of a call, a cursor that checks every bound (reader.go), and the
-// changing of ports (endpoint.go, patch.go).
+// per direction of a call, a cursor that checks every bound (reader.go, on
+// package ndr), and the changing of ports (endpoint.go, patch.go).
 //
 // Nothing here keeps a reference to its input except where a field says so.
 // Every count is compared with its cap and with the bytes that are there before

@@ -32,26 +32,26 @@ type LookupRequest struct {
 // Behind it there may be a verification trailer.
 func ParseLookupRequest(stub []byte, s Syntax, o wire.Order) (LookupRequest, error) {
 	r := newReader(stub, s, o)
-	l := LookupRequest{Inquiry: r.u32("inquiry_type")}
-	object := r.word("object_referent")
+	l := LookupRequest{Inquiry: r.U32("inquiry_type")}
+	object := r.Word("object_referent")
 	if l.HasObject = object != 0; l.HasObject {
 		l.Object = r.uuid("object")
 	}
-	iface := r.word("interface_referent")
+	iface := r.Word("interface_referent")
 	if l.HasInterface = iface != 0; l.HasInterface {
 		if iface == object {
-			r.fail(wire.ClassInvalid, "interface_referent", "the object's referent %#x, a pointer to something else", iface)
+			r.Fail(wire.ClassInvalid, "interface_referent", "the object's referent %#x, a pointer to something else", iface)
 		}
 		l.Interface = r.interfaceID()
 	}
-	l.VersOption = r.u32("vers_option")
+	l.VersOption = r.U32("vers_option")
 	l.Handle = r.handle()
-	if l.MaxEntries = r.u32("max_ents"); l.MaxEntries > MaxTowers {
-		r.fail(wire.ClassLimit, "max_ents", "%d, at most %d", l.MaxEntries, MaxTowers)
+	if l.MaxEntries = r.U32("max_ents"); l.MaxEntries > MaxTowers {
+		r.Fail(wire.ClassLimit, "max_ents", "%d, at most %d", l.MaxEntries, MaxTowers)
 	}
-	r.end()
-	if r.err != nil {
-		return LookupRequest{}, r.err
+	r.EndRequest()
+	if r.Err != nil {
+		return LookupRequest{}, r.Err
 	}
 	return l, nil
 }
@@ -60,8 +60,8 @@ func ParseLookupRequest(stub []byte, s Syntax, o wire.Order) (LookupRequest, err
 // u16, unlike the one u32 of a p_syntax_id_t.
 func (r *reader) interfaceID() wire.SyntaxID {
 	id := wire.SyntaxID{UUID: r.uuid("interface")}
-	major := r.u16("vers_major")
-	minor := r.u16("vers_minor")
+	major := r.U16("vers_major")
+	minor := r.U16("vers_minor")
 	id.Version = uint32(minor)<<16 | uint32(major)
 	return id
 }
@@ -69,7 +69,7 @@ func (r *reader) interfaceID() wire.SyntaxID {
 // AppendLookupRequest appends the stub of l to dst.
 func AppendLookupRequest(dst []byte, l LookupRequest, s Syntax, o wire.Order) ([]byte, error) {
 	w := newWriter(dst, s, o)
-	w.u32(l.Inquiry)
+	w.U32(l.Inquiry)
 	w.pointer(l.HasObject)
 	if l.HasObject {
 		w.uuid(l.Object)
@@ -77,11 +77,11 @@ func AppendLookupRequest(dst []byte, l LookupRequest, s Syntax, o wire.Order) ([
 	w.pointer(l.HasInterface)
 	if l.HasInterface {
 		w.uuid(l.Interface.UUID)
-		w.u16(l.Interface.Major())
-		w.u16(l.Interface.Minor())
+		w.U16(l.Interface.Major())
+		w.U16(l.Interface.Minor())
 	}
-	w.u32(l.VersOption)
+	w.U32(l.VersOption)
 	w.handle(l.Handle)
-	w.u32(l.MaxEntries)
-	return w.done()
+	w.U32(l.MaxEntries)
+	return w.Done()
 }

@@ -37,23 +37,23 @@ type Entry struct {
 func WalkLookupResponse(stub []byte, s Syntax, o wire.Order) (LookupResponse, error) {
 	r := newReader(stub, s, o)
 	l := LookupResponse{Handle: r.handle()}
-	num := r.u32("num_ents")
-	most, n := r.array(num, wire.UUIDSize+3*s.wordSize())
+	num := r.U32("num_ents")
+	most, n := r.array(num, wire.UUIDSize+3*s.WordSize())
 	l.Max = most
 	l.Entries = make([]Entry, 0, n)
 	referents := make([]uint64, 0, n)
-	for i := 0; i < n && r.err == nil; i++ {
+	for i := 0; i < n && r.Err == nil; i++ {
 		e, referent := r.entry()
 		l.Entries = append(l.Entries, e)
 		referents = append(referents, referent)
 	}
 	var b bodies
-	for i := 0; i < n && r.err == nil; i++ {
+	for i := 0; i < n && r.Err == nil; i++ {
 		l.Entries[i].Tower = b.resolve(r, referents[i])
 	}
 	l.Status = r.status()
-	if r.err != nil {
-		return LookupResponse{}, r.err
+	if r.Err != nil {
+		return LookupResponse{}, r.Err
 	}
 	l.Towers = b.towers
 	return l, nil
@@ -62,14 +62,14 @@ func WalkLookupResponse(stub []byte, s Syntax, o wire.Order) (LookupResponse, er
 // entry reads an ept_entry_t, whose tower comes after all entries. The annotation
 // is a varying string: offset, length with the NUL, characters.
 func (r *reader) entry() (e Entry, referent uint64) {
-	r.align(r.syntax.wordSize())
+	r.Align(r.Syntax.WordSize())
 	e.Object = r.uuid("object")
-	referent = r.word("tower_referent")
-	if offset := r.word("annotation_offset"); offset != 0 {
-		r.fail(wire.ClassInvalid, "annotation_offset", "%d, expected 0", offset)
+	referent = r.Word("tower_referent")
+	if offset := r.Word("annotation_offset"); offset != 0 {
+		r.Fail(wire.ClassInvalid, "annotation_offset", "%d, expected 0", offset)
 	}
-	n := r.count("annotation_length", MaxAnnotation)
-	e.Annotation = r.bytes(n, "annotation")
+	n := r.Count("annotation_length", MaxAnnotation)
+	e.Annotation = r.Bytes(n, "annotation")
 	if end := bytes.IndexByte(e.Annotation, 0); end >= 0 {
 		e.Annotation = e.Annotation[:end]
 	}
@@ -97,7 +97,7 @@ type AnswerEntry struct {
 func AppendLookupResponse(dst []byte, a LookupAnswer, s Syntax, o wire.Order) ([]byte, error) {
 	w := newWriter(dst, s, o)
 	w.handle(a.Handle)
-	w.u32(uint32(len(a.Entries)))
+	w.U32(uint32(len(a.Entries)))
 	w.array(a.Max, len(a.Entries))
 	w.last = firstAnswerReferent - 1
 	for _, e := range a.Entries {
@@ -108,16 +108,16 @@ func AppendLookupResponse(dst []byte, a LookupAnswer, s Syntax, o wire.Order) ([
 			w.tower(e.Tower)
 		}
 	}
-	w.u32(a.Status)
-	return w.done()
+	w.U32(a.Status)
+	return w.Done()
 }
 
 func (w *writer) entry(e AnswerEntry) {
-	w.limit("annotation_length", len(e.Annotation)+1, MaxAnnotation)
-	w.align(w.syntax.wordSize())
+	w.Limit("annotation_length", len(e.Annotation)+1, MaxAnnotation)
+	w.Align(w.Syntax.WordSize())
 	w.uuid(e.Object)
 	w.pointer(e.Tower != nil)
-	w.word(0)
-	w.word(uint64(len(e.Annotation) + 1))
-	w.dst = append(append(w.dst, e.Annotation...), 0)
+	w.Word(0)
+	w.Word(uint64(len(e.Annotation) + 1))
+	w.Dst = append(append(w.Dst, e.Annotation...), 0)
 }

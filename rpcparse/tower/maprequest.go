@@ -21,23 +21,23 @@ type MapRequest struct {
 func ParseMapRequest(stub []byte, s Syntax, o wire.Order) (MapRequest, error) {
 	r := newReader(stub, s, o)
 	var m MapRequest
-	object := r.word("object_referent")
+	object := r.Word("object_referent")
 	if m.HasObject = object != 0; m.HasObject {
 		m.Object = r.uuid("object")
 	}
-	if asked := r.word("tower_referent"); asked != 0 {
+	if asked := r.Word("tower_referent"); asked != 0 {
 		if asked == object {
-			r.fail(wire.ClassInvalid, "tower_referent", "the object's referent %#x, a pointer to something else", asked)
+			r.Fail(wire.ClassInvalid, "tower_referent", "the object's referent %#x, a pointer to something else", asked)
 		}
 		m.Tower, _ = r.tower().octets(stub)
 	}
 	m.Handle = r.handle()
-	if m.MaxTowers = r.u32("max_towers"); m.MaxTowers > MaxTowers {
-		r.fail(wire.ClassLimit, "max_towers", "%d, at most %d", m.MaxTowers, MaxTowers)
+	if m.MaxTowers = r.U32("max_towers"); m.MaxTowers > MaxTowers {
+		r.Fail(wire.ClassLimit, "max_towers", "%d, at most %d", m.MaxTowers, MaxTowers)
 	}
-	r.end()
-	if r.err != nil {
-		return MapRequest{}, r.err
+	r.EndRequest()
+	if r.Err != nil {
+		return MapRequest{}, r.Err
 	}
 	return m, nil
 }
@@ -55,6 +55,6 @@ func AppendMapRequest(dst []byte, m MapRequest, s Syntax, o wire.Order) ([]byte,
 		w.tower(m.Tower)
 	}
 	w.handle(m.Handle)
-	w.u32(m.MaxTowers)
-	return w.done()
+	w.U32(m.MaxTowers)
+	return w.Done()
 }

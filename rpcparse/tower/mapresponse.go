@@ -24,19 +24,19 @@ type MapResponse struct {
 func WalkMapResponse(stub []byte, s Syntax, o wire.Order) (MapResponse, error) {
 	r := newReader(stub, s, o)
 	m := MapResponse{Handle: r.handle()}
-	num := r.u32("num_towers")
-	m.Max, m.Num = r.array(num, s.wordSize())
+	num := r.U32("num_towers")
+	m.Max, m.Num = r.array(num, s.WordSize())
 	referents := make([]uint64, 0, m.Num)
 	for range m.Num {
-		referents = append(referents, r.word("tower_referent"))
+		referents = append(referents, r.Word("tower_referent"))
 	}
 	var b bodies
-	for i := 0; i < len(referents) && r.err == nil; i++ {
+	for i := 0; i < len(referents) && r.Err == nil; i++ {
 		b.resolve(r, referents[i])
 	}
 	m.Status = r.status()
-	if r.err != nil {
-		return MapResponse{}, r.err
+	if r.Err != nil {
+		return MapResponse{}, r.Err
 	}
 	m.Towers = b.towers
 	return m, nil
@@ -56,7 +56,7 @@ type MapAnswer struct {
 func AppendMapResponse(dst []byte, a MapAnswer, s Syntax, o wire.Order) ([]byte, error) {
 	w := newWriter(dst, s, o)
 	w.handle(a.Handle)
-	w.u32(uint32(len(a.Towers)))
+	w.U32(uint32(len(a.Towers)))
 	w.array(a.Max, len(a.Towers))
 	w.last = firstAnswerReferent - 1
 	for range a.Towers {
@@ -65,6 +65,6 @@ func AppendMapResponse(dst []byte, a MapAnswer, s Syntax, o wire.Order) ([]byte,
 	for _, octets := range a.Towers {
 		w.tower(octets)
 	}
-	w.u32(a.Status)
-	return w.done()
+	w.U32(a.Status)
+	return w.Done()
 }

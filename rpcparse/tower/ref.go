@@ -27,13 +27,13 @@ func (ref TowerRef) Parse(stub []byte) (Tower, error) {
 
 // tower reads a twr_t (MS-RPCE 2.2.1.2.2): maximum count, length, octets.
 func (r *reader) tower() TowerRef {
-	most := r.count("tower_max", MaxOctets)
-	length := r.u32("tower_length")
+	most := r.Count("tower_max", MaxOctets)
+	length := r.U32("tower_length")
 	if uint64(length) != uint64(most) {
-		r.fail(wire.ClassInvalid, "tower_length", "%d bytes in room for %d", length, most)
+		r.Fail(wire.ClassInvalid, "tower_length", "%d bytes in room for %d", length, most)
 	}
-	ref := TowerRef{Offset: r.at, Length: most}
-	r.bytes(most, "tower_octets")
+	ref := TowerRef{Offset: r.At, Length: most}
+	r.Bytes(most, "tower_octets")
 	return ref
 }
 

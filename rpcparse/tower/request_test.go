@@ -149,7 +149,7 @@ func drawUUID(t *rapid.T) (has bool, u wire.UUID) {
 // Clients that sign what they say to the endpoint mapper put a verification
 // trailer behind the first request.
 func TestVerificationTrailerMayFollowARequest(t *testing.T) {
-	trailer := append([]byte(trailerSignature), 0, 0x40, 0, 0)
+	trailer := unhex(t, "8ae3137102f43671 0040 0000")
 	for _, e := range encodings {
 		for _, octets := range [][]byte{nspiTower(0), pipeTower("odd")} {
 			stub := mapRequests.must(t, MapRequest{Tower: octets, MaxTowers: 1}, e.syntax, e.order)

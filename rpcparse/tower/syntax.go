@@ -1,54 +1,12 @@
 package tower
 
-import (
-	"fmt"
-
-	"github.com/nspiproxy/nspiproxy/rpcparse/internal/wire"
-)
+import "github.com/nspiproxy/nspiproxy/rpcparse/internal/ndr"
 
 // Syntax is the transfer syntax of a stub. The zero value is NDR.
-type Syntax uint8
+type Syntax = ndr.Syntax
 
 // The two transfer syntaxes (MS-RPCE 2.2.4.12, 2.2.5.1).
 const (
-	NDR   Syntax = iota // 32-bit counts and referents
-	NDR64               // 64-bit counts and referents, little-endian only
+	NDR   = ndr.NDR   // 32-bit counts and referents
+	NDR64 = ndr.NDR64 // 64-bit counts and referents, little-endian only
 )
-
-// String returns "ndr" or "ndr64".
-func (s Syntax) String() string {
-	switch s {
-	case NDR:
-		return "ndr"
-	case NDR64:
-		return "ndr64"
-	}
-	return fmt.Sprintf("syntax(%d)", uint8(s))
-}
-
-// wordSize is the size and the alignment in bytes of counts and referents.
-func (s Syntax) wordSize() int {
-	if s == NDR64 {
-		return 8
-	}
-	return 4
-}
-
-// check refuses combinations that do not exist.
-func (s Syntax) check(o wire.Order) error {
-	if s > NDR64 {
-		return wire.Errorf(wire.ClassInvalid, "transfer_syntax", 0, "%v is neither ndr nor ndr64", s)
-	}
-	if s == NDR64 && o == wire.BigEndian {
-		return wire.Errorf(wire.ClassInvalid, "byte_order", 0, "ndr64 in a big-endian PDU")
-	}
-	return nil
-}
-
-// order is the byte order to write in: NDR64 knows one only.
-func (s Syntax) order(o wire.Order) wire.Order {
-	if s == NDR64 {
-		return wire.LittleEndian
-	}
-	return o
-}

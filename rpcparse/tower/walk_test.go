@@ -141,37 +141,37 @@ func TestRepeatedReferentNamesTheSameTower(t *testing.T) {
 func sharedMap(s Syntax, o wire.Order, referents []uint64, bodies ...[]byte) []byte {
 	w := newWriter(nil, s, o)
 	w.handle(Handle{})
-	w.u32(uint32(len(referents)))
+	w.U32(uint32(len(referents)))
 	w.array(MaxTowers, len(referents))
 	for _, r := range referents {
-		w.word(r)
+		w.Word(r)
 	}
 	for _, octets := range bodies {
 		w.tower(octets)
 	}
-	w.u32(StatusOK)
-	return w.dst
+	w.U32(StatusOK)
+	return w.Dst
 }
 
 // sharedLookup is an ept_lookup answer with these referents and bodies.
 func sharedLookup(s Syntax, o wire.Order, referents []uint64, bodies ...[]byte) []byte {
 	w := newWriter(nil, s, o)
 	w.handle(Handle{})
-	w.u32(uint32(len(referents)))
+	w.U32(uint32(len(referents)))
 	w.array(MaxTowers, len(referents))
 	for _, r := range referents {
-		w.align(s.wordSize())
+		w.Align(s.WordSize())
 		w.uuid(wire.UUID{})
-		w.word(r)
-		w.word(0)
-		w.word(1)
-		w.dst = append(w.dst, 0)
+		w.Word(r)
+		w.Word(0)
+		w.Word(1)
+		w.Dst = append(w.Dst, 0)
 	}
 	for _, octets := range bodies {
 		w.tower(octets)
 	}
-	w.u32(StatusOK)
-	return w.dst
+	w.U32(StatusOK)
+	return w.Dst
 }
 
 // Nobody has shown whether NDR64 pads a tower to eight bytes in front of the

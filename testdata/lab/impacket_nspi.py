@@ -1,15 +1,16 @@
 #!/usr/bin/python3
-"""impacket_nspi.py: Impacket's NSPI client, steered by JSON lines.
+"""impacket_nspi.py: Impacket's NSPI and RFRI clients, steered by JSON lines.
 
 One request a line on standard input, one answer a line on standard output, in order:
 
     {"op": "connect", "conn": "a", "address": "127.0.20.10", "port": 0, "auth": "ntlm", "level": "connect",
-     "syntax": "ndr", "domain": "LAB", "user": "alice", "password": "...", "group": 0}
+     "syntax": "ndr", "domain": "LAB", "user": "alice", "password": "...", "group": 0, "interface": "nspi"}
     {"op": "bind", "conn": "a"}
     {"op": "query", "conn": "a", "handle": "<40 hex digits>"}
     {"op": "unbind", "conn": "a", "handle": "<40 hex digits>"}
     {"op": "call", "conn": "a", "opnum": 7, "size": 30000}
-    {"op": "alter_context", "conn": "a"}
+    {"op": "alter_context", "conn": "a", "interface": "rfri"}
+    {"op": "refer", "conn": "a", "user_dn": "/o=LAB/cn=alice", "server_dn": "/o=LAB/cn=mailboxes"}
     {"op": "close", "conn": "a", "reset": false}
     {"op": "kill"}
 
@@ -29,12 +30,13 @@ from binascii import hexlify, unhexlify
 
 from Cryptodome.Cipher import ARC4
 from impacket import mapi_constants, ntlm
-from impacket.dcerpc.v5 import epm, nspi, rpcrt, transport
+from impacket.dcerpc.v5 import epm, nspi, oxabref, rpcrt, transport
 from impacket.spnego import SPNEGO_NegTokenInit, SPNEGO_NegTokenResp, TypesMech
 
 TIMEOUT = 20  # seconds for connecting and for every answer: a test that hangs must end, with a reason
 LEVELS = {'none': 1, 'connect': 2, 'call': 3, 'pkt': 4, 'integrity': 5, 'privacy': 6}
-OPERATIONS = ('connect', 'bind', 'query', 'unbind', 'call', 'alter_context', 'close')
+OPERATIONS = ('connect', 'bind', 'query', 'unbind', 'call', 'alter_context', 'refer', 'close')
+INTERFACES = {'nspi': nspi.MSRPC_UUID_NSPI, 'rfri': oxabref.MSRPC_UUID_OXABREF}
 SYNTAXES = {'ndr': ('8a885d04-1ceb-11c9-9fe8-08002b104860', '2.0'),
             'ndr64': ('71710533-beba-4937-8319-b5dbef9ccc36', '1.0')}
 NTLMSSP_OID = TypesMech['NTLMSSP - Microsoft NTLM Security Support Provider']
@@ -189,8 +191,8 @@ class Connection:
         self.transport = self.rpc = None
 
     def connect(self, address, port=0, auth='none', level='none', domain='', user='', password='', group=0,
-                syntax='ndr'):
-        port = port or self.mapped_port(address)
+                syntax='ndr', interface='nspi'):
+        port = port or self.mapped_port(address, INTERFACES[interface])
         self.transport = Transport(address, port)
         self.rpc = Client(self.transport)
         if auth != 'none':
@@ -200,19 +202,19 @@ class Connection:
         self.rpc.connect()
         Bind.group = group
         try:
-            answer = self.rpc.bind(nspi.MSRPC_UUID_NSPI, transfer_syntax=SYNTAXES[syntax])
+            answer = self.rpc.bind(INTERFACES[interface], transfer_syntax=SYNTAXES[syntax])
         finally:
             Bind.group = 0
         ack = rpcrt.MSRPCBindAck(answer.getData())
         return {'port': port, 'group': ack['assoc_group'], 'max_xmit': ack['max_rfrag'],
-                'local': '%s:%d' % self.transport.get_socket().getsockname()}
+                'local': address_text(*self.transport.get_socket().getsockname()[:2])}
 
-    def mapped_port(self, address):
+    def mapped_port(self, address, interface):
         self.transport = Transport(address, 135)
         rpc = Client(self.transport)
         rpc.connect()
         try:
-            binding = epm.hept_map(address, nspi.MSRPC_UUID_NSPI, protocol='ncacn_ip_tcp', dce=rpc)
+            binding = epm.hept_map(address, interface, protocol='ncacn_ip_tcp', dce=rpc)
         finally:
             self.transport.disconnect()
         return int(binding[binding.index('[') + 1:-1])
@@ -241,10 +243,15 @@ class Connection:
         answer = self.rpc.recv()
         return {'size': len(answer), 'echoed': answer == sent}
 
-    def alter_context(self):
-        """The same interface again, in a new presentation context with a security context of its own."""
-        self.rpc = self.rpc.alter_ctx(nspi.MSRPC_UUID_NSPI)
+    def alter_context(self, interface='nspi'):
+        """The same interface again or another one, in a new presentation context with a security context of its own."""
+        self.rpc = self.rpc.alter_ctx(INTERFACES[interface])
         return {}
+
+    def refer(self, user_dn, server_dn):
+        server = oxabref.hRfrGetNewDSA(self.rpc, user_dn)['ppszServer']
+        fqdn = oxabref.hRfrGetFQDNFromServerDN(self.rpc, server_dn)['ppszServerFQDN']
+        return {'server': server, 'fqdn': fqdn}
 
     def close(self, reset=False):
         s = self.transport.get_socket()
@@ -252,6 +259,10 @@ class Connection:
             s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0))
         s.close()
         return {}
+
+
+def address_text(host, port):
+    return ('[%s]:%d' if ':' in host else '%s:%d') % (host, port)
 
 
 def handle_text(handle):
@@ -274,7 +285,7 @@ def failure(exc, conn):
         kind = 'closed'
     elif isinstance(exc, socket.timeout):
         kind = 'timeout'
-    elif isinstance(exc, nspi.DCERPCSessionError):
+    elif isinstance(exc, (nspi.DCERPCSessionError, oxabref.DCERPCSessionError)):
         kind, status = 'status', exc.get_error_code()
         name = mapi_constants.ERROR_MESSAGES.get(status, (name,))[0]
     elif isinstance(exc, rpcrt.DCERPCException):

@@ -7,9 +7,10 @@ packages=(
   python3-impacket                     # a real NSPI client
   tshark                               # dissects what the proxy says
   haproxy nginx-light libnginx-mod-stream # what the proxy is compared with
-  iproute2 procps                      # ss and sysctl, to look at sockets; ip, for routes and network namespaces
-  nftables util-linux                  # transparent listeners: rules; nsenter and setpriv
-  systemd                              # systemd-analyze, for the unit
+  iproute2 procps                      # machines and their cables; ss, to look at sockets
+  util-linux                           # nsenter, unshare, setpriv: programs on machines, as an ordinary user
+  nftables                             # packet filters that lead clients to the proxy
+  systemd                              # systemd-analyze, for the unit; it is not started
   samba samba-ad-dc samba-ad-provision samba-dsdb-modules samba-vfs-modules # a real domain controller
   python3-samba samba-testsuite        # its suites: raw_protocol, smbtorture
   samba-dev gcc libc6-dev pkg-config   # for samba-nspi/, which links with it

@@ -42,8 +42,11 @@ func Dial(address string, local netip.Addr) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Client{Conn: conn.(*net.TCPConn)}, nil
+	return New(conn.(*net.TCPConn)), nil
 }
+
+// New makes a client of a connection, which is its own from now on.
+func New(conn *net.TCPConn) *Client { return &Client{Conn: conn} }
 
 // Close ends the connection in order.
 func (c *Client) Close() { c.Conn.Close() }
@@ -61,7 +64,7 @@ func (c *Client) Release() { c.in, c.out = reader{framer: c.in.framer}, nil }
 func (c *Client) Bind(group uint32) error { return c.bind(nspi.Interface, group) }
 
 func (c *Client) bind(iface rpcparse.SyntaxID, group uint32) error {
-	pdu, err := rpcparse.AppendBind(c.out[:0], bindPDU(iface, c.nextCall(), group))
+	pdu, err := rpcparse.AppendBind(c.out[:0], BindPDU(iface, c.nextCall(), group))
 	if err != nil {
 		return err
 	}
@@ -84,8 +87,8 @@ func (c *Client) bind(iface rpcparse.SyntaxID, group uint32) error {
 	return nil
 }
 
-// bindPDU offers iface with NDR as context 0.
-func bindPDU(iface rpcparse.SyntaxID, call, group uint32) rpcparse.Bind {
+// BindPDU is a bind that offers iface with NDR as context 0.
+func BindPDU(iface rpcparse.SyntaxID, call, group uint32) rpcparse.Bind {
 	return rpcparse.Bind{
 		Header:      header(rpcparse.PTypeBind, call),
 		MaxXmitFrag: MaxFragment, MaxRecvFrag: MaxFragment, AssocGroupID: group,

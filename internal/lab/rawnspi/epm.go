@@ -16,6 +16,11 @@ func MapPort(address string) (uint16, error) {
 		return 0, err
 	}
 	defer c.Close()
+	return c.MapPort()
+}
+
+// MapPort asks the endpoint mapper that c is connected to for the TCP port of NSPI. No bind may have been before.
+func (c *Client) MapPort() (uint16, error) {
 	if err := c.bind(tower.EPMInterface, 0); err != nil {
 		return 0, err
 	}

@@ -2,6 +2,7 @@ package listing
 
 import (
 	"github.com/nspiproxy/nspiproxy/rpcparse/nspi"
+	"github.com/nspiproxy/nspiproxy/rpcparse/rfri"
 	"github.com/nspiproxy/nspiproxy/rpcparse/tower"
 )
 
@@ -10,7 +11,7 @@ import (
 var interfaceNames = map[string]string{
 	nspi.Interface.UUID.String():           "nspi",
 	tower.EPMInterface.UUID.String():       "epm",
-	"1544f5e0-613c-11d1-93df-00c04fd7bd09": "rfri",
+	rfri.Interface.UUID.String():           "rfri",
 	"a4f1db00-ca47-1067-b31f-00dd010662da": "emsmdb",
 }
 
@@ -32,6 +33,8 @@ func operationName(uuid string, opnum *uint16) string {
 		return nspi.OpnumName(*opnum)
 	case "epm":
 		return tower.OpnumName(*opnum)
+	case "rfri":
+		return rfri.OpnumName(*opnum)
 	}
 	return ""
 }

@@ -5,15 +5,18 @@
  * process, each under a name. The end of standard input ends the process.
  *
  *   connect CONN binding=... auth=none|ntlm|kerberos [user=... password=... domain=... realm=...] [mux=1] [krb5_config=...]
+ *           [interface=rfri]
  *                               binding as Samba writes it: ncacn_ip_tcp:127.0.20.1[seal,krb5,target_hostname=dc1.lab.test];
  *                               without a port the endpoint mapper is asked. mux: several calls may be under way at once.
  *                               Answers "group", the association. krb5_config: a file, as in the variable KRB5_CONFIG; the first
- *                               one of the process counts.
+ *                               one of the process counts. interface: the referral interface instead of NSPI.
  *   bind CONN [guid=1]          NspiBind, asking for the server's GUID or not; answers "handle", as it came
  *   unbind CONN handle=HEX      NspiUnbind with that handle as it is; answers "status", 1 being success
  *   echo CONN sizes=N,N,... [opnum=N]
  *                               calls whose stubs the lab's server sends back, all sent before the first answer is waited
  *                               for; each has bytes of its own, and all are compared. Answers "size", the bytes of all.
+ *   refer CONN opnum=N stub=HEX
+ *                               one call with that stub, which the lab's server sends back; answers "stub", as it came
  *   close CONN
  *
  * Every answer has "ok". A failure has "kind", "status" and "name":
@@ -50,6 +53,12 @@ static const struct ndr_interface_table nspi = {
 	.name = "nspi",
 	.syntax_id = {{0xf5cc5a18, 0x4264, 0x101a, {0x8c, 0x59}, {0x08, 0x00, 0x2b, 0x2f, 0x84, 0x26}}, 56},
 	.helpstring = "nspi", .endpoints = &endpoint_array, .authservices = &service_array,
+};
+
+static const struct ndr_interface_table rfri = {
+	.name = "rfri",
+	.syntax_id = {{0x1544f5e0, 0x613c, 0x11d1, {0x93, 0xdf}, {0x00, 0xc0, 0x4f, 0xd7, 0xbd, 0x09}}, 1},
+	.helpstring = "rfri", .endpoints = &endpoint_array, .authservices = &service_array,
 };
 
 static struct tevent_context *events;
@@ -172,12 +181,13 @@ static void op_connect(const struct request *r)
 {
 	struct connection *c = talloc_zero(NULL, struct connection);
 	struct dcerpc_binding *binding = NULL;
+	const struct ndr_interface_table *interface = value(r, "interface") != NULL ? &rfri : &nspi;
 	if (value(r, "krb5_config") != NULL) setenv("KRB5_CONFIG", value(r, "krb5_config"), 1);
 	NTSTATUS status = dcerpc_parse_binding(c, value(r, "binding"), &binding);
 	if (NT_STATUS_IS_OK(status) && value(r, "mux") != NULL)
 		status = dcerpc_binding_set_flags(binding, DCERPC_CONCURRENT_MULTIPLEX, 0);
 	if (NT_STATUS_IS_OK(status))
-		status = dcerpc_pipe_connect_b(c, &c->pipe, binding, &nspi, credentials(c, r), events, config);
+		status = dcerpc_pipe_connect_b(c, &c->pipe, binding, interface, credentials(c, r), events, config);
 	if (!NT_STATUS_IS_OK(status)) {
 		talloc_free(c);
 		fail_nt(status, 0);
@@ -249,6 +259,23 @@ static void op_unbind(struct connection *c, TALLOC_CTX *mem, const struct reques
 	else printf("{\"ok\": true, \"status\": %u}\n", code);
 }
 
+static void op_refer(struct connection *c, TALLOC_CTX *mem, const struct request *r)
+{
+	const char *hex = value(r, "stub"), *opnum = value(r, "opnum");
+	size_t n = hex != NULL ? strlen(hex) / 2 : 0;
+	uint8_t *in = talloc_array(mem, uint8_t, n + 1);
+	bool big;
+	DATA_BLOB out;
+	if (!from_hex(hex, in, n) || opnum == NULL) {
+		fail("wrong", 0, "stub or opnum");
+		return;
+	}
+	if (!call(c, mem, strtoul(opnum, NULL, 10), in, n, &out, &big)) return;
+	printf("{\"ok\": true, \"stub\": \"");
+	for (size_t i = 0; i < out.length; i++) printf("%02x", out.data[i]);
+	printf("\"}\n");
+}
+
 /* One echo under way. Its bytes are its own: the runtime reads them when it sends, not when it is called. */
 struct echo {
 	struct echo *next;
@@ -318,6 +345,7 @@ static void answer(const struct request *r)
 	if (strcmp(r->op, "bind") == 0) op_bind(c, mem, r);
 	else if (strcmp(r->op, "unbind") == 0) op_unbind(c, mem, r);
 	else if (strcmp(r->op, "echo") == 0) op_echo(c, mem, r);
+	else if (strcmp(r->op, "refer") == 0) op_refer(c, mem, r);
 	else if (strcmp(r->op, "close") == 0) {
 		forget(c);
 		printf("{\"ok\": true}\n");

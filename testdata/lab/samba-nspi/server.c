@@ -7,8 +7,13 @@
  *                (no GUID, a zero handle) for clients that did not authenticate and for users at their limit
  *   opnum 1      NspiUnbind: 1 and a zero handle; 2 for a zero handle; a context_mismatch fault for one that Samba does
  *                not know
- *   opnums 2-20  the request's stub comes back as the response's
+ *   opnum 2      NspiUpdateStat: moves in a table that has ENTRIES rows and nothing in them; a context_mismatch fault for
+ *                any handle that Samba does not know
+ *   opnums 3-20  the request's stub comes back as the response's
  *   others       a fault, nca_s_op_rng_error
+ *
+ * The referral interface is beside it (MS-OXABREF, 1544F5E0-613C-11D1-93DF-00C04FD7BD09 v1.0). Both its methods send the
+ * request's stub back, too: a client that wants to be referred to a server calls with the answer.
  *
  * A session ends with its NspiUnbind or when Samba runs its handle down, at the end of the last connection of the
  * association. It belongs to the user's SID, which is what the limit counts.
@@ -17,8 +22,10 @@
  *
  *   limit    sessions per user, a decimal number, read at every NspiBind; without the file 50, as Windows has it
  *   status   one line of JSON, replaced whenever a number changes:
- *            {"sessions": 2, "granted": 5, "refused": 1, "unbound": 2, "rundown": 1, "users": {"S-1-5-21-...": 2}}
- *            sessions and users are of this moment, the other numbers count since the server's start
+ *            {"sessions": 2, "granted": 5, "refused": 1, "unbound": 2, "rundown": 1, "users": {"S-1-5-21-...": 2},
+ *            "peers": ["10.77.1.2:50324", "[fd77:1::2]:50325"]}
+ *            sessions, users and peers are of this moment, the other numbers count since the server's start; peers has for
+ *            each session, the youngest first, the client's end of the connection that opened it
  *
  * Handles keep all connections of the endpoint in one process of Samba's, whatever its process model, so plain variables
  * are enough. */
@@ -34,20 +41,24 @@
 #include <dcerpc.h>
 #include <dcerpc_server.h>
 #include <param.h>
+#include <tsocket.h>
 #include <ndr.h>
 #include <gen_ndr/auth.h>
 #include <gen_ndr/misc.h>
 #include <gen_ndr/ndr_misc.h>
 
-enum { NSPI_BIND = 0, NSPI_UNBIND = 1, NSPI_LAST = 20 };
+enum { NSPI_BIND = 0, NSPI_UNBIND = 1, NSPI_UPDATE_STAT = 2, NSPI_ECHO = 3, NSPI_LAST = 20 };
+enum { RFRI_LAST = 1 };
 enum { UNBIND_SUCCESS = 1, UNBIND_FAILURE = 2 };
 #define MAPI_E_LOGON_FAILED 0x80040111u
+
+enum { ENTRIES = 12 }; /* rows of the address book */
 
 enum { DEFAULT_LIMIT = 50, HANDLE_TYPE = 0 /* the attributes of a handle on the wire: Windows sends 0 */ };
 
 /* ---- sessions ---- */
 
-enum { SID_TEXT = 192 };
+enum { SID_TEXT = 192, PEER_TEXT = 64 };
 
 /* One user, with sessions or without any more: a test's domain has few. */
 struct user {
@@ -58,11 +69,14 @@ struct user {
 
 /* A session hangs below its handle, which hangs below its association: talloc frees it with them. */
 struct session {
+	struct session *next, **link; /* of all sessions: what points to this one */
 	struct user *user;
+	char peer[PEER_TEXT];
 	bool unbound; /* freed by NspiUnbind, not by a rundown */
 };
 
 static struct user *users;
+static struct session *sessions;
 static struct { unsigned sessions, granted, refused, unbound, rundown; } count;
 static const char *folder; /* of the files above; NULL: neither is there */
 
@@ -82,7 +96,10 @@ static void write_status(void)
 		fprintf(f, "%s\"%s\": %u", comma, u->sid, u->sessions);
 		comma = ", ";
 	}
-	fprintf(f, "}}\n");
+	fprintf(f, "}, \"peers\": [");
+	for (const struct session *s = sessions; s != NULL; s = s->next)
+		fprintf(f, "\"%s\"%s", s->peer, s->next == NULL ? "" : ", ");
+	fprintf(f, "]}\n");
 	if (fclose(f) == 0) rename(temporary, path); /* a reader sees the old line or the new one */
 }
 
@@ -125,8 +142,28 @@ static struct user *caller(struct dcesrv_call_state *call)
 	return u;
 }
 
+/* Where the caller's connection comes from, in brackets if by IPv6. */
+static void peer_text(struct dcesrv_call_state *call, char text[PEER_TEXT])
+{
+	const struct tsocket_address *remote = dcesrv_connection_get_remote_address(call->conn);
+	char *host = tsocket_address_inet_addr_string(remote, call);
+	const bool ipv6 = host != NULL && strchr(host, ':') != NULL;
+	snprintf(text, PEER_TEXT, ipv6 ? "[%s]:%u" : "%s:%u", host == NULL ? "" : host, tsocket_address_inet_port(remote));
+	talloc_free(host);
+}
+
+static void link_session(struct session *s)
+{
+	s->next = sessions;
+	s->link = &sessions;
+	if (s->next != NULL) s->next->link = &s->next;
+	sessions = s;
+}
+
 static int end_session(struct session *s)
 {
+	*s->link = s->next;
+	if (s->next != NULL) s->next->link = s->link;
 	s->user->sessions--;
 	count.sessions--;
 	*(s->unbound ? &count.unbound : &count.rundown) += 1;
@@ -147,6 +184,8 @@ static struct dcesrv_handle *open_session(struct dcesrv_call_state *call)
 		return NULL;
 	}
 	s->user = user;
+	peer_text(call, s->peer);
+	link_session(s);
 	handle->data = s;
 	talloc_set_destructor(s, end_session);
 	user->sessions++;
@@ -158,14 +197,25 @@ static struct dcesrv_handle *open_session(struct dcesrv_call_state *call)
 
 /* ---- methods ---- */
 
+/* STAT (MS-NSPI 2.3.7) as an array, and the places in it that matter here. */
+enum { STAT_CURRENT_REC = 2, STAT_DELTA = 3, STAT_NUM_POS = 4, STAT_TOTAL_RECS = 5, STAT_WORDS = 9 };
+
+/* Positions that are no rows (MS-NSPI 2.2.1.8). The rows are numbered from FIRST_ROW on. */
+enum { MID_BEGINNING = 0, MID_CURRENT = 1, MID_END = 2, FIRST_ROW = 0x10 };
+
 /* What a call carries between the steps that Samba takes: unmarshalled, dispatched, marshalled. */
 struct method {
 	uint16_t opnum;
 	bool has_guid;               /* NspiBind: the client wants to know the server's GUID */
-	struct policy_handle handle; /* NspiUnbind: of the request, then of the response */
+	struct policy_handle handle; /* NspiUpdateStat: of the request; NspiUnbind: of the request, then of the response */
+	uint32_t stat[STAT_WORDS];   /* NspiUpdateStat: of the request, then of the response */
+	bool has_delta;              /* NspiUpdateStat: the client wants to know how far that is */
+	int32_t delta;
 	uint32_t code;               /* the return value */
-	DATA_BLOB stub;              /* opnums 2 to 20 */
+	DATA_BLOB stub;              /* opnums 3 to 20 */
 };
+
+enum { REFERENT = 0x20000 }; /* of a pointer that is not NULL */
 
 static const uint8_t server_guid[16] = "nspiproxy's lab"; /* one for all sessions, as on Windows; the NUL is the 16th */
 
@@ -183,6 +233,18 @@ static enum ndr_err_code pull_bind(struct ndr_pull *p, struct method *m)
 	return NDR_ERR_SUCCESS;
 }
 
+static enum ndr_err_code pull_update_stat(struct ndr_pull *p, struct method *m)
+{
+	uint32_t reserved, referent, delta;
+	NDR_CHECK(ndr_pull_policy_handle(p, NDR_SCALARS, &m->handle));
+	NDR_CHECK(ndr_pull_uint32(p, NDR_SCALARS, &reserved));
+	for (int i = 0; i < STAT_WORDS; i++) NDR_CHECK(ndr_pull_uint32(p, NDR_SCALARS, &m->stat[i]));
+	NDR_CHECK(ndr_pull_uint32(p, NDR_SCALARS, &referent));
+	m->has_delta = referent != 0;
+	if (m->has_delta) NDR_CHECK(ndr_pull_uint32(p, NDR_SCALARS, &delta)); /* its content is meaningless input */
+	return NDR_ERR_SUCCESS;
+}
+
 static enum ndr_err_code pull_unbind(struct ndr_pull *p, struct method *m)
 {
 	uint32_t reserved;
@@ -190,17 +252,29 @@ static enum ndr_err_code pull_unbind(struct ndr_pull *p, struct method *m)
 	return ndr_pull_uint32(p, NDR_SCALARS, &reserved);
 }
 
+static const struct dcesrv_interface rfri;
+
+/* The method of a call; a method of the referral interface is one of those that send stubs back. */
+static uint16_t opnum_of(const struct dcesrv_call_state *call)
+{
+	uint16_t opnum = call->pkt.u.request.opnum;
+	if (call->context->iface->syntax_id.if_version != rfri.syntax_id.if_version) return opnum;
+	return opnum <= RFRI_LAST ? NSPI_ECHO : NSPI_LAST + 1;
+}
+
 static NTSTATUS pull(struct dcesrv_call_state *call, TALLOC_CTX *mem, struct ndr_pull *p, void **r)
 {
 	struct method *m = talloc_zero(mem, struct method);
 	if (m == NULL) return NT_STATUS_NO_MEMORY;
 	*r = m;
-	m->opnum = call->pkt.u.request.opnum;
+	m->opnum = opnum_of(call);
 	enum ndr_err_code e = NDR_ERR_SUCCESS;
 	if (m->opnum == NSPI_BIND) {
 		e = pull_bind(p, m);
 	} else if (m->opnum == NSPI_UNBIND) {
 		e = pull_unbind(p, m);
+	} else if (m->opnum == NSPI_UPDATE_STAT) {
+		e = pull_update_stat(p, m);
 	} else if (m->opnum <= NSPI_LAST) {
 		m->stub = data_blob_talloc(m, p->data + p->offset, p->data_size - p->offset);
 	} else {
@@ -242,22 +316,60 @@ static NTSTATUS do_unbind(struct dcesrv_call_state *call, struct method *m)
 	return NT_STATUS_OK;
 }
 
+/* Where a STAT is in the table before it moves: from 0, the first row, to ENTRIES, behind the last. */
+static int64_t position(const uint32_t stat[STAT_WORDS])
+{
+	switch (stat[STAT_CURRENT_REC]) {
+	case MID_BEGINNING: return 0;
+	case MID_CURRENT: return stat[STAT_NUM_POS];
+	case MID_END: return ENTRIES;
+	default: return (int64_t)stat[STAT_CURRENT_REC] - FIRST_ROW;
+	}
+}
+
+static NTSTATUS do_update_stat(struct dcesrv_call_state *call, struct method *m)
+{
+	if (ndr_policy_handle_empty(&m->handle) || dcesrv_handle_lookup(call, &m->handle, HANDLE_TYPE) == NULL) {
+		call->fault_code = DCERPC_FAULT_CONTEXT_MISMATCH;
+		return NT_STATUS_NET_WRITE_FAULT;
+	}
+	const int64_t from = position(m->stat);
+	int64_t to = from + (int32_t)m->stat[STAT_DELTA];
+	if (to < 0) to = 0;
+	if (to > ENTRIES) to = ENTRIES;
+	m->delta = (int32_t)(to - from);
+	m->stat[STAT_CURRENT_REC] = to == ENTRIES ? MID_END : FIRST_ROW + (uint32_t)to;
+	m->stat[STAT_DELTA] = 0;
+	m->stat[STAT_NUM_POS] = (uint32_t)to;
+	m->stat[STAT_TOTAL_RECS] = ENTRIES;
+	return NT_STATUS_OK;
+}
+
 static NTSTATUS dispatch(struct dcesrv_call_state *call, TALLOC_CTX *mem, void *r)
 {
 	struct method *m = r;
 	if (m->opnum == NSPI_UNBIND) return do_unbind(call, m);
+	if (m->opnum == NSPI_UPDATE_STAT) return do_update_stat(call, m);
 	if (m->opnum == NSPI_BIND) do_bind(call, m);
 	return NT_STATUS_OK;
 }
 
 static NTSTATUS reply(struct dcesrv_call_state *call, TALLOC_CTX *mem, void *r) { return NT_STATUS_OK; }
 
+static enum ndr_err_code push_update_stat(struct ndr_push *p, const struct method *m)
+{
+	for (int i = 0; i < STAT_WORDS; i++) NDR_CHECK(ndr_push_uint32(p, NDR_SCALARS, m->stat[i]));
+	NDR_CHECK(ndr_push_uint32(p, NDR_SCALARS, m->has_delta ? REFERENT : 0));
+	if (m->has_delta) NDR_CHECK(ndr_push_uint32(p, NDR_SCALARS, (uint32_t)m->delta));
+	return ndr_push_uint32(p, NDR_SCALARS, m->code);
+}
+
 static enum ndr_err_code push_method(struct ndr_push *p, const struct method *m)
 {
-	if (m->opnum > NSPI_UNBIND) return ndr_push_bytes(p, m->stub.data, m->stub.length);
+	if (m->opnum == NSPI_UPDATE_STAT) return push_update_stat(p, m);
+	if (m->opnum > NSPI_UPDATE_STAT) return ndr_push_bytes(p, m->stub.data, m->stub.length);
 	if (m->opnum == NSPI_BIND) {
-		const uint32_t referent = m->has_guid ? 0x20000 : 0;
-		NDR_CHECK(ndr_push_uint32(p, NDR_SCALARS, referent));
+		NDR_CHECK(ndr_push_uint32(p, NDR_SCALARS, m->has_guid ? REFERENT : 0));
 		if (m->has_guid) NDR_CHECK(ndr_push_bytes(p, server_guid, sizeof server_guid));
 	}
 	NDR_CHECK(ndr_push_policy_handle(p, NDR_SCALARS, &m->handle));
@@ -286,11 +398,20 @@ static const struct dcesrv_interface nspi = {
 	.ndr_pull = pull, .dispatch = dispatch, .reply = reply, .ndr_push = push,
 };
 
+static const struct dcesrv_interface rfri = {
+	.name = "rfri",
+	.syntax_id = {{0x1544f5e0, 0x613c, 0x11d1, {0x93, 0xdf}, {0x00, 0xc0, 0x4f, 0xd7, 0xbd, 0x09}}, 1},
+	.bind = bound, .unbind = unbound,
+	.ndr_pull = pull, .dispatch = dispatch, .reply = reply, .ndr_push = push,
+};
+
 static NTSTATUS init_server(struct dcesrv_context *context, const struct dcesrv_endpoint_server *server)
 {
 	folder = lpcfg_parm_string(context->lp_ctx, NULL, "nspi", "folder");
 	write_status();
-	return dcesrv_interface_register(context, "ncacn_ip_tcp:", NULL, &nspi, NULL);
+	NTSTATUS status = dcesrv_interface_register(context, "ncacn_ip_tcp:", NULL, &nspi, NULL);
+	if (!NT_STATUS_IS_OK(status)) return status;
+	return dcesrv_interface_register(context, "ncacn_ip_tcp:", NULL, &rfri, NULL);
 }
 
 static NTSTATUS shutdown_server(struct dcesrv_context *context, const struct dcesrv_endpoint_server *server)

@@ -4,7 +4,7 @@
 #
 #   dc.sh           builds the NSPI server and client, makes a fresh domain (provisioned once, which takes about 5 s;
 #                   later copied from what was kept of that) and runs it in the foreground on $DC_ADDRESS, until it is
-#                   interrupted or killed. A second one waits for the first to end.
+#                   interrupted or killed. A second one on that address waits for the first to end.
 #   dc.sh prepare   all of it but running
 #
 # Its folder, $DC_FOLDER, has for tests:
@@ -21,7 +21,7 @@ set -euo pipefail
 
 main() {
   mkdir -p "$LAB"
-  exec 9>"$LAB/lock" # held until the last process that inherits it has ended
+  exec 9>"$DC_FOLDER.lock" # held until the last process that inherits it has ended
   flock 9
   case ${1:-run} in
     prepare) prepare ;;
@@ -31,18 +31,18 @@ main() {
 }
 
 prepare() {
-  "$LAB_SOURCE/samba-nspi/build.sh" "$LAB/bin"
+  flock "$LAB/lock" "$LAB_SOURCE/samba-nspi/build.sh" "$LAB/bin" # what all addresses share
   # what a provisioned domain depends on: a change of any makes another one
   local key kept
-  key=$(cat "$LAB_SOURCE"/samba/{env.sh,dc.sh,accounts.py} <(samba --version) <(echo "$LAB") | cksum | cut -d' ' -f1)
-  kept=$LAB/domain-$key.tar
+  key=$(cat "$LAB_SOURCE"/samba/{env.sh,dc.sh,accounts.py} <(samba --version) <(echo "$DC_FOLDER $DC_ADDRESS6") | cksum | cut -d' ' -f1)
+  kept=$LAB/domain-$DC_ADDRESS-$key.tar
   rm -rf "$DC_FOLDER"
   if [ -e "$kept" ]; then
     mkdir -p "$DC_FOLDER"
     tar --xattrs --xattrs-include='*' -C "$DC_FOLDER" -xf "$kept"
     return
   fi
-  rm -f "$LAB"/domain-*.tar
+  rm -f "$LAB/domain-$DC_ADDRESS"-*.tar
   provision
   (umask 077; tar --xattrs --xattrs-include='*' -C "$DC_FOLDER" -cSf "$kept.new" .)
   mv "$kept.new" "$kept"
@@ -54,22 +54,31 @@ provision() {
   write_samba_config
   write_kerberos_configs
   make_certificate
-  samba-tool domain provision -s "$DC_CONFIG" --realm=$REALM --domain=$DOMAIN --host-name=$DC_NAME --host-ip=$DC_ADDRESS \
+  samba-tool domain provision -s "$DC_CONFIG" --realm=$REALM --domain=$DOMAIN --host-name=$DC_NAME --host-ip="$DC_ADDRESS" \
+    ${DC_ADDRESS6:+--host-ip6="$DC_ADDRESS6"} \
     --server-role=dc --dns-backend=SAMBA_INTERNAL --adminpass="$ADMIN_PASSWORD" --quiet >"$DC_FOLDER/provision.log" 2>&1 ||
     { cat "$DC_FOLDER/provision.log" >&2; exit 1; }
   $PYTHON "$LAB_SOURCE/samba/accounts.py" "$DC_FOLDER" >>"$DC_FOLDER/provision.log" 2>&1 ||
     { cat "$DC_FOLDER/provision.log" >&2; exit 1; }
 }
 
+# Samba's addresses with their masks: without, it finds no interface of a loopback address.
+interfaces() {
+  case $DC_ADDRESS in
+    127.*) echo "$DC_ADDRESS/8" ;;
+    *) echo "$DC_ADDRESS/24 ${DC_ADDRESS6:+$DC_ADDRESS6/64}" ;;
+  esac
+}
+
 write_samba_config() {
-  # A loopback address needs its mask, or Samba finds no interface. The plus sign adds our endpoint server to Samba's own.
+  # The plus sign adds our endpoint server to Samba's own.
   cat >"$DC_CONFIG" <<C
 [global]
 	netbios name = ${DC_NAME^^}
 	realm = $REALM
 	workgroup = $DOMAIN
 	server role = active directory domain controller
-	interfaces = $DC_ADDRESS/8
+	interfaces = $(interfaces)
 	bind interfaces only = yes
 	server services = rpc, ldap, cldap, kdc
 	dcerpc endpoint servers = +nspi
@@ -146,7 +155,7 @@ make_certificate() (
     -keyout ca.key -out ca.pem
   openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj "/CN=$DC_HOST" -keyout key.pem -out cert.csr
   openssl x509 -req -in cert.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 3650 -out cert.pem \
-    -extfile <(echo "subjectAltName=DNS:$DC_HOST,IP:$DC_ADDRESS")
+    -extfile <(echo "subjectAltName=DNS:$DC_HOST,IP:$DC_ADDRESS${DC_ADDRESS6:+,IP:$DC_ADDRESS6}")
 ) 2>>"$DC_FOLDER/provision.log"
 
 run() {

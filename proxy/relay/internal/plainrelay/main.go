@@ -45,7 +45,12 @@ func run(listen, to string, loops int) error {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	ln, err := g.Listen(from, target, func(*relay.Conn) relay.Handler { return forwardAll{} })
+	ln, err := g.Listen(relay.ListenOptions{Address: from, Route: func(_ *relay.Conn, attempt int) relay.Route {
+		if attempt > 0 {
+			return relay.Route{}
+		}
+		return relay.Route{Handler: forwardAll{}, Server: target}
+	}})
 	if err != nil {
 		return err
 	}
@@ -63,5 +68,5 @@ type forwardAll struct{}
 
 func (forwardAll) FromClient(rpcparse.Header, []byte) relay.Verdict { return relay.Verdict{} }
 func (forwardAll) FromServer(rpcparse.Header, []byte) relay.Verdict { return relay.Verdict{} }
-func (forwardAll) Resume() relay.Verdict                            { return relay.Verdict{} }
+func (forwardAll) Resume(rpcparse.Direction) relay.Verdict          { return relay.Verdict{} }
 func (forwardAll) Closed(relay.CloseReason)                         {}

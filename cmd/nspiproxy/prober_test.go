@@ -1,0 +1,78 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"net/netip"
+	"strings"
+	"testing"
+
+	"github.com/rs/zerolog"
+
+	"github.com/nspiproxy/nspiproxy/policy"
+	"github.com/nspiproxy/nspiproxy/proxy/backend"
+	"github.com/nspiproxy/nspiproxy/proxy/probe"
+)
+
+func healthConfig() *policy.Config {
+	c := policy.Defaults()
+	c.Backends = []policy.Backend{
+		{Name: "dc1", Address: netip.MustParseAddr("10.0.0.1"), Host: "dc1.corp.example"},
+		{Name: "site", SRV: "_gc._tcp.corp.example"},
+	}
+	c.Health.Auth, c.Health.User, c.Health.Keytab = policy.AuthKerberos, "monitor@CORP.EXAMPLE", "/etc/nspiproxy/monitor.keytab"
+	return &c
+}
+
+func TestTicketOfACheckIsForTheNameOfItsDomainController(t *testing.T) {
+	for name, want := range map[string]string{"dc1": "exchangeAB/dc1.corp.example", "site/dc2.corp.example": "exchangeAB/dc2.corp.example", "10.0.0.9": ""} {
+		p := nspiProber{config: healthConfig()}
+		got := p.target(backend.Target{Name: name, Addr: netip.MustParseAddr("10.0.0.1"), EPMPort: 135})
+		if got.SPN != want || got.User != "monitor@CORP.EXAMPLE" || got.Level != probe.LevelPrivacy {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+}
+
+func TestAnonymousCheckHasNoCredentials(t *testing.T) {
+	config := healthConfig()
+	config.Health.Auth = policy.AuthNone
+	p := nspiProber{config: config}
+	got := p.target(backend.Target{Name: "dc1", Addr: netip.MustParseAddr("10.0.0.1")})
+	if got.User+got.Keytab+got.SPN != "" {
+		t.Errorf("%+v", got)
+	}
+}
+
+// A password that has expired is no reason to take every domain controller out
+// of service.
+func TestCheckThatCannotBeMadeTakesNobodyOutOfService(t *testing.T) {
+	var log bytes.Buffer
+	results := []probe.Result{{NotProbed: true, Err: "no such file"}, {NotProbed: true, Err: "no such file"}, {Reachable: true}}
+	p := nspiProber{config: healthConfig(), log: zerolog.New(&log), run: func(context.Context, probe.Target) probe.Result {
+		r := results[0]
+		results = results[1:]
+		return r
+	}}
+	for range 2 {
+		if r := p.probe(t.Context(), backend.Target{Name: "dc1"}); !r.Serving || !r.Reachable {
+			t.Errorf("%+v", r)
+		}
+	}
+	if n := strings.Count(log.String(), "health.not_checked"); n != 1 {
+		t.Errorf("reported %d times:\n%s", n, &log)
+	}
+	if r := p.probe(t.Context(), backend.Target{Name: "dc1"}); r.Serving {
+		t.Errorf("one that does not serve: %+v", r)
+	}
+}
+
+func TestProberIsTheOneThatIsConfigured(t *testing.T) {
+	for check, want := range map[policy.HealthCheck]bool{policy.CheckNone: false, policy.CheckEPM: true, policy.CheckNSPI: true} {
+		config := healthConfig()
+		config.Health.Check = check
+		if p, err := newProber(config, zerolog.Nop()); err != nil || (p != nil) != want {
+			t.Errorf("%s: %v, %v", check, p != nil, err)
+		}
+	}
+}

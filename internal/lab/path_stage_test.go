@@ -1,0 +1,193 @@
+//go:build lab
+
+package lab
+
+import (
+	"fmt"
+	"net/netip"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// pathOptions says what proxy to put into the path of clients.
+type pathOptions struct {
+	mode    string     // tproxy or redirect
+	limit   int        // sessions per user
+	clients []*Machine // whose connections are intercepted; default: those of both
+	listed  []*Machine // domain controllers that the configuration names; the others are known by their addresses
+	dcs     []*DC      // where no session may be left in the end,
+	samba   *Samba     // and there
+
+	folder, policy, relay, more string // as in ProxyOptions
+}
+
+// pathProxy is a proxy on the router, in a transparent mode, with the rules that lead clients to it.
+type pathProxy struct {
+	*Proxy
+	network *Network
+	options pathOptions
+	started ProxyOptions
+}
+
+// pathPort is where packets are led to, and staticPort a port of NSPI that is configured: as in testdata/config/tproxy.yaml.
+const pathPort, staticPort = 5135, 6004
+
+// startPath puts the rules in force and starts the proxy, both as the systemd unit does: as an ordinary user. In the end no
+// session is left on either side, and of the rules nothing.
+func startPath(t *testing.T, network *Network, o pathOptions) *pathProxy {
+	t.Helper()
+	if o.folder == "" {
+		o.folder = OrdinaryFolder(t)
+	}
+	p := &pathProxy{network: network, options: o}
+	p.started = ProxyOptions{
+		On: network.Router, OrdinaryUser: true, Folder: o.folder, Limit: o.limit,
+		Listeners: o.listeners(network), Policy: o.policy, Relay: o.relay,
+	}
+	p.started.More = fmt.Sprintf("transparent: {when_down: %s, state_file: '%s'}\n%s", pathModes[o.mode], p.stateFile(), o.more)
+	before := packetFilter(t, network.Router)
+	t.Cleanup(func() {
+		runRules(t, network.Router, "--remove")
+		if after := packetFilter(t, network.Router); after != before {
+			t.Errorf("the rules were\n%s\nand in the end are\n%s", before, after)
+		}
+	})
+	p.apply(t)
+	p.serve(t)
+	t.Cleanup(func() { p.checkNothingLeft(t) })
+	return p
+}
+
+// pathModes are the transparent modes with what the examples of configurations choose for when the proxy is down.
+var pathModes = map[string]string{"tproxy": "open", "redirect": "closed"}
+
+// apply puts the rules in force.
+func (p *pathProxy) apply(t *testing.T) {
+	t.Helper()
+	writePrivate(t, p.started.file(), []byte(p.started.yaml()))
+	if said := runRules(t, p.network.Router, "--config", p.started.file(), "--apply"); said != "" {
+		t.Errorf("nspiproxy rules --apply says %s", said)
+	}
+}
+
+// serve starts the program.
+func (p *pathProxy) serve(t *testing.T) {
+	t.Helper()
+	p.Proxy = StartProxy(t, p.started)
+	checkOrdinary(t, p.Proxy)
+}
+
+// listeners is testdata/config/tproxy.yaml, and redirect.yaml, with the addresses of the network.
+func (o pathOptions) listeners(network *Network) string {
+	if o.clients == nil {
+		o.clients = network.Clients[:]
+	}
+	var interfaces, backends []string
+	for _, m := range o.clients {
+		interfaces = append(interfaces, m.Name)
+	}
+	for _, m := range o.listed {
+		backends = append(backends, fmt.Sprintf("  - {name: %s, address: %s, also: ['%s']}", m.Name, m.Address, m.Address6))
+	}
+	text := fmt.Sprintf(`listeners:
+  - name: path
+    mode: %s
+    port: %d
+    destinations: [10.77.2.0/24, 10.77.4.0/24, "fd77:2::/64", "fd77:4::/64"]
+    interfaces: [%s]
+    nspi_ports: [%d]
+`, o.mode, pathPort, strings.Join(interfaces, ", "), staticPort)
+	if len(backends) > 0 {
+		text += "backends:\n" + strings.Join(backends, "\n") + "\n"
+	}
+	return text
+}
+
+func (p *pathProxy) stateFile() string { return filepath.Join(p.started.Folder, "ports.json") }
+
+// runRules runs nspiproxy rules with the rights of the proxy, and returns what it wrote.
+func runRules(t *testing.T, on *Machine, args ...string) string {
+	t.Helper()
+	line := asOrdinaryUser(append([]string{"env", goRace, program(t), "rules"}, args...))
+	return on.Run(t, line[0], line[1:]...)
+}
+
+// packetFilter is all rules and routes of a machine.
+func packetFilter(t *testing.T, on *Machine) string {
+	t.Helper()
+	return on.Run(t, "sh", "-ec", "nft list ruleset; for f in -4 -6; do ip $f rule; ip $f route show table all | sort; done")
+}
+
+// taken is how many connections have come to the proxy since it started.
+func (p *pathProxy) taken(t *testing.T) int {
+	t.Helper()
+	return int(p.Metrics(t).Sum("nspiproxy_connections_total"))
+}
+
+// checkTaken fails the test unless f makes as many connections that come to the proxy.
+func (p *pathProxy) checkTaken(t *testing.T, want int, f func()) {
+	t.Helper()
+	before := p.taken(t)
+	f()
+	if got := p.taken(t) - before; got != want {
+		t.Errorf("%d connections have come to the proxy, want %d", got, want)
+	}
+}
+
+// element is one of a set of nft, as that prints it.
+var element = regexp.MustCompile(`([0-9a-f.:]+) \. ([0-9]+)`)
+
+// learnt are the ports that the kernel leads to the proxy because domain controllers' endpoint mappers have named them.
+func (p *pathProxy) learnt(t *testing.T) (ports []netip.AddrPort) {
+	t.Helper()
+	for _, set := range []string{"learnt4", "learnt6"} {
+		for _, e := range element.FindAllStringSubmatch(p.network.Router.Run(t, "nft", "--numeric", "list", "set", "inet", "nspiproxy", set), -1) {
+			ports = append(ports, learntPort(t, e))
+		}
+	}
+	slices.SortFunc(ports, netip.AddrPort.Compare)
+	return ports
+}
+
+func learntPort(t *testing.T, e []string) netip.AddrPort {
+	t.Helper()
+	addr, err := netip.ParseAddr(e[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	port, err := strconv.ParseUint(e[2], 10, 16)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return netip.AddrPortFrom(addr, uint16(port))
+}
+
+// checkNothingLeft waits until neither the proxy nor the domain controller knows of a session, or the proxy of a connection.
+func (p *pathProxy) checkNothingLeft(t *testing.T) {
+	if p.Ended() || t.Failed() {
+		return
+	}
+	var m Metrics
+	var sessions int
+	defer func() {
+		if t.Failed() {
+			t.Logf("the domain controller has %d sessions, the proxy %v and %v connections", sessions,
+				m.Sum("nspiproxy_sessions_held"), m.Sum("nspiproxy_connections"))
+		}
+	}()
+	Eventually(t, settle, "no session is left", func() bool {
+		m, sessions = p.Metrics(t), 0
+		for _, dc := range p.options.dcs {
+			sessions += dc.Count(t).Sessions
+		}
+		if p.options.samba != nil {
+			sessions += p.options.samba.Status(t).Sessions
+		}
+		return m.Sum("nspiproxy_sessions_held") == 0 && m.Sum("nspiproxy_sessions_reserved") == 0 && sessions == 0 &&
+			m.Sum("nspiproxy_connections") == 0
+	})
+}

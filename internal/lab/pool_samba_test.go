@@ -1,0 +1,89 @@
+//go:build lab
+
+package lab
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/nspiproxy/nspiproxy/rpcparse/nspi"
+)
+
+// TestPoolOfDifferentDomainControllersServesSambasClient: a pool of Samba and two simulated ones, whose associations have the same
+// ids. Samba's client, sealed and without keys at the proxy, opens sessions on all of them and second connections in its
+// associations.
+func TestPoolOfDifferentDomainControllersServesSambasClient(t *testing.T) {
+	network := StartNetwork(t)
+	samba := StartSambaOn(t, network.DCs[0])
+	sims := []*DC{
+		StartDC(t, DCOptions{On: network.DCs[1]}),
+		StartDC(t, DCOptions{On: network.DCs[1], Address: network.DCs[1].More(0).String()}),
+	}
+	proxy := StartProxy(t, ProxyOptions{On: network.Router, OrdinaryUser: true, Config: `version: 1
+listeners:
+  - {name: gc, mode: forward, address: 10.77.9.2, backends: [samba, sim1, sim2]}
+backends:
+  - {name: samba, address: 10.77.2.2}
+  - {name: sim1, address: 10.77.4.2}
+  - {name: sim2, address: 10.77.4.100}
+policy: {default: {limit: 50}}
+metrics: {address: 127.0.0.1:9135}
+`})
+	waitForPorts(t, proxy, "samba", "sim1", "sim2")
+	held := func() (n [3]int) {
+		n[0] = samba.Status(t).Sessions
+		for i, dc := range sims {
+			n[1+i] = dc.Count(t).Sessions
+		}
+		return n
+	}
+	client := StartSambaClientOn(t, network.Clients[0], samba)
+	stranger := StartSambaClientOn(t, network.Clients[1], samba)
+	port := nspiPort(t, network.Clients[0], proxy.Front)
+	var logins []SambaLogin
+	var handles []string
+	for n := range 6 {
+		l := SambaLogin{Address: proxy.Front, Port: port, Auth: "ntlm", SPNEGO: n%2 == 0, Level: "privacy", User: []User{Alice, Bob}[n/3]}
+		l.Group = expect(t, "connect", client.Connect(fmt.Sprint("first", n), l)).Group
+		handles = append(handles, expect(t, "bind", client.Bind(fmt.Sprint("first", n))).Handle)
+		logins = append(logins, l)
+	}
+	Eventually(t, settle, "every domain controller has two sessions", func() bool { return held() == [3]int{2, 2, 2} })
+	for n, l := range logins {
+		second := fmt.Sprint("second", n)
+		if a := expect(t, "join", client.Connect(second, l)); a.Group != l.Group {
+			t.Errorf("joined association %d instead of %d", a.Group, l.Group)
+		}
+		expect(t, "bind", client.Bind(second))
+		if a := expect(t, "unbind", client.Unbind(second, handles[n])); a.Status != uint32(nspi.UnbindSuccess) {
+			t.Errorf("unbind: %+v", a)
+		}
+		if a := stranger.Connect("s", l); a.OK {
+			t.Errorf("another machine has joined association %d: %+v", l.Group, a)
+		}
+	}
+	checkBySamba(t, proxy, samba)
+	Eventually(t, settle, "every domain controller has two sessions", func() bool { return held() == [3]int{2, 2, 2} })
+	client.Kill()
+	stranger.Kill()
+	Eventually(t, settle, "nobody holds anything", func() bool {
+		return held() == [3]int{} && proxy.Metrics(t).Sum("nspiproxy_sessions_held") == 0
+	})
+}
+
+// checkBySamba looks at what the real domain controller thinks: whose sessions they are, and where they come from.
+func checkBySamba(t *testing.T, proxy *Proxy, samba *Samba) {
+	t.Helper()
+	Eventually(t, settle, "the proxy agrees with Samba", func() bool {
+		return proxy.inPool(t, "sessions", "samba") == samba.Status(t).Sessions
+	})
+	status := samba.Status(t)
+	if n := status.Users[samba.SID(t, Alice.Name)] + status.Users[samba.SID(t, Bob.Name)]; n != status.Sessions || n == 0 {
+		t.Errorf("sessions of others: %+v", status)
+	}
+	for _, peer := range status.Peers {
+		if want := address(samba.on.number, hostRouter); peer.Addr() != want {
+			t.Errorf("Samba sees %v, want the proxy at %s", peer, want)
+		}
+	}
+}

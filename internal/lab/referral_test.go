@@ -1,0 +1,131 @@
+//go:build lab
+
+package lab
+
+import (
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/oiweiwei/gokrb5.fork/v9/keytab"
+
+	"github.com/nspiproxy/nspiproxy/rpcparse/nspi"
+)
+
+const (
+	// referralName is what the proxy's listener is called, and longer than what it stands for.
+	referralName = "gc-proxy.corp.example"
+	// dcName is what the simulated domain controller refers to: itself.
+	dcName = "DC1.lab.test"
+)
+
+// ntHashes is a file with the arcfour-hmac keys of alice and bob, which are their NT hashes.
+func ntHashes(t *testing.T) string {
+	t.Helper()
+	const arcfour = 23
+	tab := keytab.New()
+	for _, u := range []User{Alice, Bob} {
+		if err := tab.AddEntry(u.Name, "LAB.TEST", u.Password, time.Now(), 1, arcfour); err != nil {
+			t.Fatal(err)
+		}
+	}
+	data, err := tab.Marshal()
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "users.keytab")
+	writePrivate(t, file, data)
+	return file
+}
+
+func expectReferred(t *testing.T, client *Impacket, conn, server string) {
+	t.Helper()
+	if a := expect(t, "referral", client.Refer(conn)); a.Server != server || a.FQDN != server {
+		t.Errorf("referred to %q and %q, want %q", a.Server, a.FQDN, server)
+	}
+}
+
+// TestImpacketIsReferredToTheProxy: the server is the simulated one, and every manner of binding gets the proxy's name,
+// signed and sealed ones under the server's own keys. Then a session is opened on the same connection.
+func TestImpacketIsReferredToTheProxy(t *testing.T) {
+	dc := StartDC(t, DCOptions{Address: "127.0.10.81", Anonymous: true})
+	proxy := StartProxy(t, ProxyOptions{Front: "127.0.20.81", DC: dc, Limit: 1, Name: referralName,
+		More: "identity:\n  keytabs: [" + ntHashes(t) + "]\n"})
+	capture := StartCapture(t, "tcp and host "+proxy.Front)
+	client := StartImpacket(t)
+	answers, readable := 0, 0 // readable without keys, of either method
+	for _, w := range ways {
+		t.Run(w.name, func(t *testing.T) {
+			client.t = t
+			before := answers
+			login := w.at(proxy.Front)
+			login.Interface = "rfri"
+			expect(t, "connect", client.Connect(w.name, login))
+			for range 3 {
+				expectReferred(t, client, w.name, referralName)
+				answers += 2
+			}
+			if w.login.Level != "connect" { // there Impacket puts no verifier on calls, and nobody can tell its users apart
+				sessionBesideReferrals(t, client, w.name)
+				answers += 2
+			}
+			if w.login.Level != "privacy" {
+				readable += (answers - before) / 2
+			}
+			expect(t, "close", client.Close(w.name, false))
+			checkHeld(t, proxy, dc, 0)
+		})
+	}
+	capture.Stop(t)
+
+	m := proxy.Metrics(t)
+	rewritten, all := m.Sum("nspiproxy_referrals_total", `result="rewritten"`), m.Sum("nspiproxy_referrals_total")
+	if rewritten != float64(answers) || all != float64(answers) {
+		t.Errorf("%v answers were rewritten of %v, want all of %d", rewritten, all, answers)
+	}
+	checkNoComplaints(t, capture.File)
+	for _, method := range []string{"RfrGetNewDSA.ppszServer", "RfrGetFQDNFromLegacyDN.ppszServerFQDN"} {
+		if rows := Dissect(t, capture.File, `rfr.`+method+` == "`+referralName+`"`, "frame.number"); len(rows) != readable {
+			t.Errorf("tshark reads %d names in %s, want %d", len(rows), method, readable)
+		}
+	}
+}
+
+// sessionBesideReferrals opens a session on a connection of the referral interface, is refused another one, and asks again.
+func sessionBesideReferrals(t *testing.T, client *Impacket, conn string) {
+	t.Helper()
+	expect(t, "alter_context", client.AlterTo(conn, "nspi"))
+	handle := expect(t, "bind", client.Bind(conn)).Handle
+	expectLogonFailed(t, client.Bind(conn))
+	expect(t, "alter_context", client.AlterTo(conn, "rfri"))
+	expectReferred(t, client, conn, referralName)
+	expect(t, "alter_context", client.AlterTo(conn, "nspi"))
+	if a := expect(t, "unbind", client.Unbind(conn, handle)); a.Status != uint32(nspi.UnbindSuccess) {
+		t.Errorf("unbind: %+v", a)
+	}
+}
+
+// TestImpacketIsReferredElsewhereWithoutANameForTheProxy: the answers are the server's, and the log says where clients go.
+func TestImpacketIsReferredElsewhereWithoutANameForTheProxy(t *testing.T) {
+	dc := StartDC(t, DCOptions{Address: "127.0.10.82", Anonymous: true})
+	proxy := StartProxy(t, ProxyOptions{Front: "127.0.20.82", DC: dc, Limit: 1})
+	client := StartImpacket(t)
+	for _, w := range ways {
+		login := w.at(proxy.Front)
+		login.Interface = "rfri"
+		expect(t, "connect", client.Connect(w.name, login))
+		expectReferred(t, client, w.name, dcName)
+		expect(t, "close", client.Close(w.name, false))
+	}
+	proxy.Stop(t, stopTime)
+	seen := map[any]int{}
+	for _, r := range proxy.Log() {
+		seen[r["event"]]++
+		if r["event"] == "referral.elsewhere" && r["server"] != dcName {
+			t.Errorf("%v", r)
+		}
+	}
+	if seen["referral.elsewhere"] != 1 || seen["referral.protected"] != 1 {
+		t.Errorf("%d records of the one server, %d of sealed answers; want one of each", seen["referral.elsewhere"], seen["referral.protected"])
+	}
+}

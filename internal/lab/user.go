@@ -1,0 +1,51 @@
+package lab
+
+import (
+	"fmt"
+	"os"
+	"testing"
+)
+
+// ordinaryUser is the number of a user, and of a group, that has no name and owns nothing but what the lab gives him.
+const ordinaryUser = 20051
+
+// userCapabilities are all that the proxy needs as an ordinary user: ports below 1024, and addresses that are not its own.
+const userCapabilities = "-all,+net_admin,+net_bind_service"
+
+// asOrdinaryUser is a command line that runs line as the ordinary user with these capabilities and no way to others.
+func asOrdinaryUser(line []string) []string {
+	return append([]string{
+		"setpriv", fmt.Sprintf("--reuid=%d", ordinaryUser), fmt.Sprintf("--regid=%d", ordinaryUser), "--clear-groups",
+		"--bounding-set=" + userCapabilities, "--inh-caps=" + userCapabilities, "--ambient-caps=" + userCapabilities,
+		"--no-new-privs", "--pdeathsig=KILL", // a change of user has cleared it
+		"--",
+	}, line...)
+}
+
+// OrdinaryFolder makes a folder of the ordinary user, for state that outlives a proxy. It ends with the test.
+func OrdinaryFolder(t testing.TB) string {
+	t.Helper()
+	folder, err := os.MkdirTemp("", "nspiproxy-lab-") // t.TempDir would lie in a folder that is root's alone
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(folder) })
+	giveAway(t, folder)
+	return folder
+}
+
+// writePrivate writes a file that only the ordinary user, and root, can read.
+func writePrivate(t testing.TB, file string, data []byte) {
+	t.Helper()
+	if err := os.WriteFile(file, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	giveAway(t, file)
+}
+
+func giveAway(t testing.TB, path string) {
+	t.Helper()
+	if err := os.Chown(path, ordinaryUser, ordinaryUser); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,30 @@
+package backend
+
+import (
+	"net/netip"
+	"testing"
+)
+
+// Loops ask these for every connection.
+func TestLoopsAskWithoutAllocating(t *testing.T) {
+	s := New(Options{Backends: []Backend{{Name: "a", Address: number(1)}, {Name: "b", Address: number(2)}}})
+	dc, found, addr := s.At(number(1)), s.At(netip.MustParseAddr("10.0.0.9")), netip.MustParseAddr("10.0.0.9")
+	dc.attend(true)
+	load := loads{}.of
+	for name, f := range map[string]func(){
+		"State":            func() { _ = dc.State() },
+		"NSPI":             func() { _ = dc.NSPI() },
+		"DialOK":           func() { dc.DialOK(7) },
+		"Members and Pick": func() { s.Pick(s.Members("a"), load, nil) },
+		"At, configured":   func() { s.At(dc.Addr) },
+		"At, discovered":   func() { s.At(addr) },
+		"Watch":            func() { s.Watch(dc) },
+	} {
+		if n := testing.AllocsPerRun(100, f); n != 0 {
+			t.Errorf("%s allocates %v times", name, n)
+		}
+	}
+	if s.At(addr) != found {
+		t.Error("another one")
+	}
+}

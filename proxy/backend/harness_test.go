@@ -1,0 +1,98 @@
+package backend
+
+import (
+	"context"
+	"net/netip"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+)
+
+// patience bounds every wait for something real; nothing takes that long.
+const patience = 10 * time.Second
+
+// diary is what a set has told.
+type diary struct {
+	mu     sync.Mutex
+	events []Event
+	ports  []told
+	silent []time.Duration
+}
+
+type told struct {
+	dc    *DC
+	ports []uint16
+}
+
+// into makes o tell the diary.
+func (d *diary) into(o Options) Options {
+	o.OnEvent = func(e Event) { d.write(func() { d.events = append(d.events, e) }) }
+	o.OnPorts = func(dc *DC, ports []uint16) { d.write(func() { d.ports = append(d.ports, told{dc, ports}) }) }
+	o.OnSilent = func(_ netip.Addr, silent time.Duration) { d.write(func() { d.silent = append(d.silent, silent) }) }
+	return o
+}
+
+func (d *diary) write(f func()) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	f()
+}
+
+// kinds returns the events so far, in short.
+func (d *diary) kinds() (list []string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, e := range d.events {
+		word := string(e.Kind)
+		if e.Kind == DCDown {
+			word += " " + e.State.String()
+		}
+		list = append(list, word)
+	}
+	return list
+}
+
+func (d *diary) silences() []time.Duration {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.Clone(d.silent)
+}
+
+// portsTold returns what was told about the ports of dc.
+func (d *diary) portsTold(dc *DC) (list [][]uint16) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, p := range d.ports {
+		if p.dc == dc {
+			list = append(list, p.ports)
+		}
+	}
+	return list
+}
+
+// has reports whether an event of the kind was told.
+func (d *diary) has(kind Kind) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.ContainsFunc(d.events, func(e Event) bool { return e.Kind == kind })
+}
+
+// run runs s until the returned function is called, which waits for its end.
+func run(t testing.TB, s *Set) (stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() { defer close(done); s.Run(ctx) }()
+	stop = func() { cancel(); <-done }
+	t.Cleanup(stop)
+	return stop
+}
+
+func eventually(t testing.TB, what string, ok func() bool) {
+	t.Helper()
+	for end := time.Now().Add(patience); !ok(); time.Sleep(2 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("still not true: %s", what)
+		}
+	}
+}

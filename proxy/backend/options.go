@@ -1,0 +1,114 @@
+package backend
+
+import (
+	"cmp"
+	"context"
+	"net/netip"
+	"time"
+)
+
+// Options say what domain controllers there are and how they are looked after.
+// Zero values are the defaults that the fields name.
+type Options struct {
+	Backends []Backend
+
+	// Interval is the time between two active checks, give or take a tenth.
+	// Default: 10 s.
+	Interval time.Duration
+	// Timeout bounds one active check, and one answer of an endpoint mapper.
+	// Default: 5 s.
+	Timeout time.Duration
+	// Rise and Fall are how many checks in a row change a state for the better
+	// and for the worse. Default: 2 and 3.
+	Rise, Fall int
+	// EndpointInterval is the time between an answer of an endpoint mapper and
+	// the next question. Default: 500 ms.
+	EndpointInterval time.Duration
+	// EPMPort is where discovered domain controllers have their endpoint
+	// mapper. Default: 135.
+	EPMPort uint16
+
+	// Prober is the active check. nil: none; then connects that fail, and
+	// those that are tried in doubt, are all that counts.
+	Prober Prober
+
+	// OnPorts is told the ports of NSPI when they are known, when they have
+	// changed, and again after each new connection to the endpoint mapper;
+	// never an empty list: what is known is kept while nothing better is. It
+	// may wait, which delays the watching of this domain controller alone, and
+	// must not change the slice.
+	OnPorts func(dc *DC, ports []uint16)
+	// OnSilent is told that nothing at all has come from the host of an
+	// unreachable domain controller for so long, on any of its ports: neither
+	// connections nor refusals. It is told again as long as that lasts. A host
+	// that answers on one port, however slowly or wrongly, is never reported.
+	OnSilent func(addr netip.Addr, silentFor time.Duration)
+	// OnEvent is told what belongs into the log. It must neither wait nor call
+	// back: the one who made the change may be a loop, and holds a lock.
+	OnEvent func(Event)
+}
+
+// Backend is a configured backend: one domain controller, or those that DNS
+// names.
+type Backend struct {
+	Name    string
+	Address netip.Addr // of the one; not used with SRV
+
+	// SRV is an absolute name with SRV records, such as
+	// _ldap._tcp.dc._msdcs.corp.example. Their ports are LDAP's, and ignored.
+	SRV string
+	// DNSServer is whom to ask for it. The zero value means the servers of
+	// /etc/resolv.conf, as it is at the time of the question.
+	DNSServer netip.AddrPort
+
+	NSPIPort uint16 // where it is fixed; 0: ask the endpoint mapper
+	EPMPort  uint16 // default: 135
+}
+
+// Prober is an active check of one domain controller. It returns soon after ctx
+// has ended. Several run at once.
+type Prober func(ctx context.Context, t Target) Result
+
+// Target is what a Prober checks.
+type Target struct {
+	Name     string // of the domain controller
+	Addr     netip.Addr
+	EPMPort  uint16
+	NSPIPort uint16 // 0: ask the endpoint mapper
+}
+
+// Result is what a Prober found.
+type Result struct {
+	Reachable bool // a TCP connect succeeded
+	Serving   bool // NSPI answered as it should
+	// Limited: it answered MAPI_E_LOGON_FAILED, to an anonymous client or
+	// because of its limit. That is an answer as it should be, whatever
+	// Serving says.
+	Limited  bool
+	Err      string // what was wrong; not trusted: it may quote the network
+	Duration time.Duration
+}
+
+// serves reports whether NSPI answered as it should.
+func (r Result) serves() bool { return r.Serving || r.Limited }
+
+// epmPort is the TCP port of endpoint mappers.
+const epmPort = 135
+
+func (o Options) withDefaults() Options {
+	o.Interval = cmp.Or(o.Interval, 10*time.Second)
+	o.Timeout = cmp.Or(o.Timeout, 5*time.Second)
+	o.Rise, o.Fall = cmp.Or(o.Rise, 2), cmp.Or(o.Fall, 3)
+	o.EndpointInterval = cmp.Or(o.EndpointInterval, 500*time.Millisecond)
+	o.EPMPort = cmp.Or(o.EPMPort, epmPort)
+	if o.OnPorts == nil {
+		o.OnPorts = func(*DC, []uint16) {}
+	}
+	if o.OnSilent == nil {
+		o.OnSilent = func(netip.Addr, time.Duration) {}
+	}
+	if o.OnEvent == nil {
+		o.OnEvent = func(Event) {}
+	}
+	return o
+}

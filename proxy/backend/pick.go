@@ -1,0 +1,50 @@
+package backend
+
+// Pick chooses the domain controller for a new association: of those that
+// exclude does not exclude, the ones in the best state; of these, the ones of
+// the lowest SRV priority; of these, the one with the fewest sessions, then the
+// fewest connections, as load tells by name. Where all is equal, they take
+// turns. exclude may be nil; load is asked once for each candidate.
+//
+// If none is healthy, the others are tried: a check that is configured wrongly
+// must not lock everybody out. nil means that all are excluded.
+func (s *Set) Pick(members []*DC, load func(name string) (sessions, connections int), exclude func(*DC) bool) *DC {
+	var room [8]*DC
+	best, equals := rank{}, room[:0]
+	for _, dc := range members {
+		if exclude != nil && exclude(dc) {
+			continue
+		}
+		r := rank{state: dc.State(), priority: dc.Priority()}
+		r.sessions, r.connections = load(dc.Name)
+		if len(equals) == 0 || r.before(best) {
+			best, equals = r, append(equals[:0], dc)
+		} else if r == best {
+			equals = append(equals, dc)
+		}
+	}
+	if len(equals) == 0 {
+		return nil
+	}
+	return equals[s.turn.Add(1)%uint32(len(equals))]
+}
+
+// rank is what candidates are compared by, in this order.
+type rank struct {
+	state       State
+	priority    uint16
+	sessions    int
+	connections int
+}
+
+func (r rank) before(o rank) bool {
+	switch {
+	case r.state != o.state:
+		return r.state < o.state
+	case r.priority != o.priority:
+		return r.priority < o.priority
+	case r.sessions != o.sessions:
+		return r.sessions < o.sessions
+	}
+	return r.connections < o.connections
+}

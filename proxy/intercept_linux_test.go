@@ -1,0 +1,94 @@
+package proxy
+
+import (
+	"fmt"
+	"io"
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/nspiproxy/nspiproxy/internal/rpcclient"
+	"github.com/nspiproxy/nspiproxy/policy"
+)
+
+// newInterceptStage starts a redirect listener. Without rules in the kernel a
+// client's own destination is the original one, which is all that these tests
+// need.
+func newInterceptStage(t *testing.T, destinations ...string) *stage {
+	t.Helper()
+	config := policy.Defaults()
+	config.Relay.ShutdownTimeout = time.Second
+	config.Transparent.StateFile = policy.File(t.TempDir() + "/ports.json")
+	l := policy.Listener{Name: "path", Mode: policy.ModeRedirect, Port: freePort(t)}
+	for _, d := range destinations {
+		l.Destinations = append(l.Destinations, netip.MustParsePrefix(d))
+	}
+	config.Listeners = []policy.Listener{l}
+	s := &stage{t: t, log: &book{}}
+	s.start(&config)
+	s.address = fmt.Sprintf(":%d", l.Port)
+	return s
+}
+
+// freePort returns a port that nothing listens on.
+func freePort(t *testing.T) uint16 {
+	t.Helper()
+	dc := startDC(t, netip.MustParseAddr("127.0.0.1"), 0)
+	defer dc.Close()
+	return dc.EPMAddr().Port()
+}
+
+// wantReset connects to an address and wants the connection to end.
+func (s *stage) wantReset(addr string) {
+	s.t.Helper()
+	c, err := rpcclient.Connect(addr, netip.Addr{})
+	if err != nil {
+		return // refused as early as that
+	}
+	defer c.Close()
+	if _, _, err := c.ReadPDU(); err == nil || err == io.EOF {
+		s.t.Errorf("connection to %s: %v, want a reset", addr, err)
+	}
+}
+
+// A router may have an address of its own in the domain controllers' network:
+// who connects to the listener there must not be led to it again, and again.
+func TestConnectionToTheListenerItselfIsNotLedToIt(t *testing.T) {
+	s := newInterceptStage(t, "127.0.0.0/8")
+	s.wantReset("127.0.0.1" + s.address)
+	s.eventually("it is reported", func() bool { return len(s.log.events("intercept.foreign")) == 1 })
+	if n := s.proxy.group.Stats().Accepted; n != 1 {
+		t.Errorf("%d connections were accepted", n)
+	}
+}
+
+func TestConnectionToAnotherDestinationIsRefused(t *testing.T) {
+	s := newInterceptStage(t, "127.55.0.0/16")
+	s.wantReset("127.0.0.1" + s.address)
+	s.eventually("it is reported", func() bool { return len(s.log.events("intercept.foreign")) == 1 })
+}
+
+func TestConnectionThatIsBoundToFailIsRefusedAtOnce(t *testing.T) {
+	s := newPoolStage(t, 2, nil)
+	dc, nspi := s.proxy.controllers.Members("dc1")[0], s.dcs[0].NSPIAddr().Port()
+	if hopeless(dc, nspi) {
+		t.Fatal("while all is well")
+	}
+	s.dcs[0].Close()
+	s.eventually("it is known", func() bool { return hopeless(dc, nspi) })
+	if hopeless(dc, dc.EPM.Port()) {
+		t.Error("the host refuses connections, so its endpoint mapper may be back at any moment")
+	}
+}
+
+// A destination that is one address is a domain controller: where NSPI is on it
+// must be known before the first client asks, who may not ask through the proxy.
+func TestSingleDestinationsAreWatchedFromTheStart(t *testing.T) {
+	s := newInterceptStage(t, "127.56.1.0/24", "127.56.0.1/32", "127.56.0.2/32")
+	s.eventually("both are watched", func() bool { return len(s.proxy.controllers.All()) == 2 })
+	for _, dc := range s.proxy.controllers.All() {
+		if name := dc.Addr.String(); name != "127.56.0.1" && name != "127.56.0.2" {
+			t.Errorf("%s is watched", name)
+		}
+	}
+}

@@ -1,0 +1,162 @@
+package proxy
+
+import (
+	"context"
+	"net/netip"
+	"time"
+
+	"github.com/nspiproxy/nspiproxy/policy"
+	"github.com/nspiproxy/nspiproxy/proxy/backend"
+	"github.com/nspiproxy/nspiproxy/proxy/transparent"
+)
+
+// interception keeps what the packet filter leads to the transparent listeners
+// equal to what is known of the domain controllers: the ports of NSPI that
+// clients are told, and that endpoint mappers name when the proxy asks.
+type interception struct {
+	server    *Server
+	listeners []*policy.Listener
+	ports     *transparent.Ports
+	set       *transparent.PortSet
+}
+
+// newInterception reads what was learnt in an earlier run. It returns nil for a
+// configuration without transparent listeners.
+func (s *Server) newInterception() *interception {
+	n := &interception{server: s, listeners: s.config.TransparentListeners()}
+	if len(n.listeners) == 0 {
+		return nil
+	}
+	n.ports = transparent.OpenPorts(string(s.config.Transparent.StateFile), n.reportState)
+	for _, ap := range n.ports.List() {
+		if !s.config.LeadsTo(ap.Addr()) {
+			_, _, _ = n.ports.Confirm(ap.Addr(), nil) // fails for too many ports only
+		}
+	}
+	n.set = transparent.New(s.config).NewPortSet(n.ports, n.reportKernel)
+	return n
+}
+
+// watchKnown asks the endpoint mappers of the domain controllers that are known
+// without a client: from an earlier run, which may be wrong by now, and from
+// destinations that are single addresses. Other destinations are networks, in
+// which clients show where domain controllers are.
+func (n *interception) watchKnown(ctx context.Context) {
+	tick := time.NewTicker(10 * time.Millisecond) // until the set of domain controllers is at work, which is at once
+	defer tick.Stop()
+	known, working := n.known(), false
+	for len(known) > 0 {
+		if n.server.controllers.Watch(n.server.controllers.At(known[0])) {
+			working = true
+		}
+		if working {
+			known = known[1:] // or there are too many
+			continue
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// known returns the addresses of domain controllers that are known without a
+// client.
+func (n *interception) known() (list []netip.Addr) {
+	for _, l := range n.listeners {
+		for _, d := range l.Destinations {
+			if d.IsSingleIP() {
+				list = append(list, d.Addr())
+			}
+		}
+	}
+	for _, ap := range n.ports.List() {
+		list = append(list, ap.Addr())
+	}
+	return list
+}
+
+// learn begins to intercept a port of dc on which NSPI is. If connections to it
+// may still pass by, it returns true and calls done, from any goroutine, when
+// they cannot any more, or when that has failed.
+func (n *interception) learn(dc *backend.DC, port uint16, done func()) (fresh bool) {
+	n.server.controllers.Watch(dc)
+	ap := addrPort(dc.Addr, port)
+	if n.set.Has(ap) {
+		return false
+	}
+	if _, err := n.ports.Learn(ap); err != nil {
+		n.failed(dc, err)
+		return false
+	}
+	n.set.Add(ap, func(err error) {
+		if err != nil {
+			n.failed(dc, err)
+		}
+		done()
+	})
+	return true
+}
+
+// confirm takes what the endpoint mapper of a domain controller says to the
+// proxy itself: it replaces what was known.
+func (n *interception) confirm(dc *backend.DC, ports []uint16) {
+	added, removed, err := n.ports.Confirm(dc.Addr, ports)
+	if err != nil {
+		n.failed(dc, err)
+		return
+	}
+	if len(added)+len(removed) == 0 {
+		return
+	}
+	n.set.Sync(func(err error) {
+		if err != nil {
+			n.failed(dc, err)
+		}
+	})
+}
+
+func (n *interception) failed(dc *backend.DC, err error) {
+	n.server.metrics.uncovered.Inc()
+	n.server.recorder.note("intercept.port", dc.Name, "connections to a port of NSPI are not intercepted: "+err.Error())
+}
+
+// learner makes the reader of the endpoint mapper's answers on a connection.
+func (n *interception) learner(i *inspector) *portLearner {
+	return &portLearner{
+		learn: func(port uint16, done func()) bool { return n.learn(i.dc, port, done) },
+		watch: func() { n.server.controllers.Watch(i.dc) }, // what the client was told, the proxy asks itself
+		note: func(note endpointNote) {
+			if note == noteProtected {
+				note = notePrivate
+			}
+			i.noteEndpoint(note)
+		},
+		wake: i.conn.Wake,
+	}
+}
+
+func (n *interception) reportState(err error) {
+	if err != nil {
+		n.server.log.Error().Str("event", "state.error").Err(err).Msg("learnt ports are not kept over a restart")
+		return
+	}
+	n.server.log.Info().Str("event", "state.ok").Msg("learnt ports are kept over a restart")
+}
+
+func (n *interception) reportKernel(err error) {
+	if err != nil {
+		n.server.log.Error().Str("event", "intercept.error").Err(err).Msg("learnt ports are not intercepted")
+		return
+	}
+	n.server.log.Info().Str("event", "intercept.ok").Int("ports", len(n.ports.List())).Msg("learnt ports are intercepted")
+}
+
+// close keeps what was learnt.
+func (n *interception) close() {
+	n.set.Close()
+	if err := n.ports.Close(); err != nil {
+		n.reportState(err)
+	}
+}

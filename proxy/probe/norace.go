@@ -1,0 +1,6 @@
+//go:build !race && linux
+
+package probe
+
+// raceEnabled: see race.go.
+const raceEnabled = false

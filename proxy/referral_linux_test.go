@@ -1,0 +1,279 @@
+package proxy
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"github.com/nspiproxy/nspiproxy/internal/rpcclient"
+	"github.com/nspiproxy/nspiproxy/internal/simdc"
+	"github.com/nspiproxy/nspiproxy/policy"
+	"github.com/nspiproxy/nspiproxy/rpcparse"
+	"github.com/nspiproxy/nspiproxy/rpcparse/nspi"
+	"github.com/nspiproxy/nspiproxy/rpcparse/rfri"
+)
+
+// proxyName is what the proxy calls itself in the tests.
+const proxyName = "gc-proxy.corp.example"
+
+// DNs whose server the simulated domain controller answers with, by kind.
+const (
+	dnLonger  = "/o=LAB/cn=longer"
+	dnShorter = "/o=LAB/cn=shorter"
+	dnSame    = "/o=LAB/cn=same length"
+	dnOwn     = "/o=LAB/cn=the proxy itself"
+	dnAbsent  = "/o=LAB/cn=no server"
+	dnFailed  = "/o=LAB/cn=failure"
+	dnHostile = "/o=LAB/cn=hostile name"
+)
+
+var referredTo = map[string]string{
+	dnLonger:  "a-domain-controller-with-a-long-name.branch-office.subsidiary.corp.example",
+	dnShorter: "gc1",
+	dnSame:    "gc-other.corp.example",
+	dnOwn:     "GC-Proxy.corp.EXAMPLE.",
+	dnAbsent:  "",
+	dnFailed:  "undefined.on.failure",
+	dnHostile: "gc1\n\x1b[31m" + strings.Repeat("x", 240),
+}
+
+// unreferred are the DNs that do not lead past the proxy.
+var unreferred = []string{dnOwn, dnAbsent, dnFailed}
+
+func refer(_ uint16, dn string) (string, uint32) {
+	if dn == dnFailed {
+		return referredTo[dn], uint32(nspi.NotFound)
+	}
+	return referredTo[dn], 0
+}
+
+// referralStage is a stage whose domain controller refers clients, with a name
+// for the proxy or without, and with keys or without.
+func referralStage(t *testing.T, name policy.HostName, keyed bool, change func(*simdc.Config)) *stage {
+	t.Helper()
+	var keytabs []policy.File
+	if keyed {
+		keytabs = []policy.File{policy.File(keytabOf(t, map[string]string{alice: alicePassword, bob: bobPassword}))}
+	}
+	return newStage(t, func(dc *simdc.Config, p *policy.Config) {
+		dc.Refer = refer
+		p.Listeners[0].ReferralName, p.Identity.Keytabs = name, keytabs
+		if change != nil {
+			change(dc)
+		}
+	})
+}
+
+// withReferrals binds NSPI, the echo interface and the referral interface.
+func withReferrals(o rpcclient.Options) rpcclient.Options {
+	transfer := o.Transfer
+	if transfer == (rpcparse.SyntaxID{}) {
+		transfer = rpcparse.SyntaxNDR
+	}
+	o = withEcho(o)
+	o.Contexts[0] = rpcclient.Context(0, nspi.Interface, transfer)
+	o.Contexts = append(o.Contexts, rpcclient.Context(2, rfri.Interface, transfer))
+	return o
+}
+
+// wantReferral makes both calls and expects the server in their answers.
+func wantReferral(t *testing.T, c *rpcclient.Conn, dn, want string) {
+	t.Helper()
+	for name, ask := range map[string]func(string) (string, error){"RfrGetNewDSA": c.RfrGetNewDSA, "RfrGetFQDNFromServerDN": c.RfrGetFQDN} {
+		got, err := ask(dn)
+		if dn == dnFailed {
+			if !rpcclient.IsCode(err, nspi.NotFound) {
+				t.Fatalf("%s for %s: %v", name, dn, err)
+			}
+			continue
+		}
+		if err != nil || got != want {
+			t.Fatalf("%s for %s: %q, %v, want %q", name, dn, got, err, want)
+		}
+	}
+}
+
+// wantReferrals checks how many answers were counted under each result.
+func (s *stage) wantReferrals(want map[string]int) {
+	s.t.Helper()
+	for _, result := range []string{referralRewritten, referralElsewhere, referralProtected, referralMalformed} {
+		if got := testutil.ToFloat64(s.proxy.metrics.referrals.WithLabelValues(result)); got != float64(want[result]) {
+			s.t.Errorf("%v answers are %s, want %d", got, result, want[result])
+		}
+	}
+}
+
+// dialect is a manner in which a client can talk.
+type dialect struct {
+	name    string
+	options func() rpcclient.Options
+	keyed   bool // protected: the proxy needs keys
+	dummies bool // the server puts dummy verifiers on its answers
+}
+
+func dialects() (all []dialect) {
+	plain := func(name string, o rpcclient.Options) {
+		all = append(all, dialect{name: name, options: func() rpcclient.Options { return o }})
+	}
+	plain("cleartext NDR", rpcclient.Options{})
+	plain("cleartext NDR64", rpcclient.Options{Transfer: rpcparse.SyntaxNDR64})
+	plain("cleartext big-endian", rpcclient.Options{Order: rpcparse.BigEndian})
+	all = append(all,
+		dialect{name: "connect", options: func() rpcclient.Options { return as(rpcparse.LevelConnect) }},
+		dialect{name: "connect, dummy verifiers", dummies: true, options: func() rpcclient.Options {
+			o := as(rpcparse.LevelConnect)
+			o.Security.DummyVerifiers = true
+			return o
+		}})
+	for _, level := range protectedLevels {
+		for _, mechanism := range []rpcparse.AuthType{rpcparse.AuthNTLM, rpcparse.AuthSPNEGO} {
+			for name, change := range map[string]func(*rpcclient.Options){
+				"NDR":        func(*rpcclient.Options) {},
+				"NDR64":      func(o *rpcclient.Options) { o.Transfer = rpcparse.SyntaxNDR64 },
+				"big-endian": func(o *rpcclient.Options) { o.Order = rpcparse.BigEndian },
+			} {
+				all = append(all, dialect{name: fmt.Sprint(mechanism, " ", level, " ", name), keyed: true, options: func() rpcclient.Options {
+					o := as(level)
+					o.Security.Type = mechanism
+					change(&o)
+					return o
+				}})
+			}
+		}
+	}
+	return all
+}
+
+func TestReferralsLeadBackToTheProxy(t *testing.T) {
+	for _, d := range dialects() {
+		t.Run(d.name, func(t *testing.T) {
+			s := referralStage(t, proxyName, d.keyed, func(dc *simdc.Config) { dc.DummyVerifiers = d.dummies })
+			c := s.dial(withReferrals(d.options()))
+			exercise(t, c, 3)
+			rewritten := 0
+			for range 2 {
+				for dn, server := range referredTo {
+					if slices.Contains(unreferred, dn) {
+						wantReferral(t, c, dn, server)
+						continue
+					}
+					wantReferral(t, c, dn, proxyName)
+					rewritten += 2
+				}
+			}
+			exercise(t, c, 12)
+			h, err := c.NspiBind()
+			if err == nil {
+				err = c.NspiUnbind(h)
+			}
+			if err != nil {
+				t.Errorf("a session afterwards: %v", err)
+			}
+			s.wantReferrals(map[string]int{referralRewritten: rewritten})
+			if n := len(s.log.events("referral.elsewhere")); n != 0 {
+				t.Errorf("%d servers are reported", n)
+			}
+		})
+	}
+}
+
+// raw asks for a server and returns the answer's PDU as it is on the wire.
+func raw(t *testing.T, c *rpcclient.Conn, dn string) []byte {
+	t.Helper()
+	if _, err := c.SendRfrGetNewDSA(dn); err != nil {
+		t.Fatal(err)
+	}
+	pdu, _, err := c.ReadPDU()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pdu
+}
+
+// Answers that are not rewritten are the server's, byte for byte.
+func TestReferralsThatLeadNowhereElseArriveAsTheyWereSent(t *testing.T) {
+	for _, d := range dialects() {
+		if d.keyed {
+			continue // no two connections have the same keys
+		}
+		for _, name := range []policy.HostName{proxyName, ""} {
+			t.Run(fmt.Sprintf("%s, name %q", d.name, name), func(t *testing.T) {
+				s := referralStage(t, name, false, func(dc *simdc.Config) { dc.DummyVerifiers = d.dummies })
+				direct, err := rpcclient.Dial(s.dc.NSPIAddr().String(), withReferrals(d.options()))
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer direct.Close()
+				c := s.dial(withReferrals(d.options()))
+				for dn := range referredTo {
+					got, want := raw(t, c, dn), raw(t, direct, dn)
+					if same, wantSame := bytes.Equal(got, want), name == "" || slices.Contains(unreferred, dn); same != wantSame {
+						t.Errorf("%s: the same %t, want %t\n%x\n%x", dn, same, wantSame, got, want)
+					}
+				}
+			})
+		}
+	}
+}
+
+func TestServersPastTheProxyAreReportedOnce(t *testing.T) {
+	s := referralStage(t, "", true, nil)
+	for _, d := range dialects() {
+		c := s.dial(withReferrals(d.options()))
+		for range 3 {
+			for dn, server := range referredTo {
+				wantReferral(t, c, dn, server)
+			}
+		}
+		exercise(t, c, 3)
+		c.Close()
+	}
+	// Without a name of its own the proxy knows no server that is itself.
+	want := len(referredTo) - 2
+	s.eventually("a record for each name", func() bool { return len(s.log.events("referral.elsewhere")) == want })
+	for _, r := range s.log.events("referral.elsewhere") {
+		if r["reason"] != referralUnnamed || r["backend"] != "dc1" || r["level"] != "warn" || r["client"] == "" {
+			t.Errorf("%v", r)
+		}
+	}
+	s.wantReferrals(map[string]int{referralElsewhere: 3 * 2 * want * len(dialects())})
+}
+
+func TestSignedReferralsWithoutKeysPassAndAreReported(t *testing.T) {
+	for _, level := range []rpcparse.AuthLevel{rpcparse.LevelPacket, rpcparse.LevelIntegrity} {
+		s := referralStage(t, proxyName, false, nil)
+		c := s.dial(withReferrals(as(level)))
+		for range 3 {
+			for dn, server := range referredTo {
+				wantReferral(t, c, dn, server)
+			}
+		}
+		exercise(t, c, 3)
+		want := len(referredTo) - len(unreferred)
+		s.eventually("a record for each name", func() bool { return len(s.log.events("referral.elsewhere")) == want })
+		if r := s.log.events("referral.elsewhere")[0]; r["reason"] != referralSigned {
+			t.Errorf("%v", r)
+		}
+		s.wantReferrals(map[string]int{referralElsewhere: 3 * 2 * want})
+	}
+}
+
+func TestSealedReferralsWithoutKeysPassAndAreReported(t *testing.T) {
+	s := referralStage(t, proxyName, false, nil)
+	c := s.dial(withReferrals(as(rpcparse.LevelPrivacy)))
+	for range 3 {
+		for dn, server := range referredTo {
+			wantReferral(t, c, dn, server)
+		}
+	}
+	exercise(t, c, 3)
+	s.eventually("a record", func() bool { return len(s.log.events("referral.protected")) == 1 })
+	s.wantReferrals(map[string]int{referralProtected: 3 * 2 * len(referredTo)})
+	if n := len(s.log.events("referral.elsewhere")); n != 0 {
+		t.Errorf("%d servers are reported", n)
+	}
+}

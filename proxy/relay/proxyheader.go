@@ -1,0 +1,113 @@
+package relay
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+
+	"github.com/pires/go-proxyproto"
+)
+
+// The PROXY protocol, version 1: one line,
+//
+//	PROXY TCP4 10.0.0.1 10.0.0.2 1024 135 CR LF
+//
+// and version 2: signature 12, version and command 1, family and transport 1,
+// length of what follows 2, addresses, TLVs
+// (https://www.haproxy.org/download/2.9/doc/proxy-protocol.txt).
+const (
+	proxySignature1 = "PROXY "
+	proxySignature2 = "\r\n\r\n\x00\r\nQUIT\n"
+
+	// maxProxyLine is the longest line of version 1, as its section 2.1 counts.
+	maxProxyLine = 107
+	// proxyPrefix is the fixed part of version 2.
+	proxyPrefix = 16
+	// maxProxyHeader bounds version 2, of which 64 KiB would be possible. The
+	// longest known thing in it is a client's certificate, of 1 to 2 KiB; the
+	// library's own limit for what follows the prefix is 4 KiB, too.
+	maxProxyHeader = proxyPrefix + 4<<10
+	// proxyEvidence is how much of what is no header is shown in the error.
+	proxyEvidence = 24
+)
+
+var (
+	errProxyLine     = fmt.Errorf("a PROXY line of more than %d bytes", maxProxyLine)
+	errProxyCut      = errors.New("the stream ended within the PROXY header")
+	errProxyDatagram = errors.New("a PROXY header for datagrams")
+	errProxyLeftover = errors.New("a PROXY header that ends before its length")
+)
+
+// proxyHeaderLen returns the length of the PROXY header that b begins with; 0: it
+// is not all there yet.
+func proxyHeaderLen(b []byte) (int, error) {
+	switch {
+	case startsLike(b, proxySignature1):
+		if end := bytes.Index(b[:min(len(b), maxProxyLine)], []byte("\r\n")); end >= 0 {
+			return end + len("\r\n"), nil
+		}
+		if len(b) >= maxProxyLine {
+			return 0, errProxyLine
+		}
+	case startsLike(b, proxySignature2):
+		if len(b) < proxyPrefix {
+			return 0, nil
+		}
+		n := proxyPrefix + int(binary.BigEndian.Uint16(b[proxyPrefix-2:]))
+		if n > maxProxyHeader {
+			return 0, fmt.Errorf("a PROXY header of %d bytes", n)
+		}
+		if n <= len(b) {
+			return n, nil
+		}
+	default:
+		return 0, fmt.Errorf("no PROXY header but %q", b[:min(len(b), proxyEvidence)])
+	}
+	return 0, nil
+}
+
+// startsLike says whether b, as far as it is there, begins with what.
+func startsLike(b []byte, what string) bool {
+	n := min(len(b), len(what))
+	return string(b[:n]) == what[:n]
+}
+
+// parseProxyHeader reads a whole header and returns who the client is. The zero
+// AddrPort: whoever is at the other end of the socket, which is the load balancer
+// itself (LOCAL, and the UNKNOWN of version 1: health checks) or a client on its
+// host (UNIX sockets).
+func parseProxyHeader(b []byte) (netip.AddrPort, error) {
+	r := bufio.NewReaderSize(bytes.NewReader(b), len(b)) // all of it in one read: the library wants that
+	h, err := proxyproto.Read(r)
+	if err != nil {
+		return netip.AddrPort{}, err
+	}
+	if _, err := r.ReadByte(); err == nil {
+		return netip.AddrPort{}, errProxyLeftover
+	}
+	if h.Command.IsLocal() || h.TransportProtocol.IsUnix() {
+		return netip.AddrPort{}, nil
+	}
+	from, ok := h.SourceAddr.(*net.TCPAddr)
+	if !ok {
+		return netip.AddrPort{}, errProxyDatagram
+	}
+	a := from.AddrPort()
+	a = netip.AddrPortFrom(a.Addr().Unmap(), a.Port())
+	if !plausibleClient(a) {
+		return netip.AddrPort{}, fmt.Errorf("a PROXY header for a client at %v", a)
+	}
+	return a, nil
+}
+
+// plausibleClient says whether a TCP connection can have come from a.
+func plausibleClient(a netip.AddrPort) bool {
+	ip := a.Addr()
+	return a.Port() != 0 && ip.IsValid() && !ip.IsUnspecified() && !ip.IsMulticast() && ip != broadcast
+}
+
+var broadcast = netip.AddrFrom4([4]byte{255, 255, 255, 255})

@@ -1,0 +1,97 @@
+package relay
+
+import (
+	"net/netip"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// What a turn does of a sweep at most, so that the other connections' PDUs wait
+// for a millisecond or two: slots are only looked at, a connection to the server
+// costs some system calls.
+const (
+	sweepSlots = 4096
+	sweepConns = 64
+)
+
+// sweep is a search for the connections to a server that is gone.
+type sweep struct {
+	server [16]byte // IPv4-mapped, like an endpoint's
+	silent time.Duration
+	next   int // the slot to look at
+}
+
+// CloseServer ends the connections to a server, whatever its port, from which
+// nothing has come for at least silent: no bytes, and no acknowledgement of what
+// was sent. The clients are reset. Connections that are only being made go on with
+// the Router's next attempt.
+//
+// It is for a caller who has found out that the server is gone: of connections
+// where nobody asks anything, nothing can be heard of a live one either, until
+// Options.KeepAlive. It returns at once; the loops get to it as they can.
+func (g *Group) CloseServer(server netip.Addr, silent time.Duration) {
+	if !server.IsValid() {
+		return
+	}
+	for _, l := range g.loops {
+		l.mailbox.post(message{op: opSweep, sweep: &sweep{server: server.As16(), silent: silent}})
+	}
+}
+
+// beginSweep puts s on the list, on which there is one for each server.
+func (l *loop) beginSweep(s sweep) {
+	for i := range l.sweeps {
+		if l.sweeps[i].server == s.server {
+			s.silent = min(s.silent, l.sweeps[i].silent)
+			l.sweeps[i] = s
+			return
+		}
+	}
+	l.sweeps = append(l.sweeps, s)
+}
+
+// sweep goes on with the first sweep for a turn.
+func (l *loop) sweep() {
+	if len(l.sweeps) == 0 {
+		return
+	}
+	s := &l.sweeps[0]
+	for conns, end := 0, s.next+sweepSlots; conns < sweepConns && s.next < end; {
+		if s.next >= len(l.slots.all) {
+			l.sweeps = l.sweeps[1:]
+			return
+		}
+		c := l.slots.all[s.next].conn
+		s.next++
+		if c != nil && c.remote.ip == s.server {
+			conns++
+			l.current = c
+			c.bereave(s.silent)
+			l.current = nil
+		}
+	}
+}
+
+// bereave gives the server up if it has been silent for so long. One that has
+// ended its stream has nothing more to say: the client may take what is left. The
+// same holds for a connection that the proxy closes.
+func (c *Conn) bereave(silent time.Duration) {
+	gone := CloseReason{Cause: CauseServerGone}
+	switch {
+	case c.state == stateDialing:
+		c.redial(gone)
+	case c.state == stateOpen && !c.server.eof && silence(c.server.fd) >= silent:
+		c.finish(gone, true)
+	}
+}
+
+// silence is how long nothing has been received on a connected socket. Linux
+// counts from the connection if nothing ever was.
+func silence(fd int32) time.Duration {
+	info, err := unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO)
+	if err != nil {
+		return 0 // not to be judged
+	}
+	return time.Duration(min(info.Last_data_recv, info.Last_ack_recv)) * time.Millisecond
+}
