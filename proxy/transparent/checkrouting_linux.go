@@ -32,7 +32,7 @@ func (p *Plan) checkRouting() error {
 	if err != nil {
 		return fmt.Errorf("the routing rules cannot be looked at: %w", err)
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	if err := conn.SetDeadline(time.Now().Add(netlinkTimeout)); err != nil {
 		return err
 	}

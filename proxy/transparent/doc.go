@@ -98,6 +98,6 @@
 //
 // CAP_NET_ADMIN is all that is needed, as an ambient capability where nft and ip
 // are run by a user other than root: ip drops it otherwise. Rules can be printed
-// everywhere, and be put in force on Linux (5.11 or later, nftables 1.0, iproute2
-// 4.17 or later); the tests run on Debian 12.
+// everywhere, and be put in force on Linux: the match on wildcard sockets needs
+// 5.11, and the tests run with the nftables and iproute2 of Debian 12.
 package transparent

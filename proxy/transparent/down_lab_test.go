@@ -103,3 +103,34 @@ func down(t *testing.T, mode, whenDown, address string) {
 		t.Errorf("when the proxy is back: %v", err)
 	}
 }
+
+func TestConnectionsLiveWhileTheProxyWaitsForTheirEnd(t *testing.T) {
+	for _, tt := range []struct{ mode, whenDown, then string }{
+		{"tproxy", "open", "direct"}, {"tproxy", "closed", "refused"}, {"redirect", "open", "refused"}, {"redirect", "closed", "refused"},
+	} {
+		t.Run(tt.mode+" "+tt.whenDown, func(t *testing.T) {
+			n := newNetwork(t)
+			n.server.serve(t, address)
+			p, start := tproxy(t, tt.whenDown), startTPROXY
+			if tt.mode == "redirect" {
+				p, start = redirect(t, tt.whenDown), startREDIRECT
+			}
+			apply(t, p, "")
+			proxy := start(t)
+			c := n.client.connect(t, address)
+			for _, l := range proxy.listeners {
+				l.Close()
+			}
+			if err := c.echo(1 << 20); err != nil {
+				t.Errorf("the connection that the proxy has: %v", err)
+			}
+			then, err := n.client.dial(t, address)
+			switch {
+			case tt.then == "refused" && !errors.Is(err, unix.ECONNREFUSED):
+				t.Errorf("a new one: error %v, want refused", err)
+			case tt.then == "direct" && (err != nil || then.echo(10) != nil || !then.own()):
+				t.Errorf("a new one: error %v, want none", err)
+			}
+		})
+	}
+}

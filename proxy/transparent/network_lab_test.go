@@ -30,8 +30,15 @@ const (
 
 // network is clients and a domain controller with this machine between them:
 //
-//	client 10.77.1.2, fd77:1::2  --  r1 [rules] r2  --  10.77.2.2, fd77:2::2 server
-type network struct{ client, server netns }
+//	client 10.76.x.y, fd76::xxxx  --  r1 [rules] r2  --  10.77.2.2, fd77:2::2 server
+//
+// Every network has another client: sockets of the stand-in are in TIME_WAIT for a
+// minute, and while this machine has a socket with the addresses and ports of a
+// connection that passes by, the kernel drops that one's packets.
+type network struct {
+	client, server netns
+	ipv4, ipv6     string // of the client
+}
 
 // The addresses of the domain controller.
 const (
@@ -39,10 +46,15 @@ const (
 	dcIPv6 = "fd77:2::2"
 )
 
+// networks counts them.
+var networks int
+
 func newNetwork(t testing.TB) *network {
 	t.Helper()
 	clean(t)
-	n := &network{newNetns(t), newNetns(t)}
+	networks++
+	x, y := networks/200%256, 2+networks%200
+	n := &network{newNetns(t), newNetns(t), fmt.Sprintf("10.76.%d.%d", x, y), fmt.Sprintf("fd76::%02x%02x", x, y)}
 	for _, ns := range []netns{here(t), n.client, n.server} {
 		ns.sh(t, "sysctl -qw net.ipv6.conf.default.accept_dad=0") // or IPv6 is there after two seconds only
 	}
@@ -50,17 +62,21 @@ func newNetwork(t testing.TB) *network {
 sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.default.rp_filter=0
 ip link add r1 type veth peer name c0 netns %s
 ip link add r2 type veth peer name s0 netns %s
-for i in 1 2; do
-	ip addr add 10.77.$i.1/24 dev r$i; ip addr add fd77:$i::1/64 dev r$i nodad; ip link set r$i up
-done`, n.client.path(), n.server.path()))
+ip addr add 10.76.0.1/16 dev r1; ip addr add fd76::1/64 dev r1 nodad; ip link set r1 up
+ip addr add 10.77.2.1/24 dev r2; ip addr add fd77:2::1/64 dev r2 nodad; ip link set r2 up`, n.client.path(), n.server.path()))
 	t.Cleanup(func() { sh(t, "ip link del r1; ip link del r2") })
-	for i, ns := range []netns{n.client, n.server} {
-		ns.sh(t, fmt.Sprintf(`
-ip link set lo up
-ip addr add 10.77.%[1]d.2/24 dev %[2]s; ip addr add fd77:%[1]d::2/64 dev %[2]s nodad; ip link set %[2]s up
-ip route add default via 10.77.%[1]d.1; ip route add default via fd77:%[1]d::1`, i+1, []string{"c0", "s0"}[i]))
-	}
+	n.client.attach(t, "c0", n.ipv4+"/16", n.ipv6+"/64", "10.76.0.1", "fd76::1")
+	n.server.attach(t, "s0", dcIPv4+"/24", dcIPv6+"/64", "10.77.2.1", "fd77:2::1")
 	return n
+}
+
+// attach gives an interface its addresses and the namespace its router.
+func (n netns) attach(t testing.TB, device, ipv4, ipv6, router4, router6 string) {
+	t.Helper()
+	n.sh(t, fmt.Sprintf(`
+ip link set lo up
+ip addr add %[2]s dev %[1]s; ip addr add %[3]s dev %[1]s nodad; ip link set %[1]s up
+ip route replace default via %[4]s; ip route replace default via %[5]s`, device, ipv4, ipv6, router4, router6))
 }
 
 // tproxy and redirect are configurations for the network.
@@ -116,7 +132,7 @@ func (s *service) talk(c net.Conn) {
 	s.mu.Lock()
 	s.conns[c.RemoteAddr().String()] = c
 	s.mu.Unlock()
-	fmt.Fprintln(c, c.RemoteAddr())
+	_, _ = fmt.Fprintln(c, c.RemoteAddr())
 	_, err := io.Copy(c, c)
 	if s.mayEnd != nil {
 		<-s.mayEnd

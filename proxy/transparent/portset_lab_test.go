@@ -251,11 +251,11 @@ func ordinaryUser(listeners string) error {
 
 func TestOneCapabilityIsEnough(t *testing.T) {
 	clean(t)
-	folder, err := os.MkdirTemp("", "nspiproxy-user-")
+	folder, err := os.MkdirTemp("", "nspiproxy-user-") // t.TempDir is in a folder of root's alone
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer os.RemoveAll(folder)
+	t.Cleanup(func() { _ = os.RemoveAll(folder) })
 	if err := os.Chmod(folder, 0o755); err != nil {
 		t.Fatal(err)
 	}

@@ -154,30 +154,26 @@ func TestPacketTooBigReachesBothSidesSockets(t *testing.T) {
 // smaller packets than either end knows of pass to it.
 func (n *network) narrow(t *testing.T, side string, mtu int) *network {
 	t.Helper()
-	far, middle, near := *n, n.client, "c0"
-	net4, net6 := "10.77.1", "fd77:1:"
+	far, middle, near, ip4, ip6 := *n, n.client, "c0", n.ipv4, n.ipv6
+	mine4, mine6, router4, router6 := "10.76.255.254/16", "fd76::ffff/64", "10.76.0.1", "fd76::1"
 	if side == "server" {
-		middle, near = n.server, "s0"
-		net4, net6 = "10.77.2", "fd77:2:"
+		middle, near, ip4, ip6 = n.server, "s0", dcIPv4, dcIPv6
+		mine4, mine6, router4, router6 = "10.77.2.3/24", "fd77:2::3/64", "10.77.2.1", "fd77:2::1"
 	}
 	end := newNetns(t)
-	end.sh(t, "sysctl -qw net.ipv6.conf.default.accept_dad=0; ip link set lo up")
+	end.sh(t, "sysctl -qw net.ipv6.conf.default.accept_dad=0")
 	// The end has the addresses; the router answers for it on the near side.
 	middle.sh(t, fmt.Sprintf(`
-sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 net.ipv4.conf.all.proxy_arp=1 net.ipv6.conf.%[3]s.proxy_ndp=1
-ip addr flush dev %[3]s scope global
-ip addr add %[1]s.3/24 dev %[3]s; ip addr add %[2]s:3/64 dev %[3]s nodad
-ip route replace default via %[1]s.1; ip route replace default via %[2]s:1
-ip neigh add proxy %[2]s:2 dev %[3]s
-ip link add m0 type veth peer name e0 netns %[4]s
-ip link set m0 up
-ip addr add 10.78.0.1/24 dev m0; ip addr add fd78::1/64 dev m0 nodad
-ip route add %[1]s.2/32 dev m0 mtu lock %[5]d; ip route add %[2]s:2/128 dev m0 mtu lock %[5]d`, net4, net6, near, end.path(), mtu))
+sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 net.ipv4.conf.all.proxy_arp=1 net.ipv6.conf.%[1]s.proxy_ndp=1
+ip addr flush dev %[1]s scope global
+ip neigh add proxy %[2]s dev %[1]s
+ip link add m0 type veth peer name e0 netns %[3]s
+ip addr add 10.78.0.1/24 dev m0; ip addr add fd78::1/64 dev m0 nodad; ip link set m0 up`, near, ip6, end.path()))
+	middle.attach(t, near, mine4, mine6, router4, router6)
+	middle.sh(t, fmt.Sprintf("ip route add %[1]s/32 dev m0 mtu lock %[3]d; ip route add %[2]s/128 dev m0 mtu lock %[3]d", ip4, ip6, mtu))
 	end.sh(t, fmt.Sprintf(`
-ip link set e0 up
-ip addr add %[1]s.2/32 dev e0; ip addr add %[2]s:2/128 dev e0 nodad; ip addr add fd78::2/64 dev e0 nodad
-ip route add 10.78.0.1 dev e0; ip route add default via 10.78.0.1
-ip route add default via fd78::1 src %[2]s:2`, net4, net6))
+ip addr add %[1]s/32 dev e0; ip addr add %[2]s/128 dev e0 nodad; ip addr add fd78::2/64 dev e0 nodad; ip link set e0 up
+ip route add 10.78.0.1 dev e0; ip route add default via 10.78.0.1; ip route add default via fd78::1 src %[2]s`, ip4, ip6))
 	if side == "server" {
 		far.server = end
 	} else {
@@ -196,10 +192,10 @@ func TestOtherProgramsTransparentListenersKeepTheirConnections(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	n.client.serve(t, "10.77.1.2:3129")
+	n.client.serve(t, n.ipv4+":3129")
 	apply(t, tproxy(t, "closed"), "")
 	startTPROXY(t)
-	c := n.server.connect(t, "10.77.1.2:3129")
+	c := n.server.connect(t, n.ipv4+":3129")
 	if err := c.echo(1 << 16); err != nil || !c.own() {
 		t.Errorf("error %v, the service sees %s, the domain controller is %s", err, c.seen, c.LocalAddr())
 	}
@@ -211,7 +207,7 @@ func TestOtherTrafficIsNotTouched(t *testing.T) {
 			n := newNetwork(t)
 			n.server.serve(t, address)
 			n.server.serve(t, dcIPv4+":389")
-			n.client.serve(t, "10.77.1.2:135")
+			n.client.serve(t, n.ipv4+":135")
 			before := n.client.connect(t, dcIPv4+":389")
 			local := here(t).connect(t, address)
 			apply(t, p, dcIPv4+":49677")
@@ -220,7 +216,7 @@ func TestOtherTrafficIsNotTouched(t *testing.T) {
 				"another port":                              n.client.connect(t, dcIPv4+":389"),
 				"the router's own, from before the rules":   local,
 				"the router's own":                          here(t).connect(t, address),
-				"the domain controller's to a client's 135": n.server.connect(t, "10.77.1.2:135"),
+				"the domain controller's to a client's 135": n.server.connect(t, n.ipv4+":135"),
 			} {
 				if err := c.echo(1 << 16); err != nil || !c.own() {
 					t.Errorf("%s: error %v, the server sees %s, the client is %s", what, err, c.seen, c.LocalAddr())
