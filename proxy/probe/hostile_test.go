@@ -253,6 +253,8 @@ func stub(parts ...any) []byte {
 		switch p := p.(type) {
 		case int:
 			b = binary.LittleEndian.AppendUint32(b, uint32(p))
+		case uint32:
+			b = binary.LittleEndian.AppendUint32(b, p)
 		case []byte:
 			b = append(b, p...)
 		}
@@ -312,9 +314,9 @@ func TestBadStubsFailTheProbe(t *testing.T) {
 		1: {
 			"empty": {}, "a byte": {1}, "too long": make([]byte, 45), "a bomb": bytes.Repeat([]byte{0x7f}, 146),
 			"a pointer to nothing": stub(3, session, 0), "no pointer and a GUID": stub(0, make([]byte, 16), session, 0),
-			"no session": stub(0, make([]byte, 20), 0), "a failure": stub(0, make([]byte, 20), 0x8004011e),
+			"no session": stub(0, make([]byte, 20), 0), "a failure": stub(0, make([]byte, 20), uint32(0x8004011e)),
 		},
-		2: {"empty": {}, "too long": make([]byte, 49), "a failure": stub(make([]byte, 36), 0, 0x80040405), "a bomb": bytes.Repeat([]byte{0x7f}, 146)},
+		2: {"empty": {}, "too long": make([]byte, 49), "a failure": stub(make([]byte, 36), 0, uint32(0x80040405)), "a bomb": bytes.Repeat([]byte{0x7f}, 146)},
 		3: {"empty": {}, "too long": make([]byte, 25), "a failure": stub(make([]byte, 20), 2)},
 	} {
 		for what, s := range stubs {
