@@ -23,8 +23,8 @@ func newRulesCommand() *cobra.Command {
 			"a configuration, with the ports that were learnt so far. With --apply they are put in force\n" +
 			"instead, all of them or none; with --remove those in force are removed, whatever their\n" +
 			"configuration was. Nothing else is touched: the rules have a table of their own (inet\n" +
-			transparent.TableName + "), the routes a protocol number of their own. --on-stop is for the service manager: it\n" +
-			"removes the rules if they were made with transparent.when_down: open, and leaves them otherwise.",
+			transparent.TableName + "), the routes a protocol number of their own. --on-stop is for the service manager: rules that\n" +
+			"were made with transparent.when_down: open take no connection any more, others stay in force.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if path == "" && !remove && !onStop {
@@ -43,7 +43,7 @@ func newRulesCommand() *cobra.Command {
 	cmd.Flags().StringVarP(&path, "config", "c", "", "configuration file; not needed to remove rules")
 	cmd.Flags().BoolVar(&apply, "apply", false, "put the rules in force")
 	cmd.Flags().BoolVar(&remove, "remove", false, "remove the rules that are in force")
-	cmd.Flags().BoolVar(&onStop, "on-stop", false, "remove them as transparent.when_down says")
+	cmd.Flags().BoolVar(&onStop, "on-stop", false, "let clients pass, if transparent.when_down said so")
 	cmd.MarkFlagsMutuallyExclusive("apply", "remove", "on-stop")
 	return cmd
 }
@@ -78,9 +78,9 @@ func rules(cmd *cobra.Command, path string, apply bool) error {
 
 // rulesOnStop says what was done: it stands in the service manager's journal.
 func rulesOnStop(cmd *cobra.Command) error {
-	removed, err := transparent.OnStop()
-	if removed && err == nil {
-		cmd.PrintErrln("the rules are removed: clients reach domain controllers directly")
+	opened, err := transparent.OnStop()
+	if opened {
+		cmd.PrintErrln("the rules take no connection any more: clients reach domain controllers directly")
 	}
 	return err
 }

@@ -224,17 +224,32 @@ func TestRouteTableOfOthersIsAnError(t *testing.T) {
 
 func TestOnStopDoesWhatTheRulesInForceSay(t *testing.T) {
 	clean(t)
-	before := everything(t)
-	if removed, err := OnStop(); removed || err != nil {
-		t.Errorf("without rules: removed %v, error %v", removed, err)
+	if opened, err := OnStop(); opened || err != nil {
+		t.Errorf("without rules: opened %v, error %v", opened, err)
 	}
-	apply(t, plan(t, listenersOf("tproxy"), "when_down: closed"), "10.0.5.11:1")
-	closed := everything(t)
-	if removed, err := OnStop(); removed || err != nil || everything(t) != closed {
-		t.Errorf("closed: removed %v, error %v", removed, err)
-	}
-	apply(t, plan(t, listenersOf("tproxy"), "when_down: open"), "10.0.5.11:1")
-	if removed, err := OnStop(); !removed || err != nil || everything(t) != before {
-		t.Errorf("open: removed %v, error %v", removed, err)
+	for _, c := range configurations {
+		if c.name == "forward" {
+			continue
+		}
+		apply(t, plan(t, c.listeners, "when_down: closed"), "10.0.5.11:1")
+		closed := everything(t)
+		if opened, err := OnStop(); opened || err != nil || everything(t) != closed {
+			t.Errorf("%s closed: opened %v, error %v", c.name, opened, err)
+		}
+		apply(t, plan(t, c.listeners, "when_down: open"), "10.0.5.11:1")
+		for range 2 {
+			if opened, err := OnStop(); !opened || err != nil {
+				t.Errorf("%s open: opened %v, error %v", c.name, opened, err)
+			}
+			for _, statement := range []string{"tproxy", "redirect to", "reject"} {
+				if left := everything(t); strings.Contains(left, statement) {
+					t.Errorf("%s open: %s is left in\n%s", c.name, statement, left)
+				}
+			}
+		}
+		apply(t, plan(t, c.listeners, "when_down: closed"), "10.0.5.11:1")
+		if again := everything(t); again != closed {
+			t.Errorf("%s: applied again\n%s\nwant\n%s", c.name, again, closed)
+		}
 	}
 }

@@ -80,9 +80,13 @@ func Remove() error {
 }
 
 // OnStop does what is to be done when the proxy has ended, as the configuration
-// said when the rules were put in force: it removes them, or leaves them when
-// clients are not to reach domain controllers without the proxy.
-func OnStop() (removed bool, err error) {
+// said when the rules were put in force: no connection is taken or refused any
+// more (open), or everything stays as it is (closed). It reports whether clients
+// pass now. What is left of open rules carries packets of the proxy's last
+// connections: without it the end of an answer that was under way, or the news
+// that it will not come, never reaches the client, which waits. Remove takes it
+// away.
+func OnStop() (opened bool, err error) {
 	if _, err := program("nft"); err != nil {
 		return false, nil // nothing can have been put in force
 	}
@@ -95,5 +99,12 @@ func OnStop() (removed bool, err error) {
 	case strings.Contains(table, fmt.Sprintf("comment %q", whenDownComment(policy.FailClosed))):
 		return false, nil
 	}
-	return true, Remove()
+	var flush strings.Builder
+	for _, chain := range []string{chainIntercepted, chainRedirected, chainForwarded} {
+		if strings.Contains(table, "\tchain "+chain+" {") {
+			fmt.Fprintf(&flush, "flush chain inet %s %s\n", TableName, chain)
+		}
+	}
+	_, err = run(flush.String(), "nft", "-f", "-")
+	return err == nil, err
 }

@@ -16,7 +16,7 @@ func (p *Plan) Apply([]netip.AddrPort) error { return errNotLinux }
 func Remove() error { return errNotLinux }
 
 // OnStop needs Linux.
-func OnStop() (removed bool, err error) { return false, errNotLinux }
+func OnStop() (opened bool, err error) { return false, errNotLinux }
 
 // Check finds nothing elsewhere.
 func (p *Plan) Check() []string { return nil }

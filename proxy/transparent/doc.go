@@ -47,7 +47,6 @@
 //	the proxy is killed: its connections      end, or reset     end, or reset     the same  the same
 //	  new, rules in force, proxy down         direct            refused           refused   refused
 //	  new, after OnStop                       direct            direct            refused   refused
-//	  (OnStop                                 removes           removes           leaves    leaves)
 //	  new, after Remove                       direct            direct            direct    direct
 //	the proxy and the rules are back:
 //	  a connection that was made directly     reset             reset             reset     reset
@@ -68,6 +67,15 @@
 // hears of the end of a direct connection, too: at its next packet to the client
 // (an answer, or its keep-alive), which the client answers by a reset.
 //
+// OnStop empties the chains that take connections (open) or does nothing
+// (closed). The other chains and the routing stay until Remove: the kernel goes on
+// sending what the dead proxy's sockets have, the end of a connection last, and
+// without these rules it would not hear the client's acknowledgements. A client
+// in the middle of an answer would wait for minutes. For the same reason Remove is
+// for a proxy whose last connection ended a minute ago: as long as this machine
+// has a socket with the addresses and ports of a packet, TIME_WAIT included, it
+// does not forward it.
+//
 // At boot there are no rules until they are applied. Who fails closed and means
 // it has the printed script run before the interfaces are up.
 //
@@ -78,7 +86,9 @@
 // it is from; neither touches anything else. nft loads a table in one
 // transaction; Apply changes the routing first, which alone does nothing, and has
 // it as it was when nft fails. The table says in its comment what OnStop has to
-// do: a configuration may have changed by then.
+// do: a configuration may have changed by then. systemd-networkd, when it starts,
+// removes routes that it does not know, unless it is told not to; [PortSet]
+// notices and says so.
 //
 // The routing rules let this machine's own lookups pass by, so these do not
 // matter: rp_filter (0, 1, 2), src_valid_mark, tcp_fwmark_accept, fwmark_reflect,

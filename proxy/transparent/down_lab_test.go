@@ -4,8 +4,11 @@ package transparent
 
 import (
 	"errors"
+	"io"
 	"net"
+	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -84,8 +87,8 @@ func down(t *testing.T, mode, whenDown, address string) {
 		refused("without the proxy")
 	}
 
-	if removed, err := OnStop(); err != nil || removed != (whenDown == "open") {
-		t.Errorf("on stop: removed %v, error %v", removed, err)
+	if opened, err := OnStop(); err != nil || opened != (whenDown == "open") {
+		t.Errorf("on stop: opened %v, error %v", opened, err)
 	}
 	if whenDown == "open" {
 		direct = append(direct, n.client.connect(t, address))
@@ -133,4 +136,46 @@ func TestConnectionsLiveWhileTheProxyWaitsForTheirEnd(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestAnswerUnderWayIsOverSoonWhenTheProxyIsKilledAndStopped: the client waits
+// for the rest of an answer that is in a socket of the dead proxy. It says nothing
+// by itself, so that nobody else can tell it.
+func TestAnswerUnderWayIsOverSoonWhenTheProxyIsKilledAndStopped(t *testing.T) {
+	for _, mode := range []string{"tproxy", "redirect"} {
+		for _, address := range []string{dcIPv4, dcIPv6} {
+			t.Run(mode+" "+address, func(t *testing.T) {
+				n := newNetwork(t)
+				dc := n.server.serve(t, net.JoinHostPort(address, "135"))
+				p, start := tproxy(t, "open"), startTPROXY
+				if mode == "redirect" {
+					p, start = redirect(t, "open"), startREDIRECT
+				}
+				apply(t, p, "")
+				proxy := start(t)
+				c := n.client.connect(t, net.JoinHostPort(address, "135"))
+				go dc.flood(c.seen)
+				eventually(t, "the proxy's socket is full", func() bool { return full(sh(t, "ss -Htn state established sport = 135 or sport = 5136")) })
+				proxy.kill()
+				if opened, err := OnStop(); !opened || err != nil {
+					t.Fatalf("on stop: opened %v, error %v", opened, err)
+				}
+				_ = c.SetDeadline(time.Now().Add(patience))
+				if size, err := io.Copy(io.Discard, c.r); err != nil && !isReset(err) {
+					t.Errorf("after %d bytes: %v", size, err)
+				}
+			})
+		}
+	}
+}
+
+// full reports whether a socket in the listing of ss has so much to send that it
+// does not all fit into the other end's receive buffer.
+func full(sockets string) bool {
+	for _, line := range strings.Split(sockets, "\n") {
+		if words := strings.Fields(line); len(words) > 1 && len(words[1]) >= 6 {
+			return true
+		}
+	}
+	return false
 }

@@ -7,6 +7,11 @@ const (
 	TableName = "nspiproxy"
 	// setIPv4 and setIPv6 are the sets of learnt ports in it.
 	setIPv4, setIPv6 = "learnt4", "learnt6"
+	// The chains that take or refuse connections. OnStop empties them; the others
+	// carry what the proxy's sockets still have to say.
+	chainIntercepted = "intercepted" // TPROXY
+	chainRedirected  = "redirected"  // REDIRECT
+	chainForwarded   = "forwarded"
 	// routeProtocol marks our routes and routing rules (rtm_protocol,
 	// FRA_PROTOCOL): one of the numbers that no routing program has
 	// (/etc/iproute2/rt_protos).

@@ -154,6 +154,14 @@ func (s *service) say(t testing.TB, client string) {
 	}
 }
 
+// flood sends to a client what no buffer on the way can hold.
+func (s *service) flood(client string) {
+	s.mu.Lock()
+	c := s.conns[client]
+	s.mu.Unlock()
+	_, _ = c.Write(make([]byte, 100<<20))
+}
+
 // end waits until a connection has ended and returns how.
 func (s *service) end(t testing.TB) error {
 	t.Helper()

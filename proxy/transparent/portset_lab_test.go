@@ -230,8 +230,15 @@ func ordinaryUser(listeners string) error {
 	if os.Getuid() == 0 {
 		return errors.New("this is root")
 	}
-	if err := p.Apply(nil); err != nil {
-		return err
+	for _, step := range []func() error{
+		func() error { return p.Apply(nil) },
+		func() error { _, err := OnStop(); return err },
+		Remove,
+		func() error { return p.Apply(nil) },
+	} {
+		if err := step(); err != nil {
+			return err
+		}
 	}
 	store := newPorts()
 	set := p.NewPortSet(store, func(error) {})

@@ -7,7 +7,7 @@ func (r *ruleset) redirect(listeners []policy.Listener) {
 	if len(listeners) == 0 {
 		return
 	}
-	r.open("chain redirected")
+	r.open("chain %s", chainRedirected)
 	r.line("type nat hook prerouting priority dstnat; policy accept;")
 	for _, l := range listeners {
 		r.line("# Listener %s.", l.Name)
@@ -31,7 +31,7 @@ func (r *ruleset) forward() {
 	if len(listeners) == 0 {
 		return
 	}
-	r.open("chain forwarded")
+	r.open("chain %s", chainForwarded)
 	r.line("# Connections that were made while there were no rules, or that nobody is there to take.")
 	r.line("type filter hook forward priority filter; policy accept;")
 	for _, l := range listeners {

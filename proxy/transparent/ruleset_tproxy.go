@@ -26,6 +26,10 @@ func (r *ruleset) tproxy(listeners []policy.Listener) {
 			r.line("%s daddr %s meta l4proto tcp jump client_sockets", f.network, list(d))
 		}
 	}
+	r.line("jump %s", chainIntercepted)
+	r.close()
+
+	r.open("chain %s", chainIntercepted)
 	for _, l := range listeners {
 		r.line("# Listener %s. A reset without a socket here is for a connection that passes by.", l.Name)
 		for _, f := range families {

@@ -44,6 +44,10 @@ table inet nspiproxy {
 		# client's address and port, have the same addresses and ports and would be taken for one.
 		type filter hook prerouting priority raw; policy accept;
 		ip daddr { 10.0.0.0/16, 10.1.0.0/16 } meta l4proto tcp jump client_sockets
+		jump intercepted
+	}
+
+	chain intercepted {
 		# Listener a. A reset without a socket here is for a connection that passes by.
 		iifname "eth1" ip daddr 10.0.5.0/24 tcp dport 135 tcp flags & rst == 0 tproxy ip to 127.0.0.1:5135 meta mark set 20051 notrack accept
 		iifname "eth1" ip daddr 10.0.5.0/24 ip daddr . tcp dport @learnt4 tcp flags & rst == 0 tproxy ip to 127.0.0.1:5135 meta mark set 20051 notrack accept

@@ -54,6 +54,10 @@ table inet nspiproxy {
 		type filter hook prerouting priority raw; policy accept;
 		ip daddr { 10.0.5.0/24, 10.9.9.9/32 } meta l4proto tcp jump client_sockets
 		ip6 daddr fd00:5::/64 meta l4proto tcp jump client_sockets
+		jump intercepted
+	}
+
+	chain intercepted {
 		# Listener path. A reset without a socket here is for a connection that passes by.
 		iifname { "br-lan", "eth1" } ip daddr { 10.0.5.0/24, 10.9.9.9/32 } tcp dport { 135, 1024, 6004 } tcp flags & rst == 0 tproxy ip to 127.0.0.1:5135 meta mark set 20051 notrack accept
 		iifname { "br-lan", "eth1" } ip daddr { 10.0.5.0/24, 10.9.9.9/32 } ip daddr . tcp dport @learnt4 tcp flags & rst == 0 tproxy ip to 127.0.0.1:5135 meta mark set 20051 notrack accept

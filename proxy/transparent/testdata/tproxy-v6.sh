@@ -36,6 +36,10 @@ table inet nspiproxy {
 		# client's address and port, have the same addresses and ports and would be taken for one.
 		type filter hook prerouting priority raw; policy accept;
 		ip6 daddr fd00:5::/64 meta l4proto tcp jump client_sockets
+		jump intercepted
+	}
+
+	chain intercepted {
 		# Listener path. A reset without a socket here is for a connection that passes by.
 		iifname != "lo" ip6 daddr fd00:5::/64 tcp dport 135 tcp flags & rst == 0 tproxy ip6 to [::1]:5135 meta mark set 20051 notrack accept
 		iifname != "lo" ip6 daddr fd00:5::/64 ip6 daddr . tcp dport @learnt6 tcp flags & rst == 0 tproxy ip6 to [::1]:5135 meta mark set 20051 notrack accept
