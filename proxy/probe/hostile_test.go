@@ -337,7 +337,7 @@ func TestBadStubsFailTheProbe(t *testing.T) {
 func TestQueryThatNSPIAnswersWithAFailureIsNoSicknessOfTheServer(t *testing.T) {
 	dc := start(t, simdc.Config{AnonymousBind: true})
 	target := at(dc)
-	target.NSPIPort, target.EPMPort = between(t, dc.NSPIAddr(), 2, answer(stub(make([]byte, 36), 0, int(uint32(0x80040405))))), 0
+	target.NSPIPort, target.EPMPort = between(t, dc.NSPIAddr(), 2, answer(stub(make([]byte, 36), 0, uint32(0x80040405)))), 0
 	r := probe.Run(t.Context(), target)
 	check(t, r, probe.OutcomeFailed, "nspi_connect rpc_bind nspi_bind QUERY nspi_unbind")
 	if got := r.Result(); !got.Serving || got.Err != "query: MAPI_E_INVALID_BOOKMARK" {
