@@ -3,10 +3,8 @@
 package lab
 
 import (
-	"errors"
 	"net/netip"
 	"slices"
-	"syscall"
 	"testing"
 	"time"
 
@@ -121,13 +119,6 @@ func (e *evasion) refused(to netip.AddrPort, group uint32) {
 	}
 }
 
-// inBothModes runs a test in each transparent mode.
-func inBothModes(t *testing.T, test func(t *testing.T, mode string)) {
-	for mode := range pathModes {
-		t.Run(mode, func(t *testing.T) { test(t, mode) })
-	}
-}
-
 // TestPathNoPortAndNoAddressIsAWayAround: nobody has asked the endpoint mapper through the proxy for them.
 func TestPathNoPortAndNoAddressIsAWayAround(t *testing.T) {
 	inBothModes(t, func(t *testing.T, mode string) {
@@ -160,93 +151,4 @@ func TestPathNoAssociationIsAWayAround(t *testing.T) {
 		e.from = e.network.Clients[0]
 		e.refused(to, e.honest.Group)
 	})
-}
-
-// TestPathNewPortAfterARestartIsFollowed by the kernel's set: whoever connects to it without asking may be early once, and loses
-// that connection.
-func TestPathNewPortAfterARestartIsFollowed(t *testing.T) {
-	inBothModes(t, func(t *testing.T, mode string) {
-		e := startEvasion(t, mode, DCOptions{NSPIPort: 50000})
-		e.followed(50000)
-		for port := uint16(50001); port <= 50003; port++ {
-			e.dc.Restart(t, int(port))
-			before := e.taken(t)
-			early, err := e.dial(e.from, netip.AddrPortFrom(e.at.Address, port), 0)
-			if err == nil {
-				_, err = early.NspiBind()
-			}
-			passed := err == nil && e.taken(t) == before
-			took := e.followed(port)
-			t.Logf("port %d is followed after %s; before that somebody passed: %t", port, took.Round(time.Millisecond), passed)
-			if passed {
-				checkCut(t, early)
-				e.dc.Restart(t, int(port)) // nobody has told it of the end of that connection
-			} else if early != nil {
-				early.Close()
-			}
-			checkHeld(t, e.Proxy, e.dc, 0)
-			e.followed(port)
-			e.open()
-			e.refused(netip.AddrPortFrom(e.at.Address, port), 0)
-			e.refused(netip.AddrPortFrom(e.at.Address6, port), 0)
-			e.honest.Close()
-			checkHeld(t, e.Proxy, e.dc, 0)
-		}
-	})
-}
-
-// TestPathProtectedQuestionsHideNothing: what the endpoint mapper answers under a signature or a seal, the proxy finds out by
-// itself. Where it knew nothing of a domain controller, it does so then.
-func TestPathProtectedQuestionsHideNothing(t *testing.T) {
-	inBothModes(t, func(t *testing.T, mode string) {
-		network := StartNetwork(t)
-		at := network.DCs[0]
-		dc := StartDC(t, DCOptions{On: at, MorePorts: 1, Addresses: manyAddresses(at, 2)})
-		proxy := startPath(t, network, pathOptions{
-			mode: mode, limit: 1, dcs: []*DC{dc}, listed: network.DCs[:1], policy: "  scope: all",
-		})
-		e := &evasion{pathProxy: proxy, t: t, dc: dc, at: at, from: network.Clients[1]}
-		e.followed(e.ports()...)
-		e.open()
-		for i, level := range []rpcparse.AuthLevel{rpcparse.LevelIntegrity, rpcparse.LevelPrivacy} {
-			q := question{name: level.String(), level: level}
-			for _, f := range pathFamilies {
-				for _, port := range q.ask(t, e.from, f.of(at)) {
-					e.refused(netip.AddrPortFrom(f.of(at), port), 0)
-				}
-				e.unknown(q, f.more(at, i))
-			}
-		}
-		dc.Restart(t, 0) // it was not told of the end of connections that were cut
-	})
-}
-
-// unknown asks a question of a domain controller that the proxy does not know, and connects at once. Whoever passes the proxy
-// loses that connection.
-func (e *evasion) unknown(q question, server netip.Addr) {
-	e.t.Helper()
-	to := netip.AddrPortFrom(server, q.ask(e.t, e.from, server)[0])
-	before := e.taken(e.t)
-	early, err := e.dial(e.from, to, 0)
-	if err == nil {
-		_, err = early.NspiBind()
-	}
-	passed := err == nil && e.taken(e.t) == before
-	begin := time.Now()
-	Eventually(e.t, followTime, "the port is intercepted", func() bool { return slices.Contains(e.learnt(e.t), to) })
-	e.t.Logf("%s, %s is intercepted after %s; before that somebody passed: %t", q.name, to, time.Since(begin).Round(time.Millisecond), passed)
-	if passed {
-		checkCut(e.t, early)
-	} else if !rpcclient.IsCode(err, nspi.LogonFailed) && !errors.Is(err, syscall.ECONNRESET) {
-		e.t.Errorf("a bind beyond the limit: %v", err)
-	}
-	e.refused(to, 0)
-}
-
-// checkCut uses a connection that was made past the proxy before its port was intercepted.
-func checkCut(t *testing.T, c *rpcclient.Conn) {
-	t.Helper()
-	if _, err := c.NspiBind(); !errors.Is(err, syscall.ECONNRESET) {
-		t.Errorf("a connection that passes by the proxy: %v, want a reset", err)
-	}
 }

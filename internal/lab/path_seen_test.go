@@ -3,7 +3,6 @@
 package lab
 
 import (
-	"fmt"
 	"net"
 	"net/netip"
 	"testing"
@@ -12,21 +11,6 @@ import (
 
 	"github.com/nspiproxy/nspiproxy/internal/lab/rawnspi"
 )
-
-// pathFamily is what a test of both families asks a machine for.
-type pathFamily struct {
-	name   string
-	of     func(*Machine) netip.Addr      // its address
-	more   func(*Machine, int) netip.Addr // further ones
-	router func(*Machine) netip.Addr      // the router's on its cable
-}
-
-var pathFamilies = []pathFamily{
-	{"IPv4", func(m *Machine) netip.Addr { return m.Address }, (*Machine).More,
-		func(m *Machine) netip.Addr { return address(m.number, hostRouter) }},
-	{"IPv6", func(m *Machine) netip.Addr { return m.Address6 }, (*Machine).More6,
-		func(m *Machine) netip.Addr { return address6(m.number, hostRouter) }},
-}
 
 // TestPathTPROXYIsSeenByNobody: domain controllers see clients as they are, and clients domain controllers.
 func TestPathTPROXYIsSeenByNobody(t *testing.T) {
@@ -157,62 +141,19 @@ func TestPathForwardShowsTheRouterToBoth(t *testing.T) {
 	network := StartNetwork(t)
 	router := network.Router
 	dc := StartDC(t, DCOptions{On: network.DCs[0], Anonymous: true})
-	for _, f := range pathFamilies {
-		proxy := StartProxy(t, ProxyOptions{On: router, OrdinaryUser: true, Limit: 50, Listeners: fmt.Sprintf(`listeners:
-  - {name: front, mode: forward, address: '%s', backend: dc}
-backends:
-  - {name: dc, address: '%s'}
-`, f.of(router), f.of(network.DCs[0]))})
-		c := dialRouted(t, network.Clients[0], f.of(router), netip.Addr{})
-		if at := ends(c); at.Server.Addr() != f.of(router) || at.Client.Addr() != f.of(network.Clients[0]) {
-			t.Errorf("the client has a connection from %s to %s", at.Client, at.Server)
-		}
-		if seen, want := sessionOf(t, dc, c), f.router(network.DCs[0]); seen.Addr() != want {
-			t.Errorf("the domain controller sees %s, want %s", seen, want)
-		}
-		checkHeld(t, proxy, dc, 0)
-		c.Close()
-		proxy.Stop(t, stopTime)
-	}
-}
-
-// TestPathImpacketWorksSealed, and the domain controller sees where it is.
-func TestPathImpacketWorksSealed(t *testing.T) {
-	for mode := range pathModes {
-		t.Run(mode, func(t *testing.T) {
-			network := StartNetwork(t)
-			at := network.DCs[1]
-			dc := StartDC(t, DCOptions{On: at})
-			proxy := startPath(t, network, pathOptions{mode: mode, limit: 50, dcs: []*DC{dc}})
-			for _, machine := range network.Clients {
-				client := StartImpacketOn(t, machine)
-				for _, f := range pathFamilies {
-					for _, w := range []way{ways[4], ways[7]} { // NTLM and SPNEGO, sealed
-						proxy.checkTaken(t, 2, func() { impacketSession(t, dc, client, w, f, at, mode) })
-					}
-				}
+	proxy := StartProxy(t, ProxyOptions{On: router, OrdinaryUser: true, Limit: 50, Listeners: forwardBoth(network)})
+	for _, client := range network.Clients {
+		for _, f := range pathFamilies {
+			c := dialRouted(t, client, f.of(router), netip.Addr{})
+			if at := ends(c); at.Server.Addr() != f.of(router) || at.Client.Addr() != f.of(client) {
+				t.Errorf("%s has a connection from %s to %s", client.Name, at.Client, at.Server)
 			}
-		})
-	}
-}
-
-// impacketSession opens a session sealed, and holds what the domain controller sees of it to what the mode shows.
-func impacketSession(t *testing.T, dc *DC, client *Impacket, w way, f pathFamily, at *Machine, mode string) {
-	t.Helper()
-	local := expect(t, "connect", client.Connect("a", w.at(f.of(at).String()))).Local
-	handle := expect(t, "bind", client.Bind("a")).Handle
-	expect(t, "query", client.Query("a", handle))
-	want := netip.MustParseAddrPort(local)
-	for seen := range dc.Peers(t).Sessions {
-		if mode == "redirect" {
-			want = netip.AddrPortFrom(f.router(at), seen.Port())
-		}
-		if seen != want {
-			t.Errorf("%s from %s: the domain controller sees %s, want %s", w.name, local, seen, want)
+			if seen, want := sessionOf(t, dc, c), pathFamilies[0].router(network.DCs[0]); seen.Addr() != want {
+				t.Errorf("the domain controller sees %s, want %s", seen, want)
+			}
 		}
 	}
-	expect(t, "unbind", client.Unbind("a", handle))
-	expect(t, "close", client.Close("a", false))
+	checkHeld(t, proxy, dc, 0)
 }
 
 // TestPathAssociationsAreJoinedFromTheirOwnAddressOnly: with TPROXY by the domain controller's own check as well.

@@ -33,9 +33,6 @@ type pathProxy struct {
 	started ProxyOptions
 }
 
-// pathPort is where packets are led to, and staticPort a port of NSPI that is configured: as in testdata/config/tproxy.yaml.
-const pathPort, staticPort = 5135, 6004
-
 // startPath puts the rules in force and starts the proxy, both as the systemd unit does: as an ordinary user. In the end no
 // session is left on either side, and of the rules nothing.
 func startPath(t *testing.T, network *Network, o pathOptions) *pathProxy {
@@ -53,7 +50,7 @@ func startPath(t *testing.T, network *Network, o pathOptions) *pathProxy {
 	t.Cleanup(func() {
 		runRules(t, network.Router, "--remove")
 		if after := packetFilter(t, network.Router); after != before {
-			t.Errorf("the rules were\n%s\nand in the end are\n%s", before, after)
+			t.Errorf("of rules and routes are gone\n%s\nand new\n%s", onlyIn(before, after), onlyIn(after, before))
 		}
 	})
 	p.apply(t)
@@ -61,9 +58,6 @@ func startPath(t *testing.T, network *Network, o pathOptions) *pathProxy {
 	t.Cleanup(func() { p.checkNothingLeft(t) })
 	return p
 }
-
-// pathModes are the transparent modes with what the examples of configurations choose for when the proxy is down.
-var pathModes = map[string]string{"tproxy": "open", "redirect": "closed"}
 
 // apply puts the rules in force.
 func (p *pathProxy) apply(t *testing.T) {
@@ -81,32 +75,6 @@ func (p *pathProxy) serve(t *testing.T) {
 	checkOrdinary(t, p.Proxy)
 }
 
-// listeners is testdata/config/tproxy.yaml, and redirect.yaml, with the addresses of the network.
-func (o pathOptions) listeners(network *Network) string {
-	if o.clients == nil {
-		o.clients = network.Clients[:]
-	}
-	var interfaces, backends []string
-	for _, m := range o.clients {
-		interfaces = append(interfaces, m.Name)
-	}
-	for _, m := range o.listed {
-		backends = append(backends, fmt.Sprintf("  - {name: %s, address: %s, also: ['%s']}", m.Name, m.Address, m.Address6))
-	}
-	text := fmt.Sprintf(`listeners:
-  - name: path
-    mode: %s
-    port: %d
-    destinations: [10.77.2.0/24, 10.77.4.0/24, "fd77:2::/64", "fd77:4::/64"]
-    interfaces: [%s]
-    nspi_ports: [%d]
-`, o.mode, pathPort, strings.Join(interfaces, ", "), staticPort)
-	if len(backends) > 0 {
-		text += "backends:\n" + strings.Join(backends, "\n") + "\n"
-	}
-	return text
-}
-
 func (p *pathProxy) stateFile() string { return filepath.Join(p.started.Folder, "ports.json") }
 
 // runRules runs nspiproxy rules with the rights of the proxy, and returns what it wrote.
@@ -116,10 +84,16 @@ func runRules(t *testing.T, on *Machine, args ...string) string {
 	return on.Run(t, line[0], line[1:]...)
 }
 
-// packetFilter is all rules and routes of a machine.
+// packetFilter is all rules and routes of a machine, but for the kernel's own, which come and go with a cable's carrier.
 func packetFilter(t *testing.T, on *Machine) string {
 	t.Helper()
-	return on.Run(t, "sh", "-ec", "nft list ruleset; for f in -4 -6; do ip $f rule; ip $f route show table all | sort; done")
+	return on.Run(t, "sh", "-ec", "nft list ruleset; for f in -4 -6; do ip $f rule; ip $f route show table all | sed '/proto kernel/d'; done")
+}
+
+// onlyIn are the lines of a text that another one has not.
+func onlyIn(text, other string) string {
+	has := strings.Split(other, "\n")
+	return strings.Join(slices.DeleteFunc(strings.Split(text, "\n"), func(line string) bool { return slices.Contains(has, line) }), "\n")
 }
 
 // taken is how many connections have come to the proxy since it started.
