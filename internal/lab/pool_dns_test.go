@@ -27,7 +27,6 @@ type dnsServer struct {
 
 	mu      sync.Mutex
 	records []dns.RR
-	asked   int
 }
 
 // startDNS starts a server with the lines of a zone file. It ends with the test at the latest.

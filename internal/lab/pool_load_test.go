@@ -260,13 +260,15 @@ func (c *visit) echo(conn *rpcclient.Conn) error {
 
 // wait holds a silent connection until the load ends, or the connection does, which is an error.
 func (c *visit) wait(conn *rpcclient.Conn) error {
-	conn.TCP.SetReadDeadline(time.Time{})
+	if err := conn.TCP.SetReadDeadline(time.Time{}); err != nil {
+		return err
+	}
 	stopped := make(chan struct{})
 	defer close(stopped)
 	go func() {
 		select {
 		case <-c.load.stop:
-			conn.TCP.SetReadDeadline(time.Now())
+			_ = conn.TCP.SetReadDeadline(time.Now()) // fails if the connection has ended
 		case <-stopped:
 		}
 	}()

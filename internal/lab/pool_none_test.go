@@ -32,7 +32,10 @@ func TestPoolServesWithWhoeverIsThere(t *testing.T) {
 	}
 	for _, end := range ended {
 		select {
-		case <-end:
+		case err := <-end:
+			if err == nil {
+				t.Error("it has sent something")
+			}
 		case <-time.After(promptEnd):
 			t.Fatal("a connection to nobody has not ended")
 		}

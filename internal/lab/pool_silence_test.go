@@ -70,7 +70,10 @@ func (s *poolStage) vanish(t *testing.T, gone int, ids [2]serverGUID, cut, mend 
 	}
 	for _, ended := range ends[ids[gone]] {
 		select {
-		case <-ended:
+		case err := <-ended:
+			if err == nil {
+				t.Error("it has sent something")
+			}
 		case <-time.After(time.Until(began.Add(silentEnd))):
 			t.Fatalf("a connection to it has not ended after %s", silentEnd)
 		}
