@@ -22,7 +22,7 @@ func watchEnd(c *rawnspi.Client) <-chan error {
 	_ = c.Conn.SetReadDeadline(time.Time{})
 	go func() {
 		_, err := c.Conn.Read(make([]byte, 1))
-		ended <- fmt.Errorf("ended: %w", err)
+		ended <- err
 	}()
 	return ended
 }
