@@ -90,6 +90,9 @@ func (e *endpoint) accept(l *net.TCPListener) {
 		if err != nil {
 			return
 		}
+		if e.server.cfg.NoKeepAlive {
+			_ = tcp.SetKeepAlive(false) // fails only on a closed socket
+		}
 		c := newConn(e, tcp)
 		if !e.add(c) {
 			tcp.Close()
