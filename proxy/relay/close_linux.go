@@ -170,7 +170,7 @@ func (c *Conn) finish(r CloseReason, reset bool) {
 		s.in, s.out = nil, nil
 		switch {
 		case s.fd < 0: // never made
-		case reset && !(s == &c.server && r.Cause == CauseServerGone):
+		case reset && (s == &c.client || r.Cause != CauseServerGone):
 			resetSocket(s.fd)
 		default:
 			closeSocket(s.fd)
