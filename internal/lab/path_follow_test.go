@@ -48,6 +48,41 @@ func TestPathNewPortAfterARestartIsFollowed(t *testing.T) {
 	})
 }
 
+// TestPathConnectionsMadePastTheProxyAreCut as soon as their port is known. Here nobody has asked for it before, and the domain
+// controller is not listed.
+func TestPathConnectionsMadePastTheProxyAreCut(t *testing.T) {
+	inBothModes(t, func(t *testing.T, mode string) {
+		network := StartNetwork(t)
+		at := network.DCs[0]
+		dc := StartDC(t, DCOptions{On: at})
+		proxy := startPath(t, network, pathOptions{mode: mode, limit: 1, dcs: []*DC{dc}, policy: "  scope: all"})
+		e := &evasion{pathProxy: proxy, t: t, dc: dc, at: at, from: network.Clients[1]}
+		port := e.ports()[0]
+		var early []*rpcclient.Conn
+		proxy.checkTaken(t, 0, func() {
+			for _, f := range pathFamilies {
+				c, err := e.dial(e.from, netip.AddrPortFrom(f.of(at), port), 0)
+				if err == nil {
+					_, err = c.NspiBind()
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				early = append(early, c)
+			}
+		})
+		e.open()
+		for i, f := range pathFamilies {
+			if ports := (question{name: f.name}).ask(t, e.from, f.of(at)); !slices.Equal(ports, []uint16{port}) {
+				t.Errorf("the endpoint mapper names %v, want port %d", ports, port)
+			}
+			checkCut(t, early[i])
+			e.refused(netip.AddrPortFrom(f.of(at), port), 0)
+		}
+		dc.Restart(t, 0) // nobody has told it of the end of those connections
+	})
+}
+
 // TestPathProtectedQuestionsHideNothing: what the endpoint mapper answers under a signature or a seal, the proxy finds out by
 // itself. Where it knew nothing of a domain controller, it does so then.
 func TestPathProtectedQuestionsHideNothing(t *testing.T) {
