@@ -75,6 +75,7 @@ func (h *health) troubled() bool { return h.failed > 0 || h.state == Unreachable
 type silence struct {
 	attempts int
 	since    time.Time // when the first of them began
+	reported bool      // an earlier row was, and nothing has answered since
 }
 
 func (s *silence) unanswered(began time.Time) {

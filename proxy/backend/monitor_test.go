@@ -125,6 +125,32 @@ func TestSilentHostIsReportedAsLongAsItIsSilent(t *testing.T) {
 	})
 }
 
+// Who asks between two reports must not be told otherwise: clients would wait
+// for a host that is known to be gone.
+func TestSilentHostIsTakenForSilentUntilItAnswers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		s := w.set(Options{Prober: w.probe})
+		run(t, s)
+		w.becomes(dead, gone)
+		for len(w.silences()) == 0 {
+			time.Sleep(100 * time.Millisecond)
+		}
+		dc := s.All()[0]
+		for range 300 {
+			if synctest.Wait(); !dc.Silent() {
+				t.Fatalf("not silent after %d reports", len(w.silences()))
+			}
+			time.Sleep(100 * time.Millisecond)
+		}
+		w.becomes(fakeNet{135: errRefused}, gone)
+		time.Sleep(promptly + 2*connectTimeout) // for the check that is under way, and the next one
+		if synctest.Wait(); dc.Silent() || dc.State() != Unreachable {
+			t.Errorf("silent %v, %v, though it refuses connections", dc.Silent(), dc.State())
+		}
+	})
+}
+
 func TestHostThatAnswersSomethingIsNeverReportedAsSilent(t *testing.T) {
 	for name, n := range map[string]fakeNet{
 		"refuses":                    closed,

@@ -8,5 +8,5 @@ func (dc *DC) Silent() bool {
 	}
 	dc.mu.Lock()
 	defer dc.mu.Unlock()
-	return dc.silence.attempts >= dc.health.fall
+	return dc.silence.reported || dc.silence.attempts >= dc.health.fall
 }

@@ -117,7 +117,7 @@ func (dc *DC) silent(now time.Time) (d time.Duration, ok bool) {
 		return 0, false
 	}
 	d = now.Sub(dc.silence.since)
-	dc.silence.answered()
+	dc.silence = silence{reported: true}
 	dc.publish()
 	return d, true
 }
