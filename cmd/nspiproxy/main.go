@@ -17,7 +17,7 @@ func main() {
 func newRootCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:     "nspiproxy",
-		Short:   "Limit NSPI sessions per user in front of a domain controller",
+		Short:   "Limit NSPI sessions per user in front of domain controllers",
 		Version: version(),
 	}
 	root.AddCommand(newServeCommand(), newCheckCommand(), newRulesCommand(), newProbeCommand(), newDecodeCommand(), newDemoCommand())

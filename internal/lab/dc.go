@@ -38,6 +38,7 @@ type DCOptions struct {
 	MorePorts int           // further ports for NSPI
 	Anonymous bool          // grant NspiBind without authentication, which real ones refuse
 	Limit     int           // sessions per user; 0: any number
+	Deaf      bool          // never find out that a silent client has vanished, as Windows does not for hours
 	BindDelay time.Duration // how long NspiBind takes
 	MapDelay  time.Duration // how long the endpoint mapper takes for each answer
 	KeepAlive time.Duration // after how much silence a client is asked whether it is still there; 0: as Go does

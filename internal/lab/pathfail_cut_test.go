@@ -10,7 +10,7 @@ import (
 // TestPathShortCutLosesNothing: cables that are out for a second, in the middle of requests, of answers and of binds.
 func TestPathShortCutLosesNothing(t *testing.T) {
 	const out = time.Second
-	p := startFailPath(t, pathOptions{relay: "  keepalive: 5s"}, DCOptions{KeepAlive: 5 * time.Second})
+	p := startFailPath(t, pathOptions{relay: "  keepalive: 5s"}, DCOptions{Deaf: true})
 	for _, c := range []struct {
 		what        string
 		cut, silent *Machine
@@ -44,7 +44,7 @@ const (
 
 // TestPathCutClientsLoseTheirSessions: in the middle of requests, of answers and of binds.
 func TestPathCutClientsLoseTheirSessions(t *testing.T) {
-	p := startFailPath(t, pathOptions{relay: cutKeepAlive}, DCOptions{KeepAlive: time.Hour})
+	p := startFailPath(t, pathOptions{relay: cutKeepAlive}, DCOptions{Deaf: true})
 	p.startUnderWay(t, route{p.Clients[0], p.DCs[0].Address}, route{p.Clients[1], p.DCs[0].Address6})
 	began := time.Now()
 	p.Clients[0].Cut(t)
@@ -58,7 +58,7 @@ func TestPathCutClientsLoseTheirSessions(t *testing.T) {
 // TestPathCutDomainControllersLetClientsGo: in the middle of requests, of answers and of binds. What the domain controllers
 // still had ends once they are back.
 func TestPathCutDomainControllersLetClientsGo(t *testing.T) {
-	p := startFailPath(t, pathOptions{relay: cutKeepAlive}, DCOptions{KeepAlive: time.Second})
+	p := startFailPath(t, pathOptions{relay: cutKeepAlive}, DCOptions{Deaf: true})
 	all := p.startUnderWay(t, route{p.Clients[0], p.DCs[0].Address}, route{p.Clients[1], p.DCs[1].Address6})
 	began := time.Now()
 	p.DCs[0].Cut(t)
@@ -80,7 +80,7 @@ func TestPathCutDomainControllersLetClientsGo(t *testing.T) {
 // TestPathHalfOpenClientsAreFound: their machines have lost their sockets while nobody heard of it. One is silent for good, the
 // other one answers again, and knows nothing.
 func TestPathHalfOpenClientsAreFound(t *testing.T) {
-	p := startFailPath(t, pathOptions{relay: cutKeepAlive}, DCOptions{KeepAlive: time.Hour})
+	p := startFailPath(t, pathOptions{relay: cutKeepAlive}, DCOptions{Deaf: true})
 	for n, u := range p.startUnderWay(t, route{p.Clients[0], p.DCs[0].Address}, route{p.Clients[1], p.DCs[0].Address6}) {
 		p.Clients[n].Silence(t)
 		u.vanish()

@@ -48,7 +48,7 @@ func TestPathDomainControllerIsKilledUnderLoad(t *testing.T) {
 
 // TestPathDomainControllerVanishesUnderLoad with its machine: nothing comes back any more, not even a reset.
 func TestPathDomainControllerVanishesUnderLoad(t *testing.T) {
-	p := startFailPath(t, pathOptions{limit: crewLimit, more: checkNSPI}, DCOptions{NSPIPort: 50001, KeepAlive: time.Second})
+	p := startFailPath(t, pathOptions{limit: crewLimit, more: checkNSPI}, DCOptions{NSPIPort: 50001, Deaf: true})
 	c := startCrew(t, p, crewSize)
 
 	vanished := time.Now()

@@ -81,6 +81,13 @@ func TestPoolLeadsRealClientsToTheirAssociations(t *testing.T) {
 		expect(t, "bind, whatever the stranger tried", client.Bind(second))
 		expect(t, "close", client.Close(second, false))
 	}
+	for n := range 4 { // what else they have is mapped to the one that names it
+		conn, login := fmt.Sprint("rfri", n), ways[0].at(s.Router.Address.String())
+		login.Interface = "rfri"
+		expect(t, "connect to the referral interface", client.Connect(conn, login))
+		expect(t, "refer", client.Refer(conn))
+		expect(t, "close", client.Close(conn, false))
+	}
 	s.checkNobodyLeft(t)
 	if n := s.proxy.Metrics(t).Sum("nspiproxy_association_refusals_total", `reason="foreign"`); int(n) != len(members) {
 		t.Errorf("%v attempts to join another's association are counted, want %d", n, len(members))

@@ -39,6 +39,7 @@ type Config struct {
 	MaxFragment    uint16 // largest PDU to negotiate, in bytes; 0: 5840
 	NoNDR64        bool   // refuse NDR64, as Samba does
 	NoMultiplexing bool   // do not agree to several outstanding calls
+	NoKeepAlive    bool   // never find out that a silent client has vanished, as Windows does not for hours
 	DummyVerifiers bool   // put verifiers on answers at level CONNECT, as some servers do
 
 	// KeepAlive is after how much silence of a client it is asked whether it is

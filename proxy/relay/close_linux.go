@@ -151,6 +151,11 @@ func (c *Conn) discard(s *side) {
 
 // finish closes both sockets, with a reset if told, and says so to the handler.
 // The first reason counts.
+//
+// A reset is sent once. To a server that is gone the end of the stream is told
+// instead, which the kernel repeats for a minute or so (tcp_orphan_retries): one
+// that comes back meanwhile, as behind a cable that was mended, ends its sessions
+// and does not keep them for nobody.
 func (c *Conn) finish(r CloseReason, reset bool) {
 	if c.state == stateGone {
 		return
@@ -165,7 +170,7 @@ func (c *Conn) finish(r CloseReason, reset bool) {
 		s.in, s.out = nil, nil
 		switch {
 		case s.fd < 0: // never made
-		case reset:
+		case reset && (s == &c.client || r.Cause != CauseServerGone):
 			resetSocket(s.fd)
 		default:
 			closeSocket(s.fd)

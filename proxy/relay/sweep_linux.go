@@ -24,8 +24,8 @@ type sweep struct {
 
 // CloseServer ends the connections to a server, whatever its port, from which
 // nothing has come for at least silent: no bytes, and no acknowledgement of what
-// was sent. The clients are reset. Connections that are only being made go on with
-// the Router's next attempt.
+// was sent. The clients are reset; the server is told the end should it come back.
+// Connections that are only being made go on with the Router's next attempt.
 //
 // It is for a caller who has found out that the server is gone: of connections
 // where nobody asks anything, nothing can be heard of a live one either, until
