@@ -2,10 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"os"
 	"strings"
-	"sync"
 
+	lru "github.com/hashicorp/golang-lru/v2"
 	"github.com/rs/zerolog"
 
 	"github.com/nspiproxy/nspiproxy/policy"
@@ -27,9 +28,12 @@ func newProber(config *policy.Config, log zerolog.Logger) (backend.Prober, error
 	if err != nil {
 		return nil, err
 	}
-	p := &nspiProber{config: config, log: log, run: probe.Child(self)}
-	return p.probe, nil
+	return newNSPIProber(config, log, probe.Child(self)).probe, nil
 }
+
+// maxLacking is of how many domain controllers it is remembered that they could
+// not be checked, the latest: as many as are looked after at once, and more.
+const maxLacking = 1024
 
 // nspiProber checks whether NSPI serves.
 type nspiProber struct {
@@ -37,14 +41,21 @@ type nspiProber struct {
 	log    zerolog.Logger
 	run    func(context.Context, probe.Target) probe.Result
 
-	mu      sync.Mutex
-	lacking string // why the last check could not be made, as the log has it
+	lacking *lru.Cache[string, string] // why the last check could not be made, as the log has it, by the domain controller's name
+}
+
+func newNSPIProber(config *policy.Config, log zerolog.Logger, run func(context.Context, probe.Target) probe.Result) *nspiProber {
+	p := &nspiProber{config: config, log: log, run: run}
+	p.lacking, _ = lru.New[string, string](maxLacking) // fails only for sizes below 1
+	return p
 }
 
 // probe is a backend.Prober.
 func (p *nspiProber) probe(ctx context.Context, t backend.Target) backend.Result {
 	r := p.run(ctx, p.target(t))
-	p.report(r)
+	if !errors.Is(ctx.Err(), context.Canceled) { // else it was told to stop
+		p.report(t.Name, r)
+	}
 	if r.NotProbed {
 		// An account that has expired, or a file that is not there, must not take
 		// any domain controller out of service.
@@ -81,19 +92,16 @@ func (p *nspiProber) host(t backend.Target) string {
 	return host
 }
 
-// report writes why checks cannot be made, once for each reason.
-func (p *nspiProber) report(r probe.Result) {
-	reason := ""
-	if r.NotProbed {
-		reason = r.Err
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if reason == p.lacking {
+// report writes why a domain controller cannot be checked, once for each reason.
+func (p *nspiProber) report(dc string, r probe.Result) {
+	if !r.NotProbed {
+		p.lacking.Remove(dc)
 		return
 	}
-	p.lacking = reason
-	if reason != "" {
-		p.log.Warn().Str("event", "health.not_checked").Str("reason", reason).Msg("domain controllers cannot be checked, and count as serving")
+	if before, ok := p.lacking.Get(dc); ok && before == r.Err {
+		return
 	}
+	p.lacking.Add(dc, r.Err)
+	p.log.Warn().Str("event", "health.not_checked").Str("dc", dc).Str("reason", r.Err).
+		Msg("a domain controller cannot be checked, and counts as serving")
 }

@@ -44,16 +44,20 @@ func TestAnonymousCheckHasNoCredentials(t *testing.T) {
 	}
 }
 
+// answering makes a prober whose checks have these results, one after the other.
+func answering(log *bytes.Buffer, results ...probe.Result) *nspiProber {
+	return newNSPIProber(healthConfig(), zerolog.New(log), func(context.Context, probe.Target) probe.Result {
+		r := results[0]
+		results = results[1:]
+		return r
+	})
+}
+
 // A password that has expired is no reason to take every domain controller out
 // of service.
 func TestCheckThatCannotBeMadeTakesNobodyOutOfService(t *testing.T) {
 	var log bytes.Buffer
-	results := []probe.Result{{NotProbed: true, Err: "no such file"}, {NotProbed: true, Err: "no such file"}, {Reachable: true}}
-	p := nspiProber{config: healthConfig(), log: zerolog.New(&log), run: func(context.Context, probe.Target) probe.Result {
-		r := results[0]
-		results = results[1:]
-		return r
-	}}
+	p := answering(&log, probe.Result{NotProbed: true, Err: "no such file"}, probe.Result{NotProbed: true, Err: "no such file"}, probe.Result{Reachable: true})
 	for range 2 {
 		if r := p.probe(t.Context(), backend.Target{Name: "dc1"}); !r.Serving || !r.Reachable {
 			t.Errorf("%+v", r)
@@ -64,6 +68,29 @@ func TestCheckThatCannotBeMadeTakesNobodyOutOfService(t *testing.T) {
 	}
 	if r := p.probe(t.Context(), backend.Target{Name: "dc1"}); r.Serving {
 		t.Errorf("one that does not serve: %+v", r)
+	}
+}
+
+// One domain controller may have no ticket, while others have one, for ever.
+func TestCheckThatCannotBeMadeIsReportedOnceBesideOthersThatCan(t *testing.T) {
+	var log bytes.Buffer
+	lacking, good := probe.Result{NotProbed: true, Err: "no ticket"}, probe.Result{Reachable: true, Serving: true}
+	p := answering(&log, lacking, good, lacking, good, lacking)
+	for n := range 5 {
+		p.probe(t.Context(), backend.Target{Name: []string{"dc1", "dc2"}[n%2]})
+	}
+	if n := strings.Count(log.String(), "health.not_checked"); n != 1 || !strings.Contains(log.String(), `"dc":"dc1"`) {
+		t.Errorf("reported %d times:\n%s", n, &log)
+	}
+}
+
+func TestCheckThatIsToldToStopLacksNothing(t *testing.T) {
+	var log bytes.Buffer
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	answering(&log, probe.Result{NotProbed: true, Err: "not started: context canceled"}).probe(ctx, backend.Target{Name: "dc1"})
+	if log.Len() > 0 {
+		t.Errorf("reported: %s", &log)
 	}
 }
 

@@ -41,6 +41,7 @@ type DCOptions struct {
 	Deaf      bool          // never find out that a silent client has vanished, as Windows does not for hours
 	BindDelay time.Duration // how long NspiBind takes
 	MapDelay  time.Duration // how long the endpoint mapper takes for each answer
+	KeepAlive time.Duration // after how much silence a client is asked whether it is still there; 0: as Go does
 }
 
 // DC is a domain controller in a process of its own. Unless told otherwise its own limit is out of the way: the lab is about

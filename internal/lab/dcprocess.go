@@ -78,7 +78,7 @@ func mapped(p simdc.Peer) bool { return p.Server.Port() == portEPM }
 func (o DCOptions) config(p *pace) simdc.Config {
 	c := simdc.Config{
 		Address: o.Address, EPMPort: portEPM, NSPIPort: o.NSPIPort, MorePorts: o.MorePorts,
-		Domain: Domain, Limit: cmp.Or(o.Limit, -1), AnonymousBind: o.Anonymous, NoKeepAlive: o.Deaf, Delay: p.delay,
+		Domain: Domain, Limit: cmp.Or(o.Limit, -1), AnonymousBind: o.Anonymous, NoKeepAlive: o.Deaf, KeepAlive: o.KeepAlive, Delay: p.delay,
 		Users: []simdc.User{{Name: Alice.Name, Password: Alice.Password}, {Name: Bob.Name, Password: Bob.Password}},
 	}
 	if c.Addresses = o.Addresses; o.Address6 != "" {

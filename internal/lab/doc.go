@@ -33,7 +33,7 @@
 // [DC.Peers], [SambaStatus] and [Machine.Flows] tell what the domain controller, and its kernel, have for a peer.
 //
 // Files: process.go starts and ends programs, proxy.go and probe.go nspiproxy, user.go the user that it may be, dc.go and dcprocess.go
-// the domain controller, impacket.go the Python client, samba*.go what is Samba's, tshark.go the capture, network.go,
-// machine.go and wire.go the network; netns/ makes network namespaces, rawnspi/ is a client that may misbehave, perf/ the
-// comparison with other proxies.
+// the domain controller, impacket.go the Python client, samba*.go what is Samba's, tshark.go the capture, haproxy.go a load
+// balancer, network.go, machine.go and wire.go the network; netns/ makes network namespaces, rawnspi/ is a client that may
+// misbehave, perf/ the comparison with other proxies.
 package lab

@@ -4,6 +4,7 @@ package lab
 
 import (
 	"io"
+	"net"
 	"testing"
 	"time"
 
@@ -35,18 +36,9 @@ func sendBinds(t *testing.T, c *rawnspi.Client, calls ...uint32) {
 func readBinds(t *testing.T, c *rawnspi.Client, n int) map[uint32]nspi.Code {
 	t.Helper()
 	codes := map[uint32]nspi.Code{}
-	_ = c.Conn.SetReadDeadline(time.Now().Add(settle))
 	for len(codes) < n {
-		head := make([]byte, rpcparse.HeaderSize)
-		if _, err := io.ReadFull(c.Conn, head); err != nil {
-			t.Fatal(err)
-		}
-		h, err := rpcparse.ParseHeader(head)
+		pdu, err := nextPDU(c.Conn)
 		if err != nil {
-			t.Fatal(err)
-		}
-		pdu := append(head, make([]byte, int(h.FragLength)-len(head))...)
-		if _, err := io.ReadFull(c.Conn, pdu[len(head):]); err != nil {
 			t.Fatal(err)
 		}
 		r, err := rpcparse.ParseResponse(pdu)
@@ -57,9 +49,25 @@ func readBinds(t *testing.T, c *rawnspi.Client, n int) map[uint32]nspi.Code {
 		if err != nil {
 			t.Fatal(err)
 		}
-		codes[h.CallID] = answer.Code
+		codes[r.CallID] = answer.Code
 	}
 	return codes
+}
+
+// nextPDU reads one PDU.
+func nextPDU(conn net.Conn) ([]byte, error) {
+	_ = conn.SetReadDeadline(time.Now().Add(settle))
+	head := make([]byte, rpcparse.HeaderSize)
+	if _, err := io.ReadFull(conn, head); err != nil {
+		return nil, err
+	}
+	h, err := rpcparse.ParseHeader(head)
+	if err != nil {
+		return nil, err
+	}
+	pdu := append(head, make([]byte, int(h.FragLength)-len(head))...)
+	_, err = io.ReadFull(conn, pdu[len(head):])
+	return pdu, err
 }
 
 // TestRefusedBindLeavesTheCallInFlightAlone: three binds in one segment, one slot. Two are refused while the domain

@@ -3,6 +3,7 @@
 package lab
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"path/filepath"
@@ -22,6 +23,7 @@ type pathOptions struct {
 	dcs     []*DC      // where no session may be left in the end,
 	samba   *Samba     // and there
 
+	whenDown                    string // open or closed; default: that of pathModes
 	folder, policy, relay, more string // as in ProxyOptions
 }
 
@@ -45,7 +47,8 @@ func startPath(t *testing.T, network *Network, o pathOptions) *pathProxy {
 		On: network.Router, OrdinaryUser: true, Folder: o.folder, Limit: o.limit,
 		Listeners: o.listeners(network), Policy: o.policy, Relay: o.relay,
 	}
-	p.started.More = fmt.Sprintf("transparent: {when_down: %s, state_file: '%s'}\n%s", pathModes[o.mode], p.stateFile(), o.more)
+	p.started.More = fmt.Sprintf("transparent: {when_down: %s, state_file: '%s'}\n%s",
+		cmp.Or(o.whenDown, pathModes[o.mode]), p.stateFile(), o.more)
 	before := packetFilter(t, network.Router)
 	t.Cleanup(func() {
 		runRules(t, network.Router, "--remove")

@@ -58,11 +58,14 @@ func (p *Process) Kill() {
 	<-p.done
 }
 
+// Terminate asks the program to end, as a service manager would.
+func (p *Process) Terminate() { _ = p.cmd.Process.Signal(syscall.SIGTERM) }
+
 // Stop asks the program to end, as a service manager would, and returns its exit code. It fails the test when the
 // program takes longer than limit.
 func (p *Process) Stop(t testing.TB, limit time.Duration) int {
 	t.Helper()
-	_ = p.cmd.Process.Signal(syscall.SIGTERM)
+	p.Terminate()
 	select {
 	case <-p.done:
 		return p.cmd.ProcessState.ExitCode()

@@ -122,6 +122,10 @@ func (o ProxyOptions) yaml() string {
 	if o.Config != "" {
 		return o.Config
 	}
+	relay := o.Relay
+	if !strings.Contains(relay, "shutdown_timeout:") {
+		relay += "\n  shutdown_timeout: 20s"
+	}
 	if !strings.Contains(o.More, "health:") {
 		o.More += "health: {check: none}\n"
 	}
@@ -131,12 +135,11 @@ policy:
   default: {limit: %d}
 %s
 relay:
-  shutdown_timeout: 20s
 %s
 metrics: {address: '%s'}
 log: {level: info, format: json}
 %s
-`, o.listeners(), o.Limit, o.Policy, o.Relay, o.metricsAddress(), o.More)
+`, o.listeners(), o.Limit, o.Policy, relay, o.metricsAddress(), o.More)
 }
 
 func (o ProxyOptions) referralName() string {

@@ -63,6 +63,7 @@ func expectEnd(t *testing.T, what string, c *rawnspi.Client) {
 // TestProxyHeadersAreBelievedFromLoadBalancersOnly, and required from them.
 func TestProxyHeadersAreBelievedFromLoadBalancersOnly(t *testing.T) {
 	s := startBalanced(t, 2)
+	var served []*rawnspi.Client
 	closed := map[string]int{}
 	expectClosed := func(cause string, n int) {
 		t.Helper()
@@ -80,7 +81,8 @@ func TestProxyHeadersAreBelievedFromLoadBalancersOnly(t *testing.T) {
 			expectEnd(t, "a header from a client", headered(t, s.Clients[0], to, headerOf(version, "192.0.2.1")+string(bind)))
 		}
 		expectClosed("not_rpc", 2)
-		bindSession(t, headered(t, s.Clients[0], to)) // clients need none
+		served = append(served, headered(t, s.Clients[0], to)) // clients need none
+		bindSession(t, served[len(served)-1])
 
 		bad := []string{
 			string(bind), "GET / HTTP/1.1\r\n\r\n", "\x00\x00\x00\x00", "PROXY\r\n", "PROXY TCP4 192.0.2.1\r\n",
@@ -100,6 +102,10 @@ func TestProxyHeadersAreBelievedFromLoadBalancersOnly(t *testing.T) {
 		t.Errorf("the domain controllers have had %+v and %+v, want the two clients without a header", one, other)
 	}
 	s.checkHeld(t, 2)
+	for _, c := range served {
+		c.Close()
+	}
+	s.checkHeld(t, 0)
 	reasons := 0
 	for _, r := range s.proxy.events("connection.closed") {
 		if r["reason"] == "proxy_header" && strings.Contains(fmt.Sprint(r["client"]), "77:4::2") {
@@ -115,6 +121,11 @@ func TestProxyHeadersAreBelievedFromLoadBalancersOnly(t *testing.T) {
 // client's own.
 func TestProxyHeadersMayComeInPieces(t *testing.T) {
 	s := startBalanced(t, 2)
+	t.Run("clients", func(t *testing.T) { headersInPieces(t, s) })
+	s.checkHeld(t, 0)
+}
+
+func headersInPieces(t *testing.T, s *balanced) {
 	silent := map[string]*rawnspi.Client{}
 	started := time.Now()
 	for n, to := range []netip.Addr{s.Router.Address, s.Router.Address6} {

@@ -42,6 +42,10 @@ type Config struct {
 	NoKeepAlive    bool   // never find out that a silent client has vanished, as Windows does not for hours
 	DummyVerifiers bool   // put verifiers on answers at level CONNECT, as some servers do
 
+	// KeepAlive is after how much silence of a client it is asked whether it is
+	// still there, and how often it is asked then. 0: as Go does.
+	KeepAlive time.Duration
+
 	// Delay tells how long a call waits before it runs, so that answers overtake
 	// each other. nil: no call waits.
 	Delay func(iface rpcparse.SyntaxID, opnum uint16) time.Duration

@@ -90,6 +90,9 @@ func (e *endpoint) accept(l *net.TCPListener) {
 		if err != nil {
 			return
 		}
+		if d := e.server.cfg.KeepAlive; d > 0 {
+			_ = tcp.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: d, Interval: d}) // fails only on a closed socket
+		}
 		if e.server.cfg.NoKeepAlive {
 			_ = tcp.SetKeepAlive(false) // fails only on a closed socket
 		}

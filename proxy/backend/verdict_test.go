@@ -128,6 +128,7 @@ func TestDoubtsAreCheckedNoFasterThanAnybodyNeeds(t *testing.T) {
 				w := newWorld()
 				s := w.set(Options{Prober: w.probe})
 				run(t, s)
+				synctest.Wait() // for the first check
 				w.becomes(n, good)
 				dc := s.All()[0]
 				for range 10_000 {
