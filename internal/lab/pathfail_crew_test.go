@@ -240,7 +240,7 @@ func after(times map[*rawnspi.Client]time.Time, moment time.Time) (n int) {
 }
 
 // crewTime is how long it may take until everybody has a session again, on a busy machine.
-const crewTime = 30 * time.Second
+const crewTime = 60 * time.Second
 
 // livesAfter are the lives that ended after that moment.
 func (c *crew) livesAfter(moment time.Time) []span {
