@@ -171,6 +171,6 @@ func (i *inspector) unbindAnswered(e *rpcparse.Event) {
 	case e.Granted:
 		i.session.Unbound(session.Handle(e.Handle))
 	case e.Fault == rpcparse.StatusContextMismatch, e.Code == nspi.UnbindFailure:
-		i.session.Disowned(session.Handle(e.Handle))
+		i.session.HandleUnknown(session.Handle(e.Handle))
 	}
 }

@@ -210,5 +210,5 @@ func (c relayCollector) Collect(ch chan<- prometheus.Metric) {
 	counter(descOpened, n.Binds)
 	counter(descEnded, n.Unbinds, "unbind")
 	counter(descEnded, n.RunDown, "rundown")
-	counter(descEnded, n.Drift, "drift")
+	counter(descEnded, n.LostByServer, "drift")
 }

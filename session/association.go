@@ -11,23 +11,23 @@ type groupKey struct {
 // association is the set of connections that share context handles. It owns
 // its sessions; connections are only counted, so none can outlive its record.
 type association struct {
-	controller *controller
-	key        groupKey // id 0: private to one connection
-	client     netip.Addr
-	conns      int32               // live connections, those that only asked to join included
-	losses     int32               // length of lost
-	held       list[Slot, byOwner] // sessions with a known handle, oldest first
-	byHandle   map[Handle]*Slot    // the same; nil while there are few
-	opaque     []opaqueSessions    // sessions with an unreadable handle
-	lost       *lostSession        // sessions that may or may not have been granted, newest first
+	controller  *controller
+	key         groupKey // id 0: private to one connection
+	client      netip.Addr
+	conns       int32               // live connections, those that only asked to join included
+	nUnanswered int32               // length of unanswered
+	held        list[Slot, byOwner] // sessions with a known handle, oldest first
+	byHandle    map[Handle]*Slot    // the same; nil while there are few
+	opaque      []opaqueSessions    // sessions with an unreadable handle
+	unanswered  *unansweredSession  // sessions that may or may not have been granted, newest first
 }
 
-// lostSession is a session whose grant was in flight when its connection was
+// unansweredSession is a session whose grant was in flight when its connection was
 // lost. Nobody has its handle: it ends with the association and never before.
-type lostSession struct {
+type unansweredSession struct {
 	slot    *Slot
 	claimed *user // under whose name it was asked for without proof; nil: it is charged to its user
-	next    *lostSession
+	next    *unansweredSession
 }
 
 // scanLimit is how many sessions an association has without an index. Nearly
@@ -63,21 +63,21 @@ func (a *association) oldest() *Slot {
 	if len(a.opaque) > 0 {
 		return a.opaque[0].held.head
 	}
-	if a.lost != nil {
-		return a.lost.slot
+	if a.unanswered != nil {
+		return a.unanswered.slot
 	}
 	return nil
 }
 
-// own adds the session s. Its handle must be new.
-func (a *association) own(s *Slot) {
+// add makes s one of the sessions of a. Its handle must be new.
+func (a *association) add(s *Slot) {
 	if s.unanswered {
-		a.lost = &lostSession{slot: s, next: a.lost}
-		a.losses++
+		a.unanswered = &unansweredSession{slot: s, next: a.unanswered}
+		a.nUnanswered++
 		return
 	}
 	if s.opaque {
-		a.ownOpaque(s)
+		a.addOpaque(s)
 		return
 	}
 	a.held.push(s)
@@ -94,15 +94,15 @@ func (a *association) own(s *Slot) {
 	}
 }
 
-// disown takes the session s out; of the lost ones, the newest only.
-func (a *association) disown(s *Slot) {
+// remove takes the session s out; of the unanswered ones, the newest only.
+func (a *association) remove(s *Slot) {
 	if s.unanswered {
-		a.lost = a.lost.next
-		a.losses--
+		a.unanswered = a.unanswered.next
+		a.nUnanswered--
 		return
 	}
 	if s.opaque {
-		a.disownOpaque(s)
+		a.removeOpaque(s)
 		return
 	}
 	a.held.remove(s)
@@ -112,7 +112,7 @@ func (a *association) disown(s *Slot) {
 	delete(a.byHandle, s.handle)
 }
 
-func (a *association) ownOpaque(s *Slot) {
+func (a *association) addOpaque(s *Slot) {
 	i := a.opaqueOf(s.user.key.name)
 	if i < 0 {
 		i = len(a.opaque)
@@ -121,7 +121,7 @@ func (a *association) ownOpaque(s *Slot) {
 	a.opaque[i].held.push(s)
 }
 
-func (a *association) disownOpaque(s *Slot) {
+func (a *association) removeOpaque(s *Slot) {
 	i := a.opaqueOf(s.user.key.name)
 	a.opaque[i].held.remove(s)
 	if a.opaque[i].held.n > 0 {

@@ -194,10 +194,10 @@ func TestHandlesAreFoundInAssociationsOfAnySize(t *testing.T) {
 			if s == nil {
 				s = &Slot{handle: h}
 				model[h] = s
-				a.own(s)
+				a.add(s)
 			} else if rapid.IntRange(0, 3).Draw(t, "keep") > 0 {
 				delete(model, h)
-				a.disown(s)
+				a.remove(s)
 			}
 			if a.held.n != len(model) || a.byHandle != nil && len(a.byHandle) != len(model) || len(model) == 0 && a.byHandle != nil {
 				t.Fatalf("%d sessions, %d in the index, want %d", a.held.n, len(a.byHandle), len(model))
@@ -211,13 +211,13 @@ func TestEmptyAssociationKeepsNoIndex(t *testing.T) {
 	var slots []*Slot
 	for n := range byte(scanLimit + 1) {
 		slots = append(slots, &Slot{handle: handle(n + 1)})
-		a.own(slots[n])
+		a.add(slots[n])
 	}
 	if a.byHandle == nil {
 		t.Fatal("no index")
 	}
 	for _, s := range slots {
-		a.disown(s)
+		a.remove(s)
 	}
 	if a.byHandle != nil {
 		t.Fatal("the index is still there")

@@ -50,7 +50,7 @@ func expectEmpty(t *testing.T, table *Table) {
 	if table.Load(backend) != (Load{}) {
 		t.Errorf("load left behind: %+v", table.Load(backend))
 	}
-	if n.Binds != n.Unbinds+n.RunDown+n.Drift {
+	if n.Binds != n.Unbinds+n.RunDown+n.LostByServer {
 		t.Errorf("sessions do not add up: %+v", n)
 	}
 	if len(table.controllers)+len(table.held)+len(table.contended)+len(table.wakes) != 0 {

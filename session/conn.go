@@ -52,7 +52,7 @@ func (c *Conn) Close() {
 		if a == nil || ended != nil {
 			t.drop(s)
 		} else {
-			t.lose(s, c, a)
+			t.connectionLost(s, c, a)
 		}
 	}
 	t.runDown(ended)
@@ -90,11 +90,11 @@ func (c *Conn) UnboundOpaque(key string) bool {
 	return true
 }
 
-// Disowned tells that the domain controller does not know h, though it was
+// HandleUnknown tells that the domain controller does not know h, though it was
 // asked to unbind it: fault context_mismatch, or return code 2. A session of
-// that handle is released and counted as drift. It returns false if there is
+// that handle is released and counted as lost by the server. It returns false if there is
 // none, which is what a client gets for asking for a handle it never had.
-func (c *Conn) Disowned(h Handle) bool {
+func (c *Conn) HandleUnknown(h Handle) bool {
 	t := c.table
 	t.mu.Lock()
 	defer t.unlock()
@@ -103,7 +103,7 @@ func (c *Conn) Disowned(h Handle) bool {
 		return false
 	}
 	t.end(s)
-	t.counts.Drift++
+	t.counts.LostByServer++
 	return true
 }
 

@@ -21,7 +21,7 @@
 //	state                  event                                     next state
 //	-                      Reserve, below the limit                  reserved (proven, or provisional)
 //	reserved, provisional  Prove: the name was accepted              reserved, proven
-//	reserved, provisional  unanswered for ClaimPatience              reserved, stale
+//	reserved, provisional  unanswered for ClaimTimeout               reserved, stale
 //	reserved, stale        Prove                                     reserved, proven
 //	reserved (any)         Commit with a handle, CommitOpaque        held
 //	reserved (any)         Commit with the NULL handle, Release      released
@@ -30,8 +30,8 @@
 //	held                   Conn.Unbound, UnboundOpaque               released (unbind)
 //	held                   last connection of the association gone   released (run down)
 //	held                   association id given anew                 released (run down)
-//	held                   Conn.Disowned                             released (drift)
-//	held                   same handle granted again                 released (drift)
+//	held                   Conn.HandleUnknown                        released (lost by the server)
+//	held                   same handle granted again                 released (lost by the server)
 //	held, unanswered       only: run down, as above                  released
 //	released               anything                                  released
 //
@@ -77,7 +77,7 @@
 // served first and no further claim is let in before them, so that they wait for
 // one answer of the domain controller; everybody else is served in order, client
 // addresses in turns; and a claim without an answer is waited for no longer than
-// [ClaimPatience] ([Table.Expire] sees to that).
+// [ClaimTimeout] ([Table.Expire] sees to that).
 //
 // Requests from the address that a claim came from do wait for it for as long as
 // it may prove true: until it is answered, or until its association ends if its

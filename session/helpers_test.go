@@ -101,7 +101,7 @@ func expectHeld(t testing.TB, table *Table, want int) {
 	if n.Sessions != want || len(table.Snapshot()) != want {
 		t.Fatalf("%d sessions, %d listed, want %d", n.Sessions, len(table.Snapshot()), want)
 	}
-	if n.Binds != n.Unbinds+n.RunDown+n.Drift+uint64(n.Sessions) {
+	if n.Binds != n.Unbinds+n.RunDown+n.LostByServer+uint64(n.Sessions) {
 		t.Fatalf("sessions do not add up: %+v", n)
 	}
 }

@@ -24,11 +24,11 @@ var (
 // a client that leaked thousands.
 const rundownBatch = 512
 
-// maxLosses is how many unanswered binds an association may have before no
+// maxUnanswered is how many unanswered binds an association may have before no
 // further connection can join it. Each is remembered until the association
 // ends, and a client that binds and resets over and over needs no password to
 // make more. Losing a connection is rare, and an association has a handful.
-const maxLosses = 256
+const maxUnanswered = 256
 
 // MayJoin is told the association id of a bind before it is forwarded, 0
 // included, and reports whether this client may have it. Until the bind is
@@ -68,7 +68,7 @@ func (c *Conn) ask(groupID uint32) (ended *association, err error) {
 		return ended, ErrUnknownAssociation
 	case a.client != c.addr:
 		return ended, ErrForeignAssociation
-	case a.losses >= maxLosses:
+	case a.nUnanswered >= maxUnanswered:
 		return ended, ErrUnanswered
 	}
 	c.enter(a)

@@ -34,7 +34,7 @@ func (t *Table) forget(d *controller) {
 func (t *Table) reserve(s *Slot, c *Conn, as state) {
 	s.state, s.conn = as, c
 	u := s.user
-	t.users.rouse(u)
+	t.users.restore(u)
 	c.reserved.push(s)
 	c.controller.load.Reserved++
 	if as == stateClaimed {
@@ -59,7 +59,7 @@ func (t *Table) unreserve(s *Slot) {
 		t.counts.Provisional--
 	case stateStale:
 		u.stale--
-		u.suspect(s.conn.addr, -1)
+		u.addUnresolved(s.conn.addr, -1)
 		t.counts.Provisional--
 	case stateReserved:
 		u.reserved--
@@ -79,7 +79,7 @@ func (t *Table) drop(s *Slot) {
 func (t *Table) hold(s *Slot, a *association) {
 	u, cl := s.user, s.conn.clientOf()
 	t.unreserve(s)
-	t.clients.rouse(cl)
+	t.clients.restore(cl)
 	s.state, s.assoc, s.client = stateHeld, a, cl
 	s.since = t.clock()
 	s.used.Store(int64(s.since))
@@ -87,7 +87,7 @@ func (t *Table) hold(s *Slot, a *association) {
 	u.granted(s.since)
 	cl.held.push(s)
 	cl.granted(s.since)
-	a.own(s)
+	a.add(s)
 	if s.opaque {
 		t.counts.Opaque++
 	}
@@ -106,7 +106,7 @@ func (t *Table) hold(s *Slot, a *association) {
 // reserved under a claim is charged to the client's address, so that a claim
 // takes nothing from its owner, and keeps that address from claiming the name
 // beyond its limit.
-func (t *Table) lose(s *Slot, c *Conn, a *association) {
+func (t *Table) connectionLost(s *Slot, c *Conn, a *association) {
 	if s.state == stateReserved {
 		s.opaque, s.unanswered = true, true
 		t.hold(s, a)
@@ -114,7 +114,7 @@ func (t *Table) lose(s *Slot, c *Conn, a *association) {
 	}
 	claimed := s.user
 	t.unreserve(s)
-	claimed.suspect(c.addr, 1)
+	claimed.addUnresolved(c.addr, 1)
 	id := Identity{Assurance: AssuranceAddress, Address: c.addr}
 	key := userKey{c.scope, id.Key()}
 	u := t.users.byKey[key]
@@ -124,7 +124,7 @@ func (t *Table) lose(s *Slot, c *Conn, a *association) {
 	own := t.take(c, u, &ReserveRequest{User: id, Proven: true})
 	own.opaque, own.unanswered = true, true
 	t.hold(own, a)
-	a.lost.claimed = claimed
+	a.unanswered.claimed = claimed
 	t.settle(claimed)
 }
 
@@ -144,20 +144,20 @@ func (t *Table) end(s *Slot) {
 	var claimed *user
 	if s.unanswered {
 		t.counts.Unanswered--
-		claimed = s.assoc.lost.claimed
+		claimed = s.assoc.unanswered.claimed
 	}
-	s.assoc.disown(s)
+	s.assoc.remove(s)
 	u.held.remove(s)
 	u.active = now
 	cl.held.remove(s)
 	cl.active = now
 	s.state, s.assoc, s.client = stateReleased, nil, nil
 	if cl.held.n == 0 {
-		t.clients.rest(cl, true)
+		t.clients.archive(cl, true)
 	}
 	t.settle(u)
 	if claimed != nil {
-		claimed.suspect(cl.addr, -1)
+		claimed.addUnresolved(cl.addr, -1)
 		t.settle(claimed)
 	}
 	t.forget(d)

@@ -20,11 +20,11 @@ type Counts struct {
 	Provisional  int // reservations under a claimed name
 	Waiting      int // requests that wait
 
-	// Since the table was made; Binds == Unbinds + RunDown + Drift + Sessions.
-	Binds   uint64 // sessions granted
-	Unbinds uint64 // sessions ended by NspiUnbind
-	RunDown uint64 // sessions ended with their association
-	Drift   uint64 // sessions that the domain controller turned out not to have
+	// Since the table was made; Binds == Unbinds + RunDown + LostByServer + Sessions.
+	Binds        uint64 // sessions granted
+	Unbinds      uint64 // sessions ended by NspiUnbind
+	RunDown      uint64 // sessions ended with their association
+	LostByServer uint64 // sessions that the domain controller turned out not to have
 }
 
 // Count returns the numbers of this moment.

@@ -59,7 +59,7 @@ func TestBindInFlightOnAConnectionThatOnlyAskedToJoinCounts(t *testing.T) {
 	expectUnanswered(t, table, 1)
 }
 
-func TestPlaceKeptForAWaiterIsNotABindInFlight(t *testing.T) {
+func TestSlotReservedForAWaiterIsNotABindInFlight(t *testing.T) {
 	x := contend(t, 0)
 	joined(t, x.table, 1, 0, 9)
 	goes := joined(t, x.table, 1, 9, 9)
@@ -76,7 +76,7 @@ func TestUnansweredSessionIsNeverTakenForOneThatWasUnbound(t *testing.T) {
 	mustReserve(t, goes, proven(-1))
 	goes.Close()
 	key := account("anna").Key()
-	if stays.UnboundOpaque(key) || stays.Unbound(Handle{}) || stays.Disowned(Handle{}) {
+	if stays.UnboundOpaque(key) || stays.Unbound(Handle{}) || stays.HandleUnknown(Handle{}) {
 		t.Fatal("a session was unbound whose handle nobody has")
 	}
 	mustReserve(t, stays, proven(-1)).CommitOpaque()
@@ -121,7 +121,7 @@ func TestUnansweredClaimIsChargedToTheAddressAndNotToTheName(t *testing.T) {
 func TestAssociationThatLosesConnectionsOverAndOverTakesNoMore(t *testing.T) {
 	table, _ := newTable()
 	joined(t, table, 1, 0, 7)
-	for range maxLosses {
+	for range maxUnanswered {
 		c := joined(t, table, 1, 7, 7)
 		mustReserve(t, c, claim(-1, nil))
 		c.Close()
@@ -130,7 +130,7 @@ func TestAssociationThatLosesConnectionsOverAndOverTakesNoMore(t *testing.T) {
 	if err := c.MayJoin(7); !errors.Is(err, ErrUnanswered) {
 		t.Fatal(err)
 	}
-	expectUnanswered(t, table, maxLosses)
+	expectUnanswered(t, table, maxUnanswered)
 }
 
 func TestConnectionWhoseJoinIsRefusedIsNotInTheAssociation(t *testing.T) {

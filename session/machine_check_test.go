@@ -63,7 +63,7 @@ func (m *machine) checkCounts(t *rapid.T) {
 	if got := m.table.Count(); got != want {
 		t.Fatalf("Count\n got %+v\nwant %+v", got, want)
 	}
-	if want.Binds != want.Unbinds+want.RunDown+want.Drift+uint64(want.Sessions) {
+	if want.Binds != want.Unbinds+want.RunDown+want.LostByServer+uint64(want.Sessions) {
 		t.Fatalf("sessions do not add up: %+v", want)
 	}
 }
@@ -165,7 +165,7 @@ func (m *machine) checkWaiters(t *rapid.T) {
 		}
 	}
 	for _, w := range m.model.waiters {
-		if user := w.owner(); w.waiting && m.model.claims(user)+m.model.suspects(user, w.conn.client) == 0 {
+		if user := w.owner(); w.waiting && m.model.claims(user)+m.model.unresolvedClaims(user, w.conn.client) == 0 {
 			t.Fatalf("waits for nothing: %+v", w)
 		}
 	}
@@ -175,13 +175,13 @@ func (m *machine) checkWaiters(t *rapid.T) {
 func (m *machine) checkRecords(t *rapid.T) {
 	tab := m.table
 	for _, u := range tab.users.all {
-		if u.resting == u.hasSlots() || u.resting && u.binds == 0 {
-			t.Fatalf("user %v: resting %v, usage %+v, binds %d", u.key, u.resting, u.usage(), u.binds)
+		if u.archived == u.inUse() || u.archived && u.binds == 0 {
+			t.Fatalf("user %v: archived %v, usage %+v, binds %d", u.key, u.archived, u.usage(), u.binds)
 		}
 	}
 	for _, c := range tab.clients.all {
-		if c.resting != (c.held.n == 0) {
-			t.Fatalf("client %v: resting %v with %d sessions", c.addr, c.resting, c.held.n)
+		if c.archived != (c.held.n == 0) {
+			t.Fatalf("client %v: archived %v with %d sessions", c.addr, c.archived, c.held.n)
 		}
 	}
 	associations, current := 0, 0

@@ -24,7 +24,7 @@ func newMachine() *machine {
 	return &machine{
 		clock: c,
 		table: NewTable(Options{Now: c.now}),
-		model: model{binds: map[string]int{}, unbinds: map[string]int{}, turns: map[modelLane]int{}},
+		model: model{binds: map[string]int{}, unbinds: map[string]int{}, turns: map[modelClientQueue]int{}},
 	}
 }
 
@@ -77,7 +77,7 @@ func (m *machine) actions() map[string]func(*rapid.T) {
 		"release":       m.release,
 		"unbound":       m.unbound,
 		"unboundOpaque": m.unboundOpaque,
-		"disowned":      m.disowned,
+		"handleUnknown": m.handleUnknown,
 		"withdraw":      m.withdraw,
 		"joinRefused":   m.joinRefused,
 		"close":         m.close,
@@ -196,15 +196,15 @@ func (m *machine) unboundOpaque(t *rapid.T) {
 	}
 }
 
-func (m *machine) disowned(t *rapid.T) {
+func (m *machine) handleUnknown(t *rapid.T) {
 	c, h := m.conn(t), drawHandle.Draw(t, "handle")
 	s := m.model.session(c, h)
-	if got := c.real.Disowned(h); got != (s != nil) {
-		t.Fatalf("Disowned = %v", got)
+	if got := c.real.HandleUnknown(h); got != (s != nil) {
+		t.Fatalf("HandleUnknown = %v", got)
 	}
 	if s != nil {
 		m.model.free(s)
-		m.model.total.Drift++
+		m.model.total.LostByServer++
 		m.model.settle()
 	}
 }

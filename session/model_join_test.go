@@ -131,14 +131,14 @@ func (m *model) close(c *modelConn) {
 		claim := s.phase == phaseClaim
 		m.free(s)
 		if a != nil && m.hasConns(a) {
-			m.lose(s, a, claim)
+			m.connectionLost(s, a, claim)
 		}
 	}
 	m.settle()
 }
 
 // lose charges a to what may have been granted on a connection that is gone.
-func (m *model) lose(s *modelSlot, a *modelAssoc, claim bool) {
+func (m *model) connectionLost(s *modelSlot, a *modelAssoc, claim bool) {
 	l := &modelSlot{scope: s.scope, user: s.user, phase: phaseHeld, since: m.now, assoc: a, opaque: true, lost: true}
 	if claim {
 		l.user, l.claimed = address(a.client), s.owner()

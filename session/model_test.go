@@ -14,7 +14,7 @@ type model struct {
 	assocs  []*modelAssoc // current and superseded ones with connections
 	slots   []*modelSlot  // in order of reservation, then moved to the end when granted
 	waiters []*modelWaiter
-	turns   map[modelLane]int // lanes with waiters: the lowest is next
+	turns   map[modelClientQueue]int // clients with waiters: the lowest is next
 	turn    int
 	binds   map[string]int // by user and by client
 	unbinds map[string]int
@@ -57,7 +57,7 @@ const (
 )
 
 type modelSlot struct {
-	real   *Slot // nil: a place kept for a waiter
+	real   *Slot // nil: reserved for a waiter
 	conn   *modelConn
 	scope  string
 	user   Identity
@@ -82,14 +82,16 @@ func (s *modelSlot) backend() string {
 	return s.conn.place.backend
 }
 
-// modelLane is the requests that wait from one address.
-type modelLane struct {
+// modelClientQueue is the requests that wait from one address.
+type modelClientQueue struct {
 	user   string
 	proven bool
 	client netip.Addr
 }
 
-func (w *modelWaiter) lane() modelLane { return modelLane{w.owner(), w.proven, w.conn.client} }
+func (w *modelWaiter) clientQueue() modelClientQueue {
+	return modelClientQueue{w.owner(), w.proven, w.conn.client}
+}
 
 // owner names whom w asks for.
 func (w *modelWaiter) owner() string { return w.conn.owner(w.user) }
@@ -101,7 +103,7 @@ type modelWaiter struct {
 	proven  bool
 	woken   int // by the real table
 	expect  int // by the model
-	place   *modelSlot
+	slot    *modelSlot
 	waiting bool // still queued
 }
 
@@ -117,18 +119,18 @@ func (m *model) userSlots(user string, p phase) (n int) {
 // claims returns the claims of user that others wait for.
 func (m *model) claims(user string) (n int) {
 	for _, s := range m.slots {
-		if s.owner() == user && s.phase == phaseClaim && m.now-s.since < ClaimPatience {
+		if s.owner() == user && s.phase == phaseClaim && m.now-s.since < ClaimTimeout {
 			n++
 		}
 	}
 	return n
 }
 
-// suspects returns the claims of user that requests from client alone wait for.
-func (m *model) suspects(user string, client netip.Addr) (n int) {
+// unresolvedClaims returns the claims of user that requests from client alone wait for.
+func (m *model) unresolvedClaims(user string, client netip.Addr) (n int) {
 	for _, s := range m.slots {
 		switch {
-		case s.phase == phaseClaim && s.owner() == user && s.conn.client == client && m.now-s.since >= ClaimPatience:
+		case s.phase == phaseClaim && s.owner() == user && s.conn.client == client && m.now-s.since >= ClaimTimeout:
 			n++
 		case s.phase == phaseHeld && s.claimed == user && s.assoc.client == client:
 			n++
@@ -142,14 +144,14 @@ func (m *model) usage(user string) Usage {
 }
 
 // outcome is the rule of doc.go, in its words.
-func (m *model) outcome(user string, limit, unsure int, patient bool) Outcome {
+func (m *model) outcome(user string, limit, unresolved int, patient bool) Outcome {
 	proven := m.userSlots(user, phaseHeld) + m.userSlots(user, phaseProven)
 	switch {
 	case limit < 0:
 		return Reserved
 	case proven >= limit:
 		return Refused
-	case patient && proven+m.claims(user)+unsure >= limit:
+	case patient && proven+m.claims(user)+unresolved >= limit:
 		return Wait
 	}
 	return Reserved
@@ -161,19 +163,19 @@ func (m *model) reserve(c *modelConn, id Identity, limit int, proven, patient bo
 	}
 	user, first := c.owner(id), false
 	if w := m.waiterOf(c); w != nil {
-		first = w.place != nil && w.owner() == user
+		first = w.slot != nil && w.owner() == user
 		m.withdraw(w)
 		if !first {
 			m.settle()
 		}
 	}
-	ahead := 0
+	before := 0
 	for _, w := range m.waiters {
 		if !first && w.waiting && w.owner() == user && (w.proven || !proven) {
-			ahead++
+			before++
 		}
 	}
-	used, out := m.usage(user), m.outcome(user, limit, ahead+m.suspects(user, c.client), patient)
+	used, out := m.usage(user), m.outcome(user, limit, before+m.unresolvedClaims(user, c.client), patient)
 	switch out {
 	case Reserved:
 		s := m.take(c, id, proven)
@@ -184,9 +186,9 @@ func (m *model) reserve(c *modelConn, id Identity, limit int, proven, patient bo
 		m.turn++
 		switch {
 		case first:
-			m.turns[w.lane()] = -m.turn
-		case m.head(w.lane()) == nil:
-			m.turns[w.lane()] = m.turn
+			m.turns[w.clientQueue()] = -m.turn
+		case m.head(w.clientQueue()) == nil:
+			m.turns[w.clientQueue()] = m.turn
 		}
 		if first {
 			m.waiters = slices.Insert(m.waiters, 0, w)
@@ -219,8 +221,8 @@ func (m *model) waiterOf(c *modelConn) *modelWaiter {
 
 func (m *model) withdraw(w *modelWaiter) {
 	m.waiters = slices.DeleteFunc(m.waiters, func(o *modelWaiter) bool { return o == w })
-	if w.place != nil {
-		m.free(w.place)
+	if w.slot != nil {
+		m.free(w.slot)
 	}
 }
 
@@ -243,14 +245,14 @@ func (m *model) admitOne() bool {
 			case outcome == Wait:
 				blocked[user] = true
 				continue
-			case outcome == Reserved && m.outcome(user, w.limit, m.suspects(user, w.conn.client), true) == Wait:
+			case outcome == Reserved && m.outcome(user, w.limit, m.unresolvedClaims(user, w.conn.client), true) == Wait:
 				continue
 			}
 			m.turn++
-			m.turns[w.lane()] = m.turn
+			m.turns[w.clientQueue()] = m.turn
 			switch outcome {
 			case Reserved:
-				w.place = m.take(w.conn, w.user, w.proven)
+				w.slot = m.take(w.conn, w.user, w.proven)
 			case Refused:
 				m.waiters = slices.DeleteFunc(m.waiters, func(o *modelWaiter) bool { return o == w })
 			}
@@ -262,24 +264,24 @@ func (m *model) admitOne() bool {
 	return false
 }
 
-// head returns the request of a lane that has waited for longest, or nil.
-func (m *model) head(l modelLane) *modelWaiter {
+// head returns the request of a client queue that has waited for longest, or nil.
+func (m *model) head(l modelClientQueue) *modelWaiter {
 	for _, w := range m.waiters {
-		if w.waiting && w.lane() == l {
+		if w.waiting && w.clientQueue() == l {
 			return w
 		}
 	}
 	return nil
 }
 
-// heads returns the first request of every lane in the order of their turns.
+// heads returns the first request of every client queue in the order of their turns.
 func (m *model) heads(proven bool) (heads []*modelWaiter) {
 	for l := range m.turns {
 		if w := m.head(l); w != nil && l.proven == proven {
 			heads = append(heads, w)
 		}
 	}
-	slices.SortFunc(heads, func(a, b *modelWaiter) int { return m.turns[a.lane()] - m.turns[b.lane()] })
+	slices.SortFunc(heads, func(a, b *modelWaiter) int { return m.turns[a.clientQueue()] - m.turns[b.clientQueue()] })
 	return heads
 }
 
@@ -304,7 +306,7 @@ func (m *model) commit(s *modelSlot, h Handle, opaque bool) {
 	c.joined = true
 	if old := m.session(c, h); old != nil && !opaque {
 		m.free(old)
-		m.total.Drift++
+		m.total.LostByServer++
 		m.settle()
 	}
 	m.free(s)

@@ -6,14 +6,14 @@ import "net/netip"
 // turns: however many requests wait from one address, another's first one is
 // behind one of these only.
 type queue struct {
-	lanes    list[lane, byTurn] // the one whose turn is next first; none is empty
-	byClient map[netip.Addr]*lane
+	clients  list[clientQueue, byTurn] // the one whose turn is next first; none is empty
+	byClient map[netip.Addr]*clientQueue
 	n        int // waiting requests
 }
 
-// lane is the waiting requests of one client address.
-type lane struct {
-	links   links[lane]
+// clientQueue is the waiting requests of one client address.
+type clientQueue struct {
+	links   links[clientQueue]
 	client  netip.Addr
 	waiters list[waiter, byArrival] // never empty
 }
@@ -23,51 +23,51 @@ type (
 	byArrival struct{}
 )
 
-func (byTurn) of(l *lane) *links[lane]        { return &l.links }
-func (byArrival) of(w *waiter) *links[waiter] { return &w.links }
+func (byTurn) of(cq *clientQueue) *links[clientQueue] { return &cq.links }
+func (byArrival) of(w *waiter) *links[waiter]         { return &w.links }
 
 // push adds w; first puts it before all others.
 func (q *queue) push(w *waiter, first bool) {
-	l := q.laneOf(w.conn.addr)
-	w.lane = l
+	cq := q.clientQueueOf(w.conn.addr)
+	w.queue = cq
 	q.n++
 	if !first {
-		l.waiters.push(w)
+		cq.waiters.push(w)
 		return
 	}
-	l.waiters.pushFront(w)
-	q.lanes.remove(l)
-	q.lanes.pushFront(l)
+	cq.waiters.pushFront(w)
+	q.clients.remove(cq)
+	q.clients.pushFront(cq)
 }
 
 // remove takes w out. w must be in q.
 func (q *queue) remove(w *waiter) {
-	l := w.lane
-	w.lane = nil
-	l.waiters.remove(w)
+	cq := w.queue
+	w.queue = nil
+	cq.waiters.remove(w)
 	q.n--
-	if l.waiters.n == 0 {
-		q.lanes.remove(l)
-		delete(q.byClient, l.client)
+	if cq.waiters.n == 0 {
+		q.clients.remove(cq)
+		delete(q.byClient, cq.client)
 	}
 }
 
-// pass ends the turn of l.
-func (q *queue) pass(l *lane) {
-	q.lanes.remove(l)
-	q.lanes.push(l)
+// rotate puts cq behind the other clients, because it has had its turn.
+func (q *queue) rotate(cq *clientQueue) {
+	q.clients.remove(cq)
+	q.clients.push(cq)
 }
 
-// laneOf returns the lane of client, made if there is none.
-func (q *queue) laneOf(client netip.Addr) *lane {
-	l := q.byClient[client]
-	if l == nil {
-		l = &lane{client: client}
+// clientQueueOf returns the queue of client, made if there is none.
+func (q *queue) clientQueueOf(client netip.Addr) *clientQueue {
+	cq := q.byClient[client]
+	if cq == nil {
+		cq = &clientQueue{client: client}
 		if q.byClient == nil {
-			q.byClient = make(map[netip.Addr]*lane)
+			q.byClient = make(map[netip.Addr]*clientQueue)
 		}
-		q.byClient[client] = l
-		q.lanes.push(l)
+		q.byClient[client] = cq
+		q.clients.push(cq)
 	}
-	return l
+	return cq
 }

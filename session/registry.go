@@ -10,9 +10,9 @@ const HistoryLimit = 4096
 
 // member is a record's place in its registry.
 type member[T any] struct {
-	index   int      // in registry.all; -1 once forgotten
-	resting bool     // in registry.resting
-	age     links[T] // of registry.resting
+	index    int      // in registry.all; -1 once forgotten
+	archived bool     // in registry.archived
+	age      links[T] // of registry.archived
 }
 
 // membership gives a registry access to the records of one type.
@@ -25,9 +25,9 @@ type membership[K comparable, T any] interface {
 // registry finds records by key, lists them, and keeps a bounded history of
 // those that hold nothing any more.
 type registry[K comparable, T any, M membership[K, T]] struct {
-	byKey   map[K]*T
-	all     []*T
-	resting list[T, M] // the history, longest without a session first
+	byKey    map[K]*T
+	all      []*T
+	archived list[T, M] // the history, longest without a session first
 }
 
 // add registers x under its key, which must be free.
@@ -42,35 +42,35 @@ func (r *registry[K, T, M]) add(x *T) {
 }
 
 // rouse takes x out of the history: it holds something again.
-func (r *registry[K, T, M]) rouse(x *T) {
+func (r *registry[K, T, M]) restore(x *T) {
 	var m M
-	if at := m.member(x); at.resting {
-		r.resting.remove(x)
-		at.resting = false
+	if at := m.member(x); at.archived {
+		r.archived.remove(x)
+		at.archived = false
 	}
 }
 
 // rest is told that x holds nothing any more: it becomes history if it is
 // worth remembering, and is forgotten otherwise.
-func (r *registry[K, T, M]) rest(x *T, remember bool) {
+func (r *registry[K, T, M]) archive(x *T, remember bool) {
 	var m M
 	at := m.member(x)
 	switch {
-	case at.resting || at.index < 0:
+	case at.archived || at.index < 0:
 	case !remember:
 		r.forget(x)
 	default:
-		r.resting.push(x)
-		at.resting = true
-		if r.resting.n > HistoryLimit {
-			r.forget(r.resting.head)
+		r.archived.push(x)
+		at.archived = true
+		if r.archived.n > HistoryLimit {
+			r.forget(r.archived.head)
 		}
 	}
 }
 
 // forget removes every trace of x.
 func (r *registry[K, T, M]) forget(x *T) {
-	r.rouse(x)
+	r.restore(x)
 	var m M
 	at := m.member(x)
 	last := len(r.all) - 1
@@ -83,7 +83,7 @@ func (r *registry[K, T, M]) forget(x *T) {
 }
 
 // active returns how many records hold something.
-func (r *registry[K, T, M]) active() int { return len(r.all) - r.resting.n }
+func (r *registry[K, T, M]) active() int { return len(r.all) - r.archived.n }
 
 // clone returns the records of this moment. Those that are forgotten later
 // have an index of -1.

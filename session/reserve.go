@@ -59,7 +59,7 @@ type Usage struct {
 // A connection waits for one request at a time, as a relay does that stops
 // reading from its client: Reserve withdraws an earlier request that waits.
 // After Wake the same request must be made again, or withdrawn ([Conn.Withdraw],
-// Close), for a place may be kept for it.
+// Close), for a slot may be reserved for it.
 func (c *Conn) Reserve(r ReserveRequest) (*Slot, Usage, Outcome) {
 	t := c.table
 	t.mu.Lock()
@@ -68,7 +68,7 @@ func (c *Conn) Reserve(r ReserveRequest) (*Slot, Usage, Outcome) {
 		return nil, Usage{}, Refused
 	}
 	key := c.keyOf(&r.User)
-	first := c.takePlace(key)
+	first := c.takeReservedSlot(key)
 	u := c.userOf(key)
 	used, outcome := c.check(u, &r, first)
 	switch outcome {
@@ -107,33 +107,33 @@ func (c *Conn) userOf(key userKey) *user {
 }
 
 // check decides on r without taking anything. u may be nil; first means that a
-// place was kept for r, so that it does not queue again behind the others.
+// slot was reserved for r, so that it does not queue again behind the others.
 func (c *Conn) check(u *user, r *ReserveRequest, first bool) (Usage, Outcome) {
 	if u == nil {
 		return Usage{}, decide(r.Limit, 0, 0)
 	}
 	c.table.expireClaims(u)
-	ahead := 0
+	position := 0
 	if !first {
-		ahead = u.ahead(r.Proven)
+		position = u.position(r.Proven)
 	}
-	unsure := u.claims.n + ahead + u.suspects[c.addr]
+	unresolved := u.claims.n + position + u.unresolvedClaims[c.addr]
 	if r.Wake == nil {
-		unsure = 0
+		unresolved = 0
 	}
-	return u.usage(), decide(r.Limit, u.proven(), unsure)
+	return u.usage(), decide(r.Limit, u.proven(), unresolved)
 }
 
-// decide is the limit. Slots that are proven refuse; those that are unsure
+// decide is the limit. Slots that are proven refuse; those that are unresolved
 // (claims in flight, and requests that wait for them) make others wait. So the
 // limit holds whatever becomes of the claims, and a claim refuses nobody.
-func decide(limit, proven, unsure int) Outcome {
+func decide(limit, proven, unresolved int) Outcome {
 	switch {
 	case limit < 0:
 		return Reserved
 	case proven >= limit:
 		return Refused
-	case proven+unsure >= limit:
+	case proven+unresolved >= limit:
 		return Wait
 	}
 	return Reserved

@@ -7,9 +7,9 @@ import (
 
 func TestLimitIsDecidedByWhatIsProven(t *testing.T) {
 	tests := []struct {
-		name                  string
-		limit, proven, unsure int
-		want                  Outcome
+		name                      string
+		limit, proven, unresolved int
+		want                      Outcome
 	}{
 		{"below", 2, 1, 0, Reserved},
 		{"at the limit", 2, 2, 0, Refused},
@@ -23,7 +23,7 @@ func TestLimitIsDecidedByWhatIsProven(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			if got := decide(tt.limit, tt.proven, tt.unsure); got != tt.want {
+			if got := decide(tt.limit, tt.proven, tt.unresolved); got != tt.want {
 				t.Fatalf("%v, want %v", got, tt.want)
 			}
 		})
@@ -168,7 +168,7 @@ func TestUnansweredClaimIsWaitedForNoLongerThanPatience(t *testing.T) {
 	s := mustReserve(t, attacker, claim(1, nil))
 	var w wakes
 	expectOutcome(t, victim, claim(1, w.wake), Wait)
-	clock.advance(ClaimPatience - 1)
+	clock.advance(ClaimTimeout - 1)
 	table.Expire()
 	w.expect(t, 0)
 	clock.advance(1)

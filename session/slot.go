@@ -11,7 +11,7 @@ type state uint8
 const (
 	stateReleased state = iota
 	stateClaimed        // reserved, provisional: the user is a claim, and others wait for it
-	stateStale          // reserved, provisional, unanswered for ClaimPatience
+	stateStale          // reserved, provisional, unanswered for ClaimTimeout
 	stateReserved       // reserved, proven
 	stateHeld           // a live session
 )
@@ -53,8 +53,8 @@ func (byOwner) of(s *Slot) *links[Slot]  { return &s.ownerLinks }
 // Commit tells that the domain controller has granted the session: Success and
 // handle h. A NULL handle grants nothing and releases the reservation. If h is
 // the handle of a live session of the association, the domain controller no
-// longer has that one: the new session takes its place, and it is counted as
-// drift. A session that was granted proves the claim of a provisional slot.
+// longer has that one: the new session replaces it, and it is counted as lost by
+// the server. A session that was granted proves the claim of a provisional slot.
 func (s *Slot) Commit(h Handle) {
 	if h.IsZero() {
 		s.Release()
@@ -72,7 +72,7 @@ func (s *Slot) Commit(h Handle) {
 	a := s.conn.association()
 	if old := a.find(h); old != nil {
 		t.end(old)
-		t.counts.Drift++
+		t.counts.LostByServer++
 	}
 	s.handle = h
 	t.hold(s, a)

@@ -51,7 +51,7 @@ func TestZeroHandleGrantsNothing(t *testing.T) {
 	c := joined(t, table, 1, 0, 7)
 	mustReserve(t, c, proven(1)).Commit(Handle{})
 	expectHeld(t, table, 0)
-	if c.Unbound(Handle{}) || c.Disowned(Handle{}) {
+	if c.Unbound(Handle{}) || c.HandleUnknown(Handle{}) {
 		t.Fatal("a NULL handle was found")
 	}
 	mustReserve(t, c, proven(1))
@@ -63,8 +63,8 @@ func TestHandleGrantedAgainReplacesTheOlderSession(t *testing.T) {
 	session(t, c, handle(1))
 	session(t, c, handle(1))
 	expectHeld(t, table, 1)
-	if n := table.Count(); n.Drift != 1 {
-		t.Fatalf("drift %d, want 1", n.Drift)
+	if n := table.Count(); n.LostByServer != 1 {
+		t.Fatalf("%d lost by the server, want 1", n.LostByServer)
 	}
 	if !c.Unbound(handle(1)) || c.Unbound(handle(1)) {
 		t.Fatal("want one session of that handle")
@@ -105,7 +105,7 @@ func TestUnbindOfWhatIsNotThereIsHarmless(t *testing.T) {
 	s.CommitOpaque()
 	key := account("anna").Key()
 	for _, other := range []*Conn{stranger, unjoined} {
-		if other.Unbound(handle(1)) || other.Disowned(handle(1)) || other.UnboundOpaque(key) {
+		if other.Unbound(handle(1)) || other.HandleUnknown(handle(1)) || other.UnboundOpaque(key) {
 			t.Fatal("a session of another association was released")
 		}
 	}
@@ -148,10 +148,10 @@ func TestDisownedSessionIsDrift(t *testing.T) {
 	table, _ := newTable()
 	c := joined(t, table, 1, 0, 7)
 	session(t, c, handle(1))
-	if !c.Disowned(handle(1)) || c.Disowned(handle(1)) {
+	if !c.HandleUnknown(handle(1)) || c.HandleUnknown(handle(1)) {
 		t.Fatal("want one session of that handle")
 	}
-	if n := table.Count(); n.Drift != 1 || n.Unbinds != 0 {
+	if n := table.Count(); n.LostByServer != 1 || n.Unbinds != 0 {
 		t.Fatalf("%+v", n)
 	}
 	expectHeld(t, table, 0)

@@ -10,7 +10,7 @@ func TestStaleClaimCountsAgainstItsOwnAddress(t *testing.T) {
 	var mine, theirs wakes
 	expectOutcome(t, same, claim(1, mine.wake), Wait)
 	expectOutcome(t, other, claim(1, theirs.wake), Wait)
-	clock.advance(ClaimPatience)
+	clock.advance(ClaimTimeout)
 	table.Expire()
 	mine.expect(t, 0)
 	theirs.expect(t, 1)
@@ -30,14 +30,14 @@ func TestStaleClaimLetsItsAddressGoOnceItIsOver(t *testing.T) {
 			table, clock := newTable()
 			c, same := joined(t, table, 1, 0, 7), joined(t, table, 1, 0, 8)
 			s := mustReserve(t, c, claim(1, nil))
-			clock.advance(ClaimPatience)
+			clock.advance(ClaimTimeout)
 			var w wakes
 			expectOutcome(t, same, claim(1, w.wake), Wait)
 			end(c, s)
 			w.expect(t, 1)
 			mustReserve(t, same, claim(1, w.wake))
-			if c.user.suspects[addrPort(1).Addr()] != 0 {
-				t.Fatalf("%v", c.user.suspects)
+			if c.user.unresolvedClaims[addrPort(1).Addr()] != 0 {
+				t.Fatalf("%v", c.user.unresolvedClaims)
 			}
 		})
 	}
@@ -59,7 +59,7 @@ func TestProvenRequestsOfAnAddressThatWaitsForItselfKeepNobodyWaiting(t *testing
 	table, clock := newTable()
 	c := joined(t, table, 1, 0, 7)
 	mustReserve(t, c, claim(1, nil))
-	clock.advance(ClaimPatience)
+	clock.advance(ClaimTimeout)
 	var mine, theirs wakes
 	own := proven(1)
 	own.Wake = mine.wake

@@ -60,7 +60,7 @@ func (t *Table) Open(client netip.AddrPort, scope, backend, endpoint string) *Co
 }
 
 // Expire wakes those who wait for a claim that has gone unanswered for
-// [ClaimPatience]. Call it about once a second; it costs nothing while nobody
+// [ClaimTimeout]. Call it about once a second; it costs nothing while nobody
 // waits.
 func (t *Table) Expire() {
 	t.mu.Lock()

@@ -30,11 +30,11 @@ type user struct {
 	key      userKey
 	identity Identity // its Key is key.name
 
-	reserved int                // proven reservations
-	claims   list[Slot, byUser] // provisional reservations that others wait for, oldest first
-	stale    int                // provisional reservations that others do not wait for any more
-	suspects map[netip.Addr]int // claims that only requests from their own address wait for: stale and lost ones
-	queue    [2]queue
+	reserved         int                // proven reservations
+	claims           list[Slot, byUser] // provisional reservations that others wait for, oldest first
+	stale            int                // provisional reservations that others do not wait for any more
+	unresolvedClaims map[netip.Addr]int // claims that only requests from their own address wait for: stale ones and those whose connection was lost
+	queue            [2]queue
 }
 
 // proven returns the slots that count against everybody.
@@ -51,16 +51,16 @@ func (u *user) usage() Usage {
 // visible reports whether u has anything of its own that is not history.
 func (u *user) visible() bool { return u.usage() != Usage{} || u.waiting() > 0 }
 
-// hasSlots reports whether anything refers to u that is not history.
-func (u *user) hasSlots() bool { return u.visible() || len(u.suspects) > 0 }
+// inUse reports whether anything refers to u that is not history.
+func (u *user) inUse() bool { return u.visible() || len(u.unresolvedClaims) > 0 }
 
 // suspect adds n to the claims that count against requests from addr alone.
-func (u *user) suspect(addr netip.Addr, n int) {
-	if u.suspects == nil {
-		u.suspects = make(map[netip.Addr]int)
+func (u *user) addUnresolved(addr netip.Addr, n int) {
+	if u.unresolvedClaims == nil {
+		u.unresolvedClaims = make(map[netip.Addr]int)
 	}
-	if u.suspects[addr] += n; u.suspects[addr] == 0 {
-		delete(u.suspects, addr)
+	if u.unresolvedClaims[addr] += n; u.unresolvedClaims[addr] == 0 {
+		delete(u.unresolvedClaims, addr)
 	}
 }
 
@@ -118,7 +118,7 @@ func (t *Table) settle(u *user) {
 		t.expireClaims(u)
 		t.admit(u)
 	}
-	if !u.hasSlots() {
-		t.users.rest(u, u.binds > 0)
+	if !u.inUse() {
+		t.users.archive(u, u.binds > 0)
 	}
 }

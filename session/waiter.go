@@ -2,24 +2,24 @@ package session
 
 import "time"
 
-// ClaimPatience is how long an unanswered request under an unproven name makes
+// ClaimTimeout is how long an unanswered request under an unproven name makes
 // others of that name wait. A domain controller answers within milliseconds; a
 // claim that is unanswered after five seconds may be one of somebody who holds
 // the answer back (by not reading it) to keep the user waiting. From then on
 // others go ahead as if it were not there, at the risk that the limit is
 // exceeded by it if it turns out to be true. Requests from the address that the
 // claim came from do not: nobody gains by leaving answers unread.
-const ClaimPatience = 5 * time.Second
+const ClaimTimeout = 5 * time.Second
 
 // waiter is a request that was answered with Wait. There is at most one per
 // connection, which bounds them.
 type waiter struct {
-	links   links[waiter] // of its lane
-	lane    *lane         // while it is queued
+	links   links[waiter] // of queue
+	queue   *clientQueue  // nil once it is woken
 	conn    *Conn
 	user    *user
 	request ReserveRequest
-	place   *Slot // kept for it once it is woken; nil while it is queued
+	slot    *Slot // reserved for it when it was woken; nil while it is queued
 }
 
 // The queues of a user. The proven are served first: they wait for the claims
@@ -29,7 +29,7 @@ const (
 	queueClaims
 )
 
-func queueOf(proven bool) int {
+func queueIndex(proven bool) int {
 	if proven {
 		return queueProven
 	}
@@ -39,8 +39,8 @@ func queueOf(proven bool) int {
 // waiting returns how many requests wait.
 func (u *user) waiting() int { return u.queue[queueProven].n + u.queue[queueClaims].n }
 
-// ahead returns how many waiting requests a new one is behind.
-func (u *user) ahead(proven bool) int {
+// position returns how many waiting requests a new one is behind.
+func (u *user) position(proven bool) int {
 	if proven {
 		return u.queue[queueProven].n
 	}
@@ -51,7 +51,7 @@ func (u *user) ahead(proven bool) int {
 func (t *Table) enqueue(c *Conn, u *user, r ReserveRequest, first bool) {
 	w := &waiter{conn: c, user: u, request: r}
 	c.wait = w
-	u.queue[queueOf(r.Proven)].push(w, first)
+	u.queue[queueIndex(r.Proven)].push(w, first)
 	t.contended[u] = struct{}{}
 	t.counts.Waiting++
 }
@@ -59,16 +59,17 @@ func (t *Table) enqueue(c *Conn, u *user, r ReserveRequest, first bool) {
 // dequeue ends the wait of w.
 func (t *Table) dequeue(w *waiter) {
 	u := w.user
-	u.queue[queueOf(w.request.Proven)].remove(w)
+	u.queue[queueIndex(w.request.Proven)].remove(w)
 	if u.waiting() == 0 {
 		delete(t.contended, u)
 	}
 	t.counts.Waiting--
 }
 
-// admit wakes those whose wait is over, in their order. A place is kept for
-// those that have got one, since anybody might take it before they ask again;
-// it is an ordinary reservation, but nothing was forwarded for it yet.
+// admit wakes those whose wait is over, in their order. A slot is
+// reserved for those that may have one, since another request could take it
+// before they ask again. It is an ordinary reservation, but nothing was forwarded
+// for it yet.
 func (t *Table) admit(u *user) {
 	for {
 		w, outcome := u.nextWaiter()
@@ -76,11 +77,11 @@ func (t *Table) admit(u *user) {
 			return
 		}
 		if outcome == Reserved {
-			w.place = t.take(w.conn, u, &w.request)
+			w.slot = t.take(w.conn, u, &w.request)
 		} else {
 			w.conn.wait = nil
 		}
-		u.queue[queueOf(w.request.Proven)].pass(w.lane)
+		u.queue[queueIndex(w.request.Proven)].rotate(w.queue)
 		t.dequeue(w)
 		t.wakes = append(t.wakes, w.request.Wake)
 	}
@@ -91,13 +92,13 @@ func (t *Table) admit(u *user) {
 func (u *user) nextWaiter() (*waiter, Outcome) {
 	for i := range u.queue {
 		q := &u.queue[i]
-		for l := q.lanes.head; l != nil; l = q.lanes.next(l) {
-			w := l.waiters.head
+		for cq := q.clients.head; cq != nil; cq = q.clients.next(cq) {
+			w := cq.waiters.head
 			outcome := decide(w.request.Limit, u.proven(), u.claims.n)
 			if outcome == Wait {
 				return nil, Wait
 			}
-			if outcome == Refused || decide(w.request.Limit, u.proven(), u.claims.n+u.suspects[l.client]) == Reserved {
+			if outcome == Refused || decide(w.request.Limit, u.proven(), u.claims.n+u.unresolvedClaims[cq.client]) == Reserved {
 				return w, outcome
 			}
 		}
@@ -105,17 +106,17 @@ func (u *user) nextWaiter() (*waiter, Outcome) {
 	return nil, Wait
 }
 
-// takePlace ends c's wait because it asks again, and reports whether a place
-// was kept for what it asks. The place is free for the caller to take until the
-// lock is released.
-func (c *Conn) takePlace(key userKey) bool {
+// takeReservedSlot ends c's wait because it asks again, and reports whether a
+// slot was reserved for what it asks. That slot is free for the caller to take
+// until the lock is released.
+func (c *Conn) takeReservedSlot(key userKey) bool {
 	w := c.wait
-	if w == nil || w.place == nil || w.user.key != key {
+	if w == nil || w.slot == nil || w.user.key != key {
 		c.stopWaiting()
 		return false
 	}
 	c.wait = nil
-	c.table.unreserve(w.place)
+	c.table.unreserve(w.slot)
 	return true
 }
 
@@ -128,16 +129,16 @@ func (c *Conn) Withdraw() {
 	c.stopWaiting()
 }
 
-// stopWaiting withdraws c's waiting request, if any, and gives up the place
-// that was kept for it.
+// stopWaiting withdraws c's waiting request, if any, and releases the slot
+// that was reserved for it.
 func (c *Conn) stopWaiting() {
 	w, t := c.wait, c.table
 	if w == nil {
 		return
 	}
 	c.wait = nil
-	if w.place != nil {
-		t.drop(w.place)
+	if w.slot != nil {
+		t.drop(w.slot)
 		return
 	}
 	t.dequeue(w)
@@ -150,10 +151,10 @@ func (t *Table) expireClaims(u *user) {
 		return
 	}
 	now := t.clock()
-	for s := u.claims.head; s != nil && now-s.since >= ClaimPatience; s = u.claims.head {
+	for s := u.claims.head; s != nil && now-s.since >= ClaimTimeout; s = u.claims.head {
 		u.claims.remove(s)
 		u.stale++
-		u.suspect(s.conn.addr, 1)
+		u.addUnresolved(s.conn.addr, 1)
 		s.state = stateStale
 	}
 }

@@ -66,9 +66,9 @@ func TestAllWaitersAreRefusedOnceTheClaimHolds(t *testing.T) {
 	}
 }
 
-// The place of a waiter that has been woken, or still waits, must go to the
+// The slot of a waiter that has been woken, or still waits, must go to the
 // next one however it ends.
-func TestLostWaiterPassesItsPlaceOn(t *testing.T) {
+func TestLostWaiterPassesItsSlotOn(t *testing.T) {
 	leave := map[string]func(*Conn){
 		"closed":              (*Conn).Close,
 		"withdrawn":           (*Conn).Withdraw,
@@ -135,7 +135,7 @@ func TestWokenWaiterThatMustWaitAgainStaysFirst(t *testing.T) {
 	second.expect(t, 1)
 }
 
-func TestWokenWaiterThatIsRefusedPassesItsPlaceOn(t *testing.T) {
+func TestWokenWaiterThatIsRefusedPassesItsSlotOn(t *testing.T) {
 	x := contend(t, 2)
 	x.claim.Release()
 	expectOutcome(t, x.waiters[0], claim(0, func() {}), Refused)
@@ -171,12 +171,12 @@ func TestProvenRequestIsNotBehindClaimsThatWait(t *testing.T) {
 	mustReserve(t, c, request)
 }
 
-func TestKeptPlaceThatIsNeverTakenExpiresToo(t *testing.T) {
+func TestSlotOfAWaiterThatIsNeverTakenExpiresToo(t *testing.T) {
 	x := contend(t, 1)
 	x.waiters = append(x.waiters, joined(t, x.table, 3, 0, 0))
 	expectOutcome(t, x.waiters[1], x.request(1), Wait)
 	x.claim.Release()
-	x.clock.advance(ClaimPatience)
+	x.clock.advance(ClaimTimeout)
 	x.table.Expire()
 	x.expectWoken(t, 0, 1)
 	s := mustReserve(t, x.waiters[1], x.request(1))
