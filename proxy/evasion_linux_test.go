@@ -4,9 +4,9 @@ import (
 	"net/netip"
 	"testing"
 
-	"github.com/nspiproxy/nspiproxy/internal/rpcclient"
 	"github.com/nspiproxy/nspiproxy/internal/simdc"
 	"github.com/nspiproxy/nspiproxy/policy"
+	"github.com/nspiproxy/nspiproxy/proxy/client"
 	"github.com/nspiproxy/nspiproxy/rpcparse"
 	"github.com/nspiproxy/nspiproxy/rpcparse/nspi"
 	"github.com/nspiproxy/nspiproxy/rpcparse/secctx/ntlm"
@@ -27,7 +27,7 @@ func wholePDU(t rpcparse.PType, callID uint32) rpcparse.Header {
 }
 
 // drain reads until n PDUs came or the connection ends.
-func drain(c *rpcclient.Conn, n int) {
+func drain(c *client.Conn, n int) {
 	for range n {
 		if _, _, err := c.ReadPDU(); err != nil {
 			return
@@ -36,18 +36,18 @@ func drain(c *rpcclient.Conn, n int) {
 }
 
 func TestSessionsDoNotHideBehindTheCallIDOfAnotherPDU(t *testing.T) {
-	for name, first := range map[string]func(c *rpcclient.Conn, id uint32) ([]byte, error){
-		"call": func(c *rpcclient.Conn, id uint32) ([]byte, error) {
-			pdus, _, err := c.Encode(rpcclient.Request{Opnum: simdc.EchoOpnum, CallID: id, Stub: make([]byte, 8), ContextID: &echoContext})
+	for name, first := range map[string]func(c *client.Conn, id uint32) ([]byte, error){
+		"call": func(c *client.Conn, id uint32) ([]byte, error) {
+			pdus, _, err := c.Encode(client.Request{Opnum: simdc.EchoOpnum, CallID: id, Stub: make([]byte, 8), ContextID: &echoContext})
 			if err != nil {
 				return nil, err
 			}
 			return pdus[0], nil
 		},
-		"alter_context": func(_ *rpcclient.Conn, id uint32) ([]byte, error) {
+		"alter_context": func(_ *client.Conn, id uint32) ([]byte, error) {
 			return rpcparse.AppendBind(nil, rpcparse.Bind{
 				Header:      wholePDU(rpcparse.PTypeAlterContext, id),
-				Contexts:    rpcparse.NewContextList(rpcclient.Context(40, nspi.Interface, rpcparse.SyntaxNDR)),
+				Contexts:    rpcparse.NewContextList(client.Context(40, nspi.Interface, rpcparse.SyntaxNDR)),
 				HasVerifier: true,
 				Verifier:    rpcparse.Verifier{Type: rpcparse.AuthNTLM, Level: rpcparse.LevelConnect, ContextID: id, Token: []byte("garbage!garbage!")},
 			})
@@ -66,7 +66,7 @@ func TestSessionsDoNotHideBehindTheCallIDOfAnotherPDU(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				bind, _, err := c.Encode(rpcclient.Request{Opnum: nspi.OpnumBind, CallID: id, Stub: c.BindRequest()})
+				bind, _, err := c.Encode(client.Request{Opnum: nspi.OpnumBind, CallID: id, Stub: c.BindRequest()})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -99,7 +99,7 @@ func TestSealedBindWithAnUncommonTrailerIsCounted(t *testing.T) {
 // rawClient sends PDUs one by one.
 type rawClient struct {
 	t *testing.T
-	*rpcclient.Conn
+	*client.Conn
 }
 
 func (c rawClient) send(pdu []byte, err error) {
@@ -132,7 +132,7 @@ func (c rawClient) nspiBind(callID uint32) {
 // address's for good.
 func TestBindBeforeTheNameDoesNotChangeWhoIsCharged(t *testing.T) {
 	s := newStage(t, nil)
-	conn, err := rpcclient.Connect(s.address, netip.Addr{})
+	conn, err := client.Connect(s.address, netip.Addr{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -144,7 +144,7 @@ func TestBindBeforeTheNameDoesNotChangeWhoIsCharged(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.send(rpcparse.AppendBind(nil, rpcparse.Bind{Header: wholePDU(rpcparse.PTypeBind, 1), MaxXmitFrag: 5840, MaxRecvFrag: 5840,
-		Contexts: rpcparse.NewContextList(rpcclient.Context(0, nspi.Interface, rpcparse.SyntaxNDR)), HasVerifier: true, Verifier: verifier}))
+		Contexts: rpcparse.NewContextList(client.Context(0, nspi.Interface, rpcparse.SyntaxNDR)), HasVerifier: true, Verifier: verifier}))
 	ack, err := rpcparse.ParseBindAck(c.receive())
 	if err != nil {
 		t.Fatal(err)

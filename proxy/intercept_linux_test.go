@@ -7,8 +7,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nspiproxy/nspiproxy/internal/rpcclient"
 	"github.com/nspiproxy/nspiproxy/policy"
+	"github.com/nspiproxy/nspiproxy/proxy/client"
 )
 
 // newInterceptStage starts a redirect listener. Without rules in the kernel a
@@ -41,7 +41,7 @@ func freePort(t *testing.T) uint16 {
 // wantReset connects to an address and wants the connection to end.
 func (s *stage) wantReset(addr string) {
 	s.t.Helper()
-	c, err := rpcclient.Connect(addr, netip.Addr{})
+	c, err := client.Connect(addr, netip.Addr{})
 	if err != nil {
 		return // refused as early as that
 	}

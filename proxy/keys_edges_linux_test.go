@@ -3,9 +3,9 @@ package proxy
 import (
 	"testing"
 
-	"github.com/nspiproxy/nspiproxy/internal/rpcclient"
 	"github.com/nspiproxy/nspiproxy/internal/simdc"
 	"github.com/nspiproxy/nspiproxy/policy"
+	"github.com/nspiproxy/nspiproxy/proxy/client"
 	"github.com/nspiproxy/nspiproxy/rpcparse"
 	"github.com/nspiproxy/nspiproxy/rpcparse/nspi"
 )
@@ -14,19 +14,19 @@ func TestRequestHeldForAHandshakeIsProtectedAgainAfterARefusal(t *testing.T) {
 	s := keyedStage(t)
 	c := s.dial(withEcho(as(rpcparse.LevelPrivacy)))
 	handles := fill(t, c)
-	if _, err := c.NspiBind(); !rpcclient.IsCode(err, nspi.LogonFailed) {
+	if _, err := c.NspiBind(); !client.IsCode(err, nspi.LogonFailed) {
 		t.Fatal(err)
 	}
 	alter, err := rpcparse.AppendBind(nil, rpcparse.Bind{
 		Header:      rpcparse.Header{Type: rpcparse.PTypeAlterContext, Flags: rpcparse.FlagsWhole, Drep: rpcparse.DrepLittleEndian, CallID: 9000},
 		MaxXmitFrag: 5840, MaxRecvFrag: 5840, AssocGroupID: c.Group,
-		Contexts: rpcparse.NewContextList(rpcclient.Context(0, nspi.Interface, rpcparse.SyntaxNDR)),
+		Contexts: rpcparse.NewContextList(client.Context(0, nspi.Interface, rpcparse.SyntaxNDR)),
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	stub := nspi.AppendUnbindRequest(nil, nspi.UnbindRequest{Handle: handles[0]}, nspi.NDR, rpcparse.LittleEndian)
-	pdus, _, err := c.Encode(rpcclient.Request{Opnum: nspi.OpnumUnbind, Stub: stub})
+	pdus, _, err := c.Encode(client.Request{Opnum: nspi.OpnumUnbind, Stub: stub})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,7 +48,7 @@ func TestDirectoryThatWasDownIsAskedAgainByTheNextBind(t *testing.T) {
 	})
 	c := s.dial(as(rpcparse.LevelConnect))
 	for n := range uint64(3) {
-		if _, err := c.NspiBind(); !rpcclient.IsCode(err, nspi.LogonFailed) {
+		if _, err := c.NspiBind(); !client.IsCode(err, nspi.LogonFailed) {
 			t.Fatalf("while the directory is down: %v", err)
 		}
 		if asked := s.proxy.directory.Stats().Down; asked != n+1 {

@@ -12,9 +12,9 @@ import (
 
 	"github.com/rs/zerolog"
 
-	"github.com/nspiproxy/nspiproxy/internal/rpcclient"
 	"github.com/nspiproxy/nspiproxy/internal/simdc"
 	"github.com/nspiproxy/nspiproxy/policy"
+	"github.com/nspiproxy/nspiproxy/proxy/client"
 	"github.com/nspiproxy/nspiproxy/rpcparse"
 	"github.com/nspiproxy/nspiproxy/rpcparse/nspi"
 	"github.com/nspiproxy/nspiproxy/rpcparse/secctx/ntlm"
@@ -53,18 +53,18 @@ func keyedStage(t *testing.T) *stage {
 }
 
 // exercise makes calls of mixed sizes, one after the other and pipelined.
-func exercise(t *testing.T, c *rpcclient.Conn, calls int) {
+func exercise(t *testing.T, c *client.Conn, calls int) {
 	t.Helper()
 	for n := range calls {
 		want := simdc.EchoPattern([]int{1, 100, 5000, 6000, 40_000, 200_000}[n%6])
-		got, err := c.Do(rpcclient.Request{Opnum: simdc.EchoOpnum, Stub: want, ContextID: &echoContext})
+		got, err := c.Do(client.Request{Opnum: simdc.EchoOpnum, Stub: want, ContextID: &echoContext})
 		if err != nil || !bytes.Equal(got, want) {
 			t.Fatalf("call %d of %d bytes: %d came back, %v", n, len(want), len(got), err)
 		}
 	}
 	var ids []uint32
 	for range 10 {
-		id, err := c.Send(rpcclient.Request{Opnum: simdc.EchoOpnum, Stub: simdc.EchoPattern(3000), ContextID: &echoContext})
+		id, err := c.Send(client.Request{Opnum: simdc.EchoOpnum, Stub: simdc.EchoPattern(3000), ContextID: &echoContext})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -89,7 +89,7 @@ func TestRefusalVerifiesAndTheConnectionGoesOnWhereKeysAreKnown(t *testing.T) {
 					handles := fill(t, c)
 					exercise(t, c, 6)
 					for range 3 {
-						if _, err := c.NspiBind(); !rpcclient.IsCode(err, nspi.LogonFailed) {
+						if _, err := c.NspiBind(); !client.IsCode(err, nspi.LogonFailed) {
 							t.Fatalf("over the limit: %v", err)
 						}
 					}
@@ -101,7 +101,7 @@ func TestRefusalVerifiesAndTheConnectionGoesOnWhereKeysAreKnown(t *testing.T) {
 					if _, err := c.NspiBind(); err != nil {
 						t.Fatalf("after an unbind: %v", err)
 					}
-					if _, err := c.NspiBind(); !rpcclient.IsCode(err, nspi.LogonFailed) {
+					if _, err := c.NspiBind(); !client.IsCode(err, nspi.LogonFailed) {
 						t.Fatalf("over the limit again: %v", err)
 					}
 					exercise(t, c, 30)
@@ -121,7 +121,7 @@ func TestFragmentedBindIsRefusedUnderASealToo(t *testing.T) {
 	s := keyedStage(t)
 	c := s.dial(withEcho(as(rpcparse.LevelPrivacy)))
 	bind := func() error {
-		id, err := c.Send(rpcclient.Request{Opnum: nspi.OpnumBind, Stub: c.BindRequest(), Fragment: 16})
+		id, err := c.Send(client.Request{Opnum: nspi.OpnumBind, Stub: c.BindRequest(), Fragment: 16})
 		if err != nil {
 			return err
 		}
@@ -134,7 +134,7 @@ func TestFragmentedBindIsRefusedUnderASealToo(t *testing.T) {
 		}
 		exercise(t, c, 3)
 	}
-	if err := bind(); !rpcclient.IsCode(err, nspi.LogonFailed) {
+	if err := bind(); !client.IsCode(err, nspi.LogonFailed) {
 		t.Fatalf("over the limit: %v", err)
 	}
 	exercise(t, c, 6)
@@ -147,7 +147,7 @@ func TestWrongKeyLeavesTheConnectionAlone(t *testing.T) {
 	c := s.dial(withEcho(as(rpcparse.LevelPrivacy)))
 	fill(t, c)
 	exercise(t, c, 6)
-	if _, err := c.NspiBind(); !rpcclient.IsFault(err, rpcparse.StatusAccessDenied) {
+	if _, err := c.NspiBind(); !client.IsFault(err, rpcparse.StatusAccessDenied) {
 		t.Fatalf("over the limit without the right key: %v", err)
 	}
 	s.eventually("a note", func() bool { return len(s.log.events("key.wrong")) == 1 })
@@ -158,7 +158,7 @@ func TestRefusalUnderASealWaitsForTheEndOfAResponse(t *testing.T) {
 	c := s.dial(withEcho(as(rpcparse.LevelPrivacy)))
 	fill(t, c)
 	for range 20 {
-		big, err := c.Send(rpcclient.Request{Opnum: simdc.EchoSizeOpnum, Stub: rpcparse.LittleEndian.AppendUint32(nil, 300_000), ContextID: &echoContext})
+		big, err := c.Send(client.Request{Opnum: simdc.EchoSizeOpnum, Stub: rpcparse.LittleEndian.AppendUint32(nil, 300_000), ContextID: &echoContext})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -169,7 +169,7 @@ func TestRefusalUnderASealWaitsForTheEndOfAResponse(t *testing.T) {
 		if got, err := c.Receive(big); err != nil || len(got) != 300_000 {
 			t.Fatalf("%d bytes, %v", len(got), err)
 		}
-		if _, err := c.ReceiveNspiBind(bind); !rpcclient.IsCode(err, nspi.LogonFailed) {
+		if _, err := c.ReceiveNspiBind(bind); !client.IsCode(err, nspi.LogonFailed) {
 			t.Fatalf("over the limit: %v", err)
 		}
 	}

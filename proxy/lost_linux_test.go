@@ -6,9 +6,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nspiproxy/nspiproxy/internal/rpcclient"
 	"github.com/nspiproxy/nspiproxy/internal/simdc"
 	"github.com/nspiproxy/nspiproxy/policy"
+	"github.com/nspiproxy/nspiproxy/proxy/client"
 	"github.com/nspiproxy/nspiproxy/rpcparse"
 )
 
@@ -31,9 +31,9 @@ func (s *stage) wantAtLeastTheServers() {
 
 func TestSessionGrantedAfterItsConnectionWasLostIsCounted(t *testing.T) {
 	malformed := append([]byte{5, 0, 0xff, 0xff}, make([]byte, 12)...)
-	for name, lose := range map[string]func(*testing.T, *rpcclient.Conn){
-		"closed for a PDU that is none": func(t *testing.T, c *rpcclient.Conn) {
-			pdus, _, err := c.Encode(rpcclient.Request{Opnum: 0, Stub: c.BindRequest()})
+	for name, lose := range map[string]func(*testing.T, *client.Conn){
+		"closed for a PDU that is none": func(t *testing.T, c *client.Conn) {
+			pdus, _, err := c.Encode(client.Request{Opnum: 0, Stub: c.BindRequest()})
 			if err == nil {
 				err = c.Write(append(pdus[0], malformed...))
 			}
@@ -43,7 +43,7 @@ func TestSessionGrantedAfterItsConnectionWasLostIsCounted(t *testing.T) {
 			_, _ = io.Copy(io.Discard, c.TCP)
 			c.Close()
 		},
-		"reset": func(t *testing.T, c *rpcclient.Conn) {
+		"reset": func(t *testing.T, c *client.Conn) {
 			if _, err := c.SendNspiBind(); err != nil {
 				t.Fatal(err)
 			}
@@ -86,17 +86,17 @@ func TestLimitHoldsForBindsOnLostConnections(t *testing.T) {
 
 func TestConnectionWhoseJoinTheServerRefusesLeavesTheAssociation(t *testing.T) {
 	s := newStage(t, nil)
-	creator := s.dial(rpcclient.Options{})
+	creator := s.dial(client.Options{})
 	if _, err := creator.NspiBind(); err != nil {
 		t.Fatal(err)
 	}
-	c, err := rpcclient.Connect(s.address, netip.Addr{})
+	c, err := client.Connect(s.address, netip.Addr{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	err = c.Bind(rpcclient.Options{Group: creator.Group, Security: &rpcclient.Security{Type: rpcparse.AuthKerberos, Level: rpcparse.LevelConnect}})
-	if !rpcclient.IsNak(err, rpcparse.NakAuthTypeNotRecognized) {
+	err = c.Bind(client.Options{Group: creator.Group, Security: &client.Security{Type: rpcparse.AuthKerberos, Level: rpcparse.LevelConnect}})
+	if !client.IsNak(err, rpcparse.NakAuthTypeNotRecognized) {
 		t.Fatalf("the join: %v", err)
 	}
 	creator.Close()

@@ -4,8 +4,8 @@ import (
 	"net/netip"
 	"testing"
 
-	"github.com/nspiproxy/nspiproxy/internal/rpcclient"
 	"github.com/nspiproxy/nspiproxy/policy"
+	"github.com/nspiproxy/nspiproxy/proxy/client"
 	"github.com/nspiproxy/nspiproxy/proxy/relay"
 )
 
@@ -26,13 +26,13 @@ func TestAssociationThatIsHeldPastTheProxyFreesNoSlots(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	past, err := rpcclient.Dial(server.String(), rpcclient.Options{})
+	past, err := client.Dial(server.String(), client.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer past.Close()
 	for range 4 {
-		c, err := rpcclient.Dial(l.Addr().String(), rpcclient.Options{Group: past.Group})
+		c, err := client.Dial(l.Addr().String(), client.Options{Group: past.Group})
 		if err != nil {
 			break // not let in
 		}

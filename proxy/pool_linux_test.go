@@ -7,10 +7,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nspiproxy/nspiproxy/internal/rpcclient"
 	"github.com/nspiproxy/nspiproxy/internal/simdc"
 	"github.com/nspiproxy/nspiproxy/policy"
 	"github.com/nspiproxy/nspiproxy/proxy/backend"
+	"github.com/nspiproxy/nspiproxy/proxy/client"
 	"github.com/nspiproxy/nspiproxy/rpcparse"
 	"github.com/nspiproxy/nspiproxy/rpcparse/nspi"
 )
@@ -80,7 +80,7 @@ func (s *poolStage) wantHeld(n ...int) {
 }
 
 // bind opens a session in an association of its own, or joins one.
-func (s *poolStage) bind(o rpcclient.Options) *rpcclient.Conn {
+func (s *poolStage) bind(o client.Options) *client.Conn {
 	s.t.Helper()
 	c := s.dial(o)
 	if _, err := c.NspiBind(); err != nil {
@@ -93,18 +93,18 @@ func TestNewAssociationsGoToTheDomainControllerWithTheFewestSessions(t *testing.
 	s := newPoolStage(t, 3, func(c *policy.Config) { c.Policy.Default.Limit = policy.Unlimited })
 	for range 4 {
 		for range 3 {
-			s.bind(rpcclient.Options{})
+			s.bind(client.Options{})
 		}
 	}
 	s.wantHeld(4, 4, 4)
-	more := s.bind(rpcclient.Options{}) // somewhere, and there it stays the fullest
+	more := s.bind(client.Options{}) // somewhere, and there it stays the fullest
 	for range 4 {
 		if _, err := more.NspiBind(); err != nil {
 			t.Fatal(err)
 		}
 	}
 	for range 6 {
-		s.bind(rpcclient.Options{})
+		s.bind(client.Options{})
 	}
 	held := s.held()
 	slices.Sort(held)
@@ -115,12 +115,12 @@ func TestNewAssociationsGoToTheDomainControllerWithTheFewestSessions(t *testing.
 
 // Two domain controllers give the same id to two associations of one client.
 func TestConnectionJoinsTheAssociationThatItNames(t *testing.T) {
-	for name, o := range map[string]rpcclient.Options{
+	for name, o := range map[string]client.Options{
 		"little-endian": {}, "big-endian": {Order: rpcparse.BigEndian}, "signed": as(rpcparse.LevelIntegrity),
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newPoolStage(t, 2, nil)
-			o := func() rpcclient.Options {
+			o := func() client.Options {
 				if o.Security != nil {
 					return as(o.Security.Level)
 				}
@@ -131,7 +131,7 @@ func TestConnectionJoinsTheAssociationThatItNames(t *testing.T) {
 			if first.Group == second.Group {
 				t.Fatalf("both associations are called %d", first.Group)
 			}
-			for _, c := range []*rpcclient.Conn{second, first} { // whatever the load: the first one then has more
+			for _, c := range []*client.Conn{second, first} { // whatever the load: the first one then has more
 				join := o()
 				join.Group = c.Group
 				joined := s.dial(join)
@@ -145,7 +145,7 @@ func TestConnectionJoinsTheAssociationThatItNames(t *testing.T) {
 				if err := joined.NspiUnbind(h); err != nil {
 					t.Errorf("a session of the association on another connection: %v", err)
 				}
-				if err := joined.AlterContext(nil, rpcclient.Context(1, simdc.EchoInterface, rpcparse.SyntaxNDR)); err != nil {
+				if err := joined.AlterContext(nil, client.Context(1, simdc.EchoInterface, rpcparse.SyntaxNDR)); err != nil {
 					t.Errorf("alter_context: %v", err)
 				}
 				if joined.LastAck.AssocGroupID != c.Group {
@@ -160,33 +160,33 @@ func TestConnectionJoinsTheAssociationThatItNames(t *testing.T) {
 
 func TestAssociationOfAnotherClientIsNotJoinedInAPool(t *testing.T) {
 	s := newPoolStage(t, 2, nil)
-	mine := s.bind(rpcclient.Options{})
+	mine := s.bind(client.Options{})
 	other := netip.MustParseAddr("127.9.9.9")
-	if _, err := rpcclient.Dial(s.address, rpcclient.Options{Group: mine.Group, Local: other}); !rpcclient.IsNak(err, rpcparse.NakNotSpecified) {
+	if _, err := client.Dial(s.address, client.Options{Group: mine.Group, Local: other}); !client.IsNak(err, rpcparse.NakNotSpecified) {
 		t.Errorf("another client's association: %v", err)
 	}
-	if _, err := rpcclient.Dial(s.address, rpcclient.Options{Group: mine.Group + 1000}); !rpcclient.IsNak(err, rpcparse.NakNotSpecified) {
+	if _, err := client.Dial(s.address, client.Options{Group: mine.Group + 1000}); !client.IsNak(err, rpcparse.NakNotSpecified) {
 		t.Errorf("nobody's association: %v", err)
 	}
-	s.bind(rpcclient.Options{Group: mine.Group})
+	s.bind(client.Options{Group: mine.Group})
 }
 
 func TestAssociationEndsWithItsLastConnectionInAPool(t *testing.T) {
 	s := newPoolStage(t, 2, nil)
-	c := s.bind(rpcclient.Options{})
+	c := s.bind(client.Options{})
 	c.Close()
 	s.wantHeld(0, 0)
 	s.eventually("its name is free", func() bool { return s.proxy.forwards["front"].pool.groups.where(c.Group) == nil })
-	if _, err := rpcclient.Dial(s.address, rpcclient.Options{Group: c.Group}); !rpcclient.IsNak(err, rpcparse.NakNotSpecified) {
+	if _, err := client.Dial(s.address, client.Options{Group: c.Group}); !client.IsNak(err, rpcparse.NakNotSpecified) {
 		t.Errorf("an association that has ended: %v", err)
 	}
 }
 
 func TestDomainControllerThatDiesLosesItsClientsToTheOthers(t *testing.T) {
 	s := newPoolStage(t, 2, func(c *policy.Config) { c.Policy.Default.Limit = policy.Unlimited })
-	var clients []*rpcclient.Conn
+	var clients []*client.Conn
 	for range 6 {
-		clients = append(clients, s.bind(rpcclient.Options{}))
+		clients = append(clients, s.bind(client.Options{}))
 	}
 	s.wantHeld(3, 3)
 	at := s.dcs[0].EPMAddr()
@@ -202,7 +202,7 @@ func TestDomainControllerThatDiesLosesItsClientsToTheOthers(t *testing.T) {
 		t.Errorf("%d of 6 clients lost their connection", ended)
 	}
 	for range 5 {
-		s.bind(rpcclient.Options{}) // nobody notices
+		s.bind(client.Options{}) // nobody notices
 	}
 	s.wantHeld(0, 11)
 	s.dcs[0] = startDC(t, at.Addr(), at.Port())
@@ -210,7 +210,7 @@ func TestDomainControllerThatDiesLosesItsClientsToTheOthers(t *testing.T) {
 		return s.proxy.controllers.Members("dc1")[0].State() == backend.Serving
 	})
 	for range 4 {
-		s.bind(rpcclient.Options{})
+		s.bind(client.Options{})
 	}
 	s.wantHeld(4, 11)
 }
@@ -223,7 +223,7 @@ func TestLimitCountsForEachDomainControllerOrForAll(t *testing.T) {
 			for range 2 * 4 {
 				if _, err := s.dial(as(rpcparse.LevelConnect)).NspiBind(); err == nil {
 					granted++
-				} else if !rpcclient.IsCode(err, nspi.LogonFailed) {
+				} else if !client.IsCode(err, nspi.LogonFailed) {
 					t.Fatal(err)
 				}
 			}
@@ -264,7 +264,7 @@ func TestConnectionIsNotLedToTheProxyItself(t *testing.T) {
 			})
 			s.eventually("it is reported", func() bool { return len(s.log.events("backend.itself")) == 1 })
 			for range 3 {
-				s.bind(rpcclient.Options{})
+				s.bind(client.Options{})
 			}
 			s.wantHeld(3)
 			if stats := s.proxy.group.Stats(); stats.Refused > 0 || stats.Accepted > 100 {

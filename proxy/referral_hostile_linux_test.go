@@ -10,7 +10,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
-	"github.com/nspiproxy/nspiproxy/internal/rpcclient"
+	"github.com/nspiproxy/nspiproxy/proxy/client"
 	"github.com/nspiproxy/nspiproxy/rpcparse"
 	"github.com/nspiproxy/nspiproxy/rpcparse/nspi"
 	"github.com/nspiproxy/nspiproxy/rpcparse/rfri"
@@ -82,7 +82,7 @@ func TestReferralsThatCannotBeReadPassAsTheyWereSent(t *testing.T) {
 				sent = append(sent, pdu...)
 				return pdu
 			})
-			c := s.dial(withReferrals(rpcclient.Options{}))
+			c := s.dial(withReferrals(client.Options{}))
 			for n := range 3 {
 				if _, err := c.SendRfrGetNewDSA(dnShorter); err != nil {
 					t.Fatal(err)
@@ -114,10 +114,10 @@ func TestReferralsThatCannotBeReadPassAsTheyWereSent(t *testing.T) {
 // the context that it was opened under goes on as if nothing had been tried.
 func TestRewrittenReferralIsNeverLargerThanAFragment(t *testing.T) {
 	for name, tc := range map[string]struct {
-		options rpcclient.Options
+		options client.Options
 		size    uint16 // of the PDU with the proxy's name in it
 	}{
-		"cleartext": {rpcclient.Options{}, 24 + 52},
+		"cleartext": {client.Options{}, 24 + 52},
 		"privacy":   {as(rpcparse.LevelPrivacy), 24 + 64 + 8 + 16},
 	} {
 		for _, limit := range []uint16{tc.size - 1, tc.size} {
@@ -200,7 +200,7 @@ func TestBrokenSignatureAfterAReferralEndsTheConnection(t *testing.T) {
 					t.Fatalf("%q, %v", got, err)
 				}
 			}
-			if _, err := c.NspiBind(); err == nil || rpcclient.IsCode(err, nspi.LogonFailed) {
+			if _, err := c.NspiBind(); err == nil || client.IsCode(err, nspi.LogonFailed) {
 				t.Errorf("an altered answer arrived: %v", err)
 			}
 			s.eventually("a record", func() bool { return len(s.log.events("proto.error")) == 1 })
@@ -227,7 +227,7 @@ func TestReferralWithoutItsVerifierPasses(t *testing.T) {
 		t.Errorf("%q, %v", got, err)
 	}
 	s.wantReferrals(map[string]int{referralElsewhere: 1})
-	if _, err := c.Do(rpcclient.Request{Opnum: rfri.OpnumGetNewDSA}); err == nil {
+	if _, err := c.Do(client.Request{Opnum: rfri.OpnumGetNewDSA}); err == nil {
 		t.Error("a call of the address book is none of the referral interface")
 	}
 }

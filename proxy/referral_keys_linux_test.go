@@ -8,8 +8,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nspiproxy/nspiproxy/internal/rpcclient"
 	"github.com/nspiproxy/nspiproxy/internal/simdc"
+	"github.com/nspiproxy/nspiproxy/proxy/client"
 	"github.com/nspiproxy/nspiproxy/rpcparse"
 	"github.com/nspiproxy/nspiproxy/rpcparse/nspi"
 	"github.com/nspiproxy/nspiproxy/rpcparse/rfri"
@@ -34,7 +34,7 @@ func TestReferralsAndRefusalsShareASecurityContext(t *testing.T) {
 				}
 				handles := fill(t, c)
 				for n := range 3 {
-					if _, err := c.NspiBind(); !rpcclient.IsCode(err, nspi.LogonFailed) {
+					if _, err := c.NspiBind(); !client.IsCode(err, nspi.LogonFailed) {
 						t.Fatalf("over the limit: %v", err)
 					}
 					wantReferral(t, c, []string{dnLonger, dnShorter, dnSame}[n], proxyName)
@@ -70,7 +70,7 @@ func TestNumberingGoesOnAfterManyReferrals(t *testing.T) {
 				wantReferral(t, c, dnLonger, proxyName)
 				for n := range calls {
 					want := simdc.EchoPattern(n * 13 % 1500)
-					got, err := c.Do(rpcclient.Request{Opnum: simdc.EchoOpnum, Stub: want, ContextID: &echoContext})
+					got, err := c.Do(client.Request{Opnum: simdc.EchoOpnum, Stub: want, ContextID: &echoContext})
 					if err != nil || !bytes.Equal(got, want) {
 						t.Fatalf("call %d: %d bytes came back, %v", n, len(got), err)
 					}
@@ -101,11 +101,11 @@ func TestReferralsOfTwoSecurityContextsAreProtectedEachByItsOwn(t *testing.T) {
 			o := as(levels[0])
 			o.Security.DummyVerifiers = true // every call says whose it is
 			c := s.dial(withReferrals(o))
-			second := &rpcclient.Security{Level: levels[1], Domain: "LAB", User: bob, Password: bobPassword, ID: 7}
-			if err := c.AlterContext(second, rpcclient.Context(3, rfri.Interface)); err != nil {
+			second := &client.Security{Level: levels[1], Domain: "LAB", User: bob, Password: bobPassword, ID: 7}
+			if err := c.AlterContext(second, client.Context(3, rfri.Interface)); err != nil {
 				t.Fatal(err)
 			}
-			users := []*rpcclient.Security{o.Security, second}
+			users := []*client.Security{o.Security, second}
 			for n := range 30 {
 				c.Security = users[n%2]
 				if n < 10 && n%2 == 1 {
@@ -155,7 +155,7 @@ func TestReferralsInFlightWithOtherCalls(t *testing.T) {
 }
 
 // inFlight sends 20 referrals, 5 binds over the limit and 5 large calls at once.
-func inFlight(t *testing.T, c *rpcclient.Conn) {
+func inFlight(t *testing.T, c *client.Conn) {
 	t.Helper()
 	const size = 30_000
 	var referrals, binds, large []uint32
@@ -172,13 +172,13 @@ func inFlight(t *testing.T, c *rpcclient.Conn) {
 		if n%4 > 0 {
 			continue
 		}
-		id, err = c.Send(rpcclient.Request{Opnum: simdc.EchoSizeOpnum, Stub: c.Order.AppendUint32(nil, size), ContextID: &echoContext})
+		id, err = c.Send(client.Request{Opnum: simdc.EchoSizeOpnum, Stub: c.Order.AppendUint32(nil, size), ContextID: &echoContext})
 		sent(&large, id, err)
 		id, err = c.SendNspiBind()
 		sent(&binds, id, err)
 	}
 	for _, id := range binds {
-		if _, err := c.ReceiveNspiBind(id); !rpcclient.IsCode(err, nspi.LogonFailed) {
+		if _, err := c.ReceiveNspiBind(id); !client.IsCode(err, nspi.LogonFailed) {
 			t.Fatalf("over the limit: %v", err)
 		}
 	}
@@ -208,7 +208,7 @@ func TestReferralInterfaceMayBeAddedToAConnection(t *testing.T) {
 			if transfer == (rpcparse.SyntaxID{}) {
 				transfer = rpcparse.SyntaxNDR
 			}
-			if err := c.AlterContext(nil, rpcclient.Context(300, rfri.Interface, transfer)); err != nil { // more than fits one byte
+			if err := c.AlterContext(nil, client.Context(300, rfri.Interface, transfer)); err != nil { // more than fits one byte
 				t.Fatal(err)
 			}
 			c.ContextID = 0

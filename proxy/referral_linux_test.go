@@ -9,9 +9,9 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
-	"github.com/nspiproxy/nspiproxy/internal/rpcclient"
 	"github.com/nspiproxy/nspiproxy/internal/simdc"
 	"github.com/nspiproxy/nspiproxy/policy"
+	"github.com/nspiproxy/nspiproxy/proxy/client"
 	"github.com/nspiproxy/nspiproxy/rpcparse"
 	"github.com/nspiproxy/nspiproxy/rpcparse/nspi"
 	"github.com/nspiproxy/nspiproxy/rpcparse/rfri"
@@ -69,24 +69,24 @@ func referralStage(t *testing.T, name policy.HostName, keyed bool, change func(*
 }
 
 // withReferrals binds NSPI, the echo interface and the referral interface.
-func withReferrals(o rpcclient.Options) rpcclient.Options {
+func withReferrals(o client.Options) client.Options {
 	transfer := o.Transfer
 	if transfer == (rpcparse.SyntaxID{}) {
 		transfer = rpcparse.SyntaxNDR
 	}
 	o = withEcho(o)
-	o.Contexts[0] = rpcclient.Context(0, nspi.Interface, transfer)
-	o.Contexts = append(o.Contexts, rpcclient.Context(2, rfri.Interface, transfer))
+	o.Contexts[0] = client.Context(0, nspi.Interface, transfer)
+	o.Contexts = append(o.Contexts, client.Context(2, rfri.Interface, transfer))
 	return o
 }
 
 // wantReferral makes both calls and expects the server in their answers.
-func wantReferral(t *testing.T, c *rpcclient.Conn, dn, want string) {
+func wantReferral(t *testing.T, c *client.Conn, dn, want string) {
 	t.Helper()
 	for name, ask := range map[string]func(string) (string, error){"RfrGetNewDSA": c.RfrGetNewDSA, "RfrGetFQDNFromServerDN": c.RfrGetFQDN} {
 		got, err := ask(dn)
 		if dn == dnFailed {
-			if !rpcclient.IsCode(err, nspi.NotFound) {
+			if !client.IsCode(err, nspi.NotFound) {
 				t.Fatalf("%s for %s: %v", name, dn, err)
 			}
 			continue
@@ -110,33 +110,33 @@ func (s *stage) wantReferrals(want map[string]int) {
 // dialect is a manner in which a client can talk.
 type dialect struct {
 	name    string
-	options func() rpcclient.Options
+	options func() client.Options
 	keyed   bool // protected: the proxy needs keys
 	dummies bool // the server puts dummy verifiers on its answers
 }
 
 func dialects() (all []dialect) {
-	plain := func(name string, o rpcclient.Options) {
-		all = append(all, dialect{name: name, options: func() rpcclient.Options { return o }})
+	plain := func(name string, o client.Options) {
+		all = append(all, dialect{name: name, options: func() client.Options { return o }})
 	}
-	plain("cleartext NDR", rpcclient.Options{})
-	plain("cleartext NDR64", rpcclient.Options{Transfer: rpcparse.SyntaxNDR64})
-	plain("cleartext big-endian", rpcclient.Options{Order: rpcparse.BigEndian})
+	plain("cleartext NDR", client.Options{})
+	plain("cleartext NDR64", client.Options{Transfer: rpcparse.SyntaxNDR64})
+	plain("cleartext big-endian", client.Options{Order: rpcparse.BigEndian})
 	all = append(all,
-		dialect{name: "connect", options: func() rpcclient.Options { return as(rpcparse.LevelConnect) }},
-		dialect{name: "connect, dummy verifiers", dummies: true, options: func() rpcclient.Options {
+		dialect{name: "connect", options: func() client.Options { return as(rpcparse.LevelConnect) }},
+		dialect{name: "connect, dummy verifiers", dummies: true, options: func() client.Options {
 			o := as(rpcparse.LevelConnect)
 			o.Security.DummyVerifiers = true
 			return o
 		}})
 	for _, level := range protectedLevels {
 		for _, mechanism := range []rpcparse.AuthType{rpcparse.AuthNTLM, rpcparse.AuthSPNEGO} {
-			for name, change := range map[string]func(*rpcclient.Options){
-				"NDR":        func(*rpcclient.Options) {},
-				"NDR64":      func(o *rpcclient.Options) { o.Transfer = rpcparse.SyntaxNDR64 },
-				"big-endian": func(o *rpcclient.Options) { o.Order = rpcparse.BigEndian },
+			for name, change := range map[string]func(*client.Options){
+				"NDR":        func(*client.Options) {},
+				"NDR64":      func(o *client.Options) { o.Transfer = rpcparse.SyntaxNDR64 },
+				"big-endian": func(o *client.Options) { o.Order = rpcparse.BigEndian },
 			} {
-				all = append(all, dialect{name: fmt.Sprint(mechanism, " ", level, " ", name), keyed: true, options: func() rpcclient.Options {
+				all = append(all, dialect{name: fmt.Sprint(mechanism, " ", level, " ", name), keyed: true, options: func() client.Options {
 					o := as(level)
 					o.Security.Type = mechanism
 					change(&o)
@@ -182,7 +182,7 @@ func TestReferralsLeadBackToTheProxy(t *testing.T) {
 }
 
 // raw asks for a server and returns the answer's PDU as it is on the wire.
-func raw(t *testing.T, c *rpcclient.Conn, dn string) []byte {
+func raw(t *testing.T, c *client.Conn, dn string) []byte {
 	t.Helper()
 	if _, err := c.SendRfrGetNewDSA(dn); err != nil {
 		t.Fatal(err)
@@ -203,7 +203,7 @@ func TestReferralsThatLeadNowhereElseArriveAsTheyWereSent(t *testing.T) {
 		for _, name := range []policy.HostName{proxyName, ""} {
 			t.Run(fmt.Sprintf("%s, name %q", d.name, name), func(t *testing.T) {
 				s := referralStage(t, name, false, func(dc *simdc.Config) { dc.DummyVerifiers = d.dummies })
-				direct, err := rpcclient.Dial(s.dc.NSPIAddr().String(), withReferrals(d.options()))
+				direct, err := client.Dial(s.dc.NSPIAddr().String(), withReferrals(d.options()))
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -9,9 +9,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nspiproxy/nspiproxy/internal/rpcclient"
 	"github.com/nspiproxy/nspiproxy/internal/simdc"
 	"github.com/nspiproxy/nspiproxy/policy"
+	"github.com/nspiproxy/nspiproxy/proxy/client"
 	"github.com/nspiproxy/nspiproxy/rpcparse"
 	"github.com/nspiproxy/nspiproxy/rpcparse/nspi"
 )
@@ -19,10 +19,10 @@ import (
 var nspiInterface = nspi.Interface
 
 // withEcho binds NSPI and the echo interface.
-func withEcho(o rpcclient.Options) rpcclient.Options {
+func withEcho(o client.Options) client.Options {
 	o.Contexts = []rpcparse.ContextElement{
-		rpcclient.Context(0, nspi.Interface, rpcparse.SyntaxNDR),
-		rpcclient.Context(1, simdc.EchoInterface, rpcparse.SyntaxNDR),
+		client.Context(0, nspi.Interface, rpcparse.SyntaxNDR),
+		client.Context(1, simdc.EchoInterface, rpcparse.SyntaxNDR),
 	}
 	return o
 }
@@ -30,7 +30,7 @@ func withEcho(o rpcclient.Options) rpcclient.Options {
 var echoContext uint16 = 1
 
 // fill opens sessions up to the limit of three.
-func fill(t *testing.T, c *rpcclient.Conn) (handles []nspi.Handle) {
+func fill(t *testing.T, c *client.Conn) (handles []nspi.Handle) {
 	t.Helper()
 	for range 3 {
 		h, err := c.NspiBind()
@@ -43,21 +43,21 @@ func fill(t *testing.T, c *rpcclient.Conn) (handles []nspi.Handle) {
 }
 
 func TestBindIsRefusedAtTheLimitAndGrantedAfterAnUnbind(t *testing.T) {
-	for name, tc := range map[string]rpcclient.Options{
+	for name, tc := range map[string]client.Options{
 		"cleartext NDR":        {},
 		"cleartext NDR64":      {Transfer: rpcparse.SyntaxNDR64},
 		"cleartext big-endian": {Order: rpcparse.BigEndian},
 		"NTLM connect":         as(rpcparse.LevelConnect),
-		"NTLM connect, dummy verifiers": {Security: &rpcclient.Security{Level: rpcparse.LevelConnect, Domain: "LAB", User: alice,
+		"NTLM connect, dummy verifiers": {Security: &client.Security{Level: rpcparse.LevelConnect, Domain: "LAB", User: alice,
 			Password: alicePassword, DummyVerifiers: true}},
-		"SPNEGO NTLM connect": {Security: &rpcclient.Security{Type: rpcparse.AuthSPNEGO, Level: rpcparse.LevelConnect, Domain: "LAB", User: alice, Password: alicePassword}},
+		"SPNEGO NTLM connect": {Security: &client.Security{Type: rpcparse.AuthSPNEGO, Level: rpcparse.LevelConnect, Domain: "LAB", User: alice, Password: alicePassword}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newStage(t, nil)
 			c := s.dial(tc)
 			handles := fill(t, c)
 			for range 3 {
-				if _, err := c.NspiBind(); !rpcclient.IsCode(err, nspi.LogonFailed) {
+				if _, err := c.NspiBind(); !client.IsCode(err, nspi.LogonFailed) {
 					t.Fatalf("over the limit: %v", err)
 				}
 			}
@@ -84,13 +84,13 @@ func TestProtectedConnectionLivesOnAfterARefusal(t *testing.T) {
 				o.Security.Type = mechanism
 				c := s.dial(withEcho(o))
 				handles := fill(t, c)
-				if _, err := c.NspiBind(); !rpcclient.IsFault(err, rpcparse.StatusAccessDenied) {
+				if _, err := c.NspiBind(); !client.IsFault(err, rpcparse.StatusAccessDenied) {
 					t.Fatalf("over the limit: %v", err)
 				}
 				s.wantReachedDC(3)
 				fresh := as(level).Security
 				fresh.Type, fresh.ID = mechanism, 7
-				if err := c.AlterContext(fresh, rpcclient.Context(0, nspi.Interface, rpcparse.SyntaxNDR)); err != nil {
+				if err := c.AlterContext(fresh, client.Context(0, nspi.Interface, rpcparse.SyntaxNDR)); err != nil {
 					t.Fatalf("a new security context on the same connection: %v", err)
 				}
 				c.Security = fresh
@@ -112,7 +112,7 @@ func TestCutOffSecurityContextIsAnsweredAsAServerAnswersAGap(t *testing.T) {
 	c := s.dial(as(rpcparse.LevelIntegrity))
 	handles := fill(t, c)
 	_, _ = c.NspiBind()
-	if err := c.NspiUnbind(handles[0]); !rpcclient.IsFault(err, rpcparse.StatusSecPkgError) {
+	if err := c.NspiUnbind(handles[0]); !client.IsFault(err, rpcparse.StatusSecPkgError) {
 		t.Errorf("a call under it: %v", err)
 	}
 	if _, _, err := c.ReadPDU(); err != io.EOF {
@@ -125,11 +125,11 @@ func TestRefusedBindLeavesOtherCallsAlone(t *testing.T) {
 	s := newStage(t, nil)
 	c := s.dial(withEcho(as(rpcparse.LevelConnect)))
 	fill(t, c)
-	slow, err := c.Send(rpcclient.Request{Opnum: simdc.EchoAfterOpnum, Stub: rpcparse.LittleEndian.AppendUint32(nil, 100), ContextID: &echoContext})
+	slow, err := c.Send(client.Request{Opnum: simdc.EchoAfterOpnum, Stub: rpcparse.LittleEndian.AppendUint32(nil, 100), ContextID: &echoContext})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := c.NspiBind(); !rpcclient.IsCode(err, nspi.LogonFailed) {
+	if _, err := c.NspiBind(); !client.IsCode(err, nspi.LogonFailed) {
 		t.Fatalf("over the limit: %v", err)
 	}
 	if answer, err := c.Receive(slow); err != nil || len(answer) != 4 {
@@ -144,7 +144,7 @@ func TestRefusalNeverStandsBetweenFragmentsOfAResponse(t *testing.T) {
 	// The large answer and the refusal race; the client puts up with no PDU
 	// between two fragments.
 	for range 20 {
-		_, err := c.Send(rpcclient.Request{Opnum: simdc.EchoSizeOpnum, Stub: rpcparse.LittleEndian.AppendUint32(nil, 300_000), ContextID: &echoContext})
+		_, err := c.Send(client.Request{Opnum: simdc.EchoSizeOpnum, Stub: rpcparse.LittleEndian.AppendUint32(nil, 300_000), ContextID: &echoContext})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -171,26 +171,26 @@ func TestRefusalNeverStandsBetweenFragmentsOfAResponse(t *testing.T) {
 
 func TestFragmentedBindIsRefusedWithoutATraceAtTheServer(t *testing.T) {
 	s := newStage(t, nil)
-	c := s.dial(rpcclient.Options{})
+	c := s.dial(client.Options{})
 	c.MaxFragment = rpcparse.MinFragment
 	fill(t, c)
 	before := s.dc.Requests()[0]
 	send := func() error {
-		id, err := c.Send(rpcclient.Request{Opnum: nspi.OpnumBind, Stub: c.BindRequest(), Fragment: 16})
+		id, err := c.Send(client.Request{Opnum: nspi.OpnumBind, Stub: c.BindRequest(), Fragment: 16})
 		if err != nil {
 			return err
 		}
 		_, err = c.ReceiveNspiBind(id)
 		return err
 	}
-	if err := send(); !rpcclient.IsCode(err, nspi.LogonFailed) {
+	if err := send(); !client.IsCode(err, nspi.LogonFailed) {
 		t.Fatalf("over the limit: %v", err)
 	}
 	if after := s.dc.Requests()[0]; after != before {
 		t.Errorf("%d requests reached the domain controller", after-before)
 	}
 	other := s.dial(as(rpcparse.LevelConnect))
-	id, err := other.Send(rpcclient.Request{Opnum: nspi.OpnumBind, Stub: other.BindRequest(), Fragment: 16})
+	id, err := other.Send(client.Request{Opnum: nspi.OpnumBind, Stub: other.BindRequest(), Fragment: 16})
 	if err == nil {
 		_, err = other.ReceiveNspiBind(id)
 	}
@@ -201,7 +201,7 @@ func TestFragmentedBindIsRefusedWithoutATraceAtTheServer(t *testing.T) {
 
 func TestBindSentBeforeTheBindAckIsCounted(t *testing.T) {
 	s := newStage(t, func(_ *simdc.Config, p *policy.Config) { p.Policy.Default.Limit = 0 })
-	c, err := rpcclient.Connect(s.address, netip.Addr{})
+	c, err := client.Connect(s.address, netip.Addr{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -209,7 +209,7 @@ func TestBindSentBeforeTheBindAckIsCounted(t *testing.T) {
 	bind, err := rpcparse.AppendBind(nil, rpcparse.Bind{
 		Header:      rpcparse.Header{Type: rpcparse.PTypeBind, Flags: rpcparse.FlagsWhole, Drep: rpcparse.DrepLittleEndian, CallID: 1},
 		MaxXmitFrag: 5840, MaxRecvFrag: 5840,
-		Contexts: rpcparse.NewContextList(rpcclient.Context(0, nspi.Interface, rpcparse.SyntaxNDR)),
+		Contexts: rpcparse.NewContextList(client.Context(0, nspi.Interface, rpcparse.SyntaxNDR)),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -234,8 +234,8 @@ func TestBindSentBeforeTheBindAckIsCounted(t *testing.T) {
 
 func TestAnonymousFailedBindIsNeitherCountedNorReported(t *testing.T) {
 	s := newStage(t, func(dc *simdc.Config, _ *policy.Config) { dc.AnonymousBind = false })
-	first := s.dial(rpcclient.Options{})
-	if _, err := first.NspiBind(); !rpcclient.IsCode(err, nspi.LogonFailed) {
+	first := s.dial(client.Options{})
+	if _, err := first.NspiBind(); !client.IsCode(err, nspi.LogonFailed) {
 		t.Fatalf("anonymous: %v", err)
 	}
 	o := as(rpcparse.LevelConnect)
@@ -300,7 +300,7 @@ func TestRulesDecideByAccountAndClient(t *testing.T) {
 	}
 	o := as(rpcparse.LevelConnect)
 	o.Local = netip.MustParseAddr("127.3.0.1")
-	if _, err := s.dial(o).NspiBind(); !rpcclient.IsCode(err, nspi.LogonFailed) {
+	if _, err := s.dial(o).NspiBind(); !client.IsCode(err, nspi.LogonFailed) {
 		t.Errorf("from a network that may not: %v", err)
 	}
 }
@@ -312,7 +312,7 @@ func TestSessionsSurviveTheLossOfOneConnectionAndEndWithTheLast(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	joining := func() rpcclient.Options {
+	joining := func() client.Options {
 		o := as(rpcparse.LevelConnect)
 		o.Group = first.Group
 		return o
@@ -335,15 +335,15 @@ func TestSessionsSurviveTheLossOfOneConnectionAndEndWithTheLast(t *testing.T) {
 func TestAssociationIsJoinedByItsOwnClientOnly(t *testing.T) {
 	s := newStage(t, nil)
 	owner := s.dial(as(rpcparse.LevelConnect))
-	for name, o := range map[string]rpcclient.Options{
+	for name, o := range map[string]client.Options{
 		"another client": {Group: owner.Group, Local: netip.MustParseAddr("127.3.0.1")},
 		"unknown id":     {Group: owner.Group + 1000},
 	} {
-		if _, err := rpcclient.Dial(s.address, o); !rpcclient.IsNak(err, rpcparse.NakNotSpecified) {
+		if _, err := client.Dial(s.address, o); !client.IsNak(err, rpcparse.NakNotSpecified) {
 			t.Errorf("%s: %v, want bind_nak", name, err)
 		}
 	}
-	if _, err := rpcclient.Dial(s.address, rpcclient.Options{Group: owner.Group}); err != nil {
+	if _, err := client.Dial(s.address, client.Options{Group: owner.Group}); err != nil {
 		t.Errorf("the same client: %v", err)
 	}
 }
@@ -355,7 +355,7 @@ func TestClaimsThatAreNeverAcceptedUseUpNothing(t *testing.T) {
 		o.Security.Password = "wrong"
 		o.Local = netip.MustParseAddr("127.3.0.1")
 		c := s.dial(o)
-		if _, err := c.NspiBind(); !rpcclient.IsFault(err, rpcparse.StatusAccessDenied) {
+		if _, err := c.NspiBind(); !client.IsFault(err, rpcparse.StatusAccessDenied) {
 			t.Fatalf("with a wrong password: %v", err)
 		}
 	}
@@ -365,7 +365,7 @@ func TestClaimsThatAreNeverAcceptedUseUpNothing(t *testing.T) {
 
 func TestLimitHoldsAmongConnectionsThatBindAtOnce(t *testing.T) {
 	s := newStage(t, nil)
-	var conns []*rpcclient.Conn
+	var conns []*client.Conn
 	for range 40 {
 		conns = append(conns, s.dial(as(rpcparse.LevelConnect)))
 	}
@@ -404,7 +404,7 @@ func TestResetInTheMiddleOfABindLeavesNoSlot(t *testing.T) {
 	s := newStage(t, nil)
 	for cut := 1; cut < 84; cut += 7 {
 		c := s.dial(as(rpcparse.LevelConnect))
-		pdus, _, err := c.Encode(rpcclient.Request{Opnum: nspi.OpnumBind, Stub: c.BindRequest()})
+		pdus, _, err := c.Encode(client.Request{Opnum: nspi.OpnumBind, Stub: c.BindRequest()})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -420,12 +420,12 @@ func TestResetInTheMiddleOfABindLeavesNoSlot(t *testing.T) {
 func TestEndpointMapperAnswersPointToTheProxy(t *testing.T) {
 	s := newStage(t, func(dc *simdc.Config, _ *policy.Config) { dc.MorePorts = 3 })
 	front := s.proxy.config.Listeners[0].Address
-	for name, o := range map[string]rpcclient.Options{
+	for name, o := range map[string]client.Options{
 		"NDR": {}, "NDR64": {Transfer: rpcparse.SyntaxNDR64}, "big-endian": {Order: rpcparse.BigEndian},
 		"connect": as(rpcparse.LevelConnect), "fragments": {MaxFragment: rpcparse.MinFragment},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c, err := rpcclient.DialEPM(s.mapper, o)
+			c, err := client.DialEPM(s.mapper, o)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -439,7 +439,7 @@ func TestEndpointMapperAnswersPointToTheProxy(t *testing.T) {
 				t.Fatalf("ept_lookup: %d towers, %v", len(listed), err)
 			}
 			for _, e := range slices.Concat(mapped, listed) {
-				c, err := rpcclient.Connect(netip.AddrPortFrom(front, e.Port).String(), netip.Addr{})
+				c, err := client.Connect(netip.AddrPortFrom(front, e.Port).String(), netip.Addr{})
 				if err != nil {
 					t.Fatalf("port %d, which the answer names, is not open at the proxy: %v", e.Port, err)
 				}
@@ -451,7 +451,7 @@ func TestEndpointMapperAnswersPointToTheProxy(t *testing.T) {
 
 func TestSignedEndpointMapperAnswersPassAndAreCounted(t *testing.T) {
 	s := newStage(t, nil)
-	c, err := rpcclient.DialEPM(s.mapper, as(rpcparse.LevelIntegrity))
+	c, err := client.DialEPM(s.mapper, as(rpcparse.LevelIntegrity))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -483,7 +483,7 @@ func TestOtherProtocolsAreClosedOrPassedAsConfigured(t *testing.T) {
 	for mode, want := range map[policy.NonRPC]string{policy.NonRPCClose: "connection.closed", policy.NonRPCPass: "traffic.not_rpc"} {
 		t.Run(string(mode), func(t *testing.T) {
 			s := newStage(t, func(_ *simdc.Config, p *policy.Config) { p.Relay.NonRPC = mode })
-			c, err := rpcclient.Connect(s.address, netip.Addr{})
+			c, err := client.Connect(s.address, netip.Addr{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -508,7 +508,7 @@ func TestShutdownEndsLiveConnectionsAtItsDeadline(t *testing.T) {
 		t.Error("the connection is still open")
 	}
 	s.wantSessions(0)
-	if _, err := rpcclient.Connect(s.address, netip.Addr{}); err == nil {
+	if _, err := client.Connect(s.address, netip.Addr{}); err == nil {
 		t.Error("a new connection was accepted")
 	}
 }

@@ -14,9 +14,9 @@ import (
 
 	"github.com/rs/zerolog"
 
-	"github.com/nspiproxy/nspiproxy/internal/rpcclient"
 	"github.com/nspiproxy/nspiproxy/internal/simdc"
 	"github.com/nspiproxy/nspiproxy/policy"
+	"github.com/nspiproxy/nspiproxy/proxy/client"
 	"github.com/nspiproxy/nspiproxy/rpcparse"
 )
 
@@ -112,7 +112,7 @@ func (s *stage) start(config *policy.Config) {
 // mapPort asks the endpoint mapper through the proxy where NSPI is.
 func (s *stage) mapPort() string {
 	s.t.Helper()
-	ends, err := rpcclient.Map(s.mapper, nspiInterface, rpcclient.Options{})
+	ends, err := client.Map(s.mapper, nspiInterface, client.Options{})
 	if err != nil || len(ends) == 0 {
 		s.t.Fatalf("ept_map: %v, %v", ends, err)
 	}
@@ -120,9 +120,9 @@ func (s *stage) mapPort() string {
 	return fmt.Sprintf("%s:%d", host, ends[0].Port)
 }
 
-func (s *stage) dial(o rpcclient.Options) *rpcclient.Conn {
+func (s *stage) dial(o client.Options) *client.Conn {
 	s.t.Helper()
-	c, err := rpcclient.Dial(s.address, o)
+	c, err := client.Dial(s.address, o)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -131,8 +131,8 @@ func (s *stage) dial(o rpcclient.Options) *rpcclient.Conn {
 }
 
 // as returns the options of a connection as alice.
-func as(level rpcparse.AuthLevel) rpcclient.Options {
-	return rpcclient.Options{Security: &rpcclient.Security{Level: level, Domain: "LAB", User: alice, Password: alicePassword}}
+func as(level rpcparse.AuthLevel) client.Options {
+	return client.Options{Security: &client.Security{Level: level, Domain: "LAB", User: alice, Password: alicePassword}}
 }
 
 // eventually waits for what needs packets to arrive.

@@ -3,16 +3,16 @@ package proxy
 import (
 	"testing"
 
-	"github.com/nspiproxy/nspiproxy/internal/rpcclient"
 	"github.com/nspiproxy/nspiproxy/internal/simdc"
+	"github.com/nspiproxy/nspiproxy/proxy/client"
 	"github.com/nspiproxy/nspiproxy/rpcparse"
 	"github.com/nspiproxy/nspiproxy/rpcparse/nspi"
 )
 
 // sendAltered sends an NspiBind with one bit flipped after it was signed.
-func sendAltered(t *testing.T, c *rpcclient.Conn) {
+func sendAltered(t *testing.T, c *client.Conn) {
 	t.Helper()
-	pdus, _, err := c.Encode(rpcclient.Request{Opnum: nspi.OpnumBind, Stub: c.BindRequest()})
+	pdus, _, err := c.Encode(client.Request{Opnum: nspi.OpnumBind, Stub: c.BindRequest()})
 	if err != nil || len(pdus) != 1 {
 		t.Fatal(len(pdus), err)
 	}
@@ -59,7 +59,7 @@ func TestUnverifiedPDUEndsAConnectionThatIsProtectedAgain(t *testing.T) {
 			s := keyedStage(t)
 			c := s.dial(withEcho(as(level)))
 			fill(t, c)
-			if _, err := c.NspiBind(); !rpcclient.IsCode(err, nspi.LogonFailed) {
+			if _, err := c.NspiBind(); !client.IsCode(err, nspi.LogonFailed) {
 				t.Fatalf("over the limit: %v", err)
 			}
 			exercise(t, c, 3)

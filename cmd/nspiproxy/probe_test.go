@@ -11,8 +11,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/nspiproxy/nspiproxy/internal/rpcclient"
 	"github.com/nspiproxy/nspiproxy/internal/simdc"
+	"github.com/nspiproxy/nspiproxy/proxy/client"
 	"github.com/nspiproxy/nspiproxy/proxy/probe"
 )
 
@@ -75,7 +75,7 @@ func TestProbeExitsByItsOutcome(t *testing.T) {
 	run(0, "ok", slices.Concat(login, nspi, []string{"127.0.0.1", "--level", "integrity", "--raw"})...)
 	run(1, "unreachable", "127.0.0.1:1")
 	run(1, "failed", "127.0.0.1", "--nspi-port", fmt.Sprint(dc.EPMAddr().Port()))
-	holder, err := rpcclient.Dial(dc.NSPIAddr().String(), rpcclient.Options{Security: &rpcclient.Security{Domain: "LAB", User: "alice", Password: probePassword}})
+	holder, err := client.Dial(dc.NSPIAddr().String(), client.Options{Security: &client.Security{Domain: "LAB", User: "alice", Password: probePassword}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,7 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/nspiproxy/nspiproxy/internal/rpcclient"
+	"github.com/nspiproxy/nspiproxy/proxy/client"
 	"github.com/nspiproxy/nspiproxy/rpcparse"
 	"github.com/nspiproxy/nspiproxy/rpcparse/nspi"
 	"github.com/nspiproxy/nspiproxy/rpcparse/tower"
@@ -24,15 +24,15 @@ type tally struct {
 
 // dial finds NSPI with the endpoint mapper at mapper, as Outlook does, and
 // connects to it as a user.
-func dial(mapper netip.AddrPort, who account) (*rpcclient.Conn, error) {
-	ends, err := rpcclient.Map(mapper.String(), nspi.Interface, rpcclient.Options{})
+func dial(mapper netip.AddrPort, who account) (*client.Conn, error) {
+	ends, err := client.Map(mapper.String(), nspi.Interface, client.Options{})
 	if err != nil {
 		return nil, fmt.Errorf("ept_map: %w", err)
 	}
 	for _, e := range ends {
 		if e.Protocol == tower.ProtocolTCP {
 			at := netip.AddrPortFrom(mapper.Addr(), e.Port)
-			return rpcclient.Dial(at.String(), rpcclient.Options{Security: &rpcclient.Security{
+			return client.Dial(at.String(), client.Options{Security: &client.Security{
 				Level: rpcparse.LevelConnect, Domain: "LAB", User: who.name, Password: who.password,
 			}})
 		}
@@ -57,7 +57,7 @@ func behave(ctx context.Context, s *stage, t *tally, pause time.Duration) error 
 }
 
 // visit is one session as it should be.
-func visit(c *rpcclient.Conn, t *tally) error {
+func visit(c *client.Conn, t *tally) error {
 	h, err := c.NspiBind()
 	if err != nil {
 		return err
@@ -90,7 +90,7 @@ func updateStatStub(h nspi.Handle) []byte {
 // only that ends its sessions.
 func leak(ctx context.Context, s *stage, t *tally, binds int, pause time.Duration, done func()) error {
 	const perConnection = 8
-	var open []*rpcclient.Conn
+	var open []*client.Conn
 	defer func() {
 		for _, c := range open {
 			c.Close()
@@ -108,7 +108,7 @@ func leak(ctx context.Context, s *stage, t *tally, binds int, pause time.Duratio
 		switch {
 		case err == nil:
 			t.granted.Add(1)
-		case rpcclient.IsCode(err, nspi.LogonFailed):
+		case client.IsCode(err, nspi.LogonFailed):
 			t.refused.Add(1)
 		default:
 			return err

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nspiproxy/nspiproxy/internal/rpcclient"
+	"github.com/nspiproxy/nspiproxy/proxy/client"
 	"github.com/nspiproxy/nspiproxy/rpcparse"
 	"github.com/nspiproxy/nspiproxy/rpcparse/nspi"
 )
@@ -20,7 +20,7 @@ type evasion struct {
 	dc     *DC
 	at     *Machine // where the domain controller is
 	from   *Machine // whence she tries
-	honest *rpcclient.Conn
+	honest *client.Conn
 }
 
 // startEvasion starts the proxy with a limit of one, and opens that session.
@@ -52,26 +52,26 @@ func (e *evasion) open() {
 
 // dial connects a machine as alice, at level CONNECT: there the proxy's refusal is NSPI's own. The connection ends with the
 // test.
-func (e *evasion) dial(on *Machine, to netip.AddrPort, group uint32) (*rpcclient.Conn, error) {
+func (e *evasion) dial(on *Machine, to netip.AddrPort, group uint32) (*client.Conn, error) {
 	o := asAlice(on, rpcparse.LevelConnect)
 	o.Group = group
-	c, err := rpcclient.Dial(to.String(), o)
+	c, err := client.Dial(to.String(), o)
 	if err == nil {
 		e.t.Cleanup(c.Close)
 	}
 	return c, err
 }
 
-func asAlice(on *Machine, level rpcparse.AuthLevel) rpcclient.Options {
-	return rpcclient.Options{
-		Connect: on.Dial, Security: &rpcclient.Security{Level: level, Domain: Domain, User: Alice.Name, Password: Alice.Password},
+func asAlice(on *Machine, level rpcparse.AuthLevel) client.Options {
+	return client.Options{
+		Connect: on.Dial, Security: &client.Security{Level: level, Domain: Domain, User: Alice.Name, Password: Alice.Password},
 	}
 }
 
 // ports are those of NSPI, as the endpoint mapper tells the domain controller's own machine.
 func (e *evasion) ports() (ports []uint16) {
 	e.t.Helper()
-	all, err := rpcclient.Map(netip.AddrPortFrom(e.at.Address, portEPM).String(), nspi.Interface, rpcclient.Options{Connect: e.at.Dial})
+	all, err := client.Map(netip.AddrPortFrom(e.at.Address, portEPM).String(), nspi.Interface, client.Options{Connect: e.at.Dial})
 	if err != nil {
 		e.t.Fatal(err)
 	}
@@ -110,7 +110,7 @@ func (e *evasion) refused(to netip.AddrPort, group uint32) {
 		if err != nil {
 			e.t.Fatalf("%s: %v", to, err)
 		}
-		if _, err := c.NspiBind(); !rpcclient.IsCode(err, nspi.LogonFailed) {
+		if _, err := c.NspiBind(); !client.IsCode(err, nspi.LogonFailed) {
 			e.t.Errorf("a bind beyond the limit, on %s: %v", to, err)
 		}
 	})

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nspiproxy/nspiproxy/internal/rpcclient"
+	"github.com/nspiproxy/nspiproxy/proxy/client"
 	"github.com/nspiproxy/nspiproxy/rpcparse"
 	"github.com/nspiproxy/nspiproxy/rpcparse/nspi"
 )
@@ -58,7 +58,7 @@ func TestPathConnectionsMadePastTheProxyAreCut(t *testing.T) {
 		proxy := startPath(t, network, pathOptions{mode: mode, limit: 1, dcs: []*DC{dc}, policy: "  scope: all"})
 		e := &evasion{pathProxy: proxy, t: t, dc: dc, at: at, from: network.Clients[1]}
 		port := e.ports()[0]
-		var early []*rpcclient.Conn
+		var early []*client.Conn
 		proxy.checkTaken(t, 0, func() {
 			for _, f := range pathFamilies {
 				c, err := e.dial(e.from, netip.AddrPortFrom(f.of(at), port), 0)
@@ -125,14 +125,14 @@ func (e *evasion) unknown(q question, server netip.Addr) {
 	e.t.Logf("%s, %s is intercepted after %s; before that somebody passed: %t", q.name, to, time.Since(begin).Round(time.Millisecond), passed)
 	if passed {
 		checkCut(e.t, early)
-	} else if !rpcclient.IsCode(err, nspi.LogonFailed) && !errors.Is(err, syscall.ECONNRESET) {
+	} else if !client.IsCode(err, nspi.LogonFailed) && !errors.Is(err, syscall.ECONNRESET) {
 		e.t.Errorf("a bind beyond the limit: %v", err)
 	}
 	e.refused(to, 0)
 }
 
 // checkCut uses a connection that was made past the proxy before its port was intercepted.
-func checkCut(t *testing.T, c *rpcclient.Conn) {
+func checkCut(t *testing.T, c *client.Conn) {
 	t.Helper()
 	if _, err := c.NspiBind(); !errors.Is(err, syscall.ECONNRESET) {
 		t.Errorf("a connection that passes by the proxy: %v, want a reset", err)

@@ -13,7 +13,7 @@ import (
 	"testing"
 
 	"github.com/nspiproxy/nspiproxy/internal/lab/rawnspi"
-	"github.com/nspiproxy/nspiproxy/internal/rpcclient"
+	"github.com/nspiproxy/nspiproxy/proxy/client"
 	"github.com/nspiproxy/nspiproxy/rpcparse"
 	"github.com/nspiproxy/nspiproxy/rpcparse/nspi"
 	"github.com/nspiproxy/nspiproxy/rpcparse/tower"
@@ -22,7 +22,7 @@ import (
 // question is one way of asking an endpoint mapper where NSPI is.
 type question struct {
 	name    string
-	options rpcclient.Options
+	options client.Options
 	level   rpcparse.AuthLevel // at which alice authenticates; 0: nobody does
 	lookup  bool               // ept_lookup instead of ept_map
 	step    uint32             // how many endpoints an answer has at most; 0: as many as can be
@@ -32,10 +32,10 @@ type question struct {
 const smallFragment = 1432
 
 var (
-	inNDR64   = rpcclient.Options{Transfer: rpcparse.SyntaxNDR64}
-	bigEndian = rpcclient.Options{Order: rpcparse.BigEndian}
-	small     = rpcclient.Options{MaxFragment: smallFragment}
-	small64   = rpcclient.Options{MaxFragment: smallFragment, Transfer: rpcparse.SyntaxNDR64}
+	inNDR64   = client.Options{Transfer: rpcparse.SyntaxNDR64}
+	bigEndian = client.Options{Order: rpcparse.BigEndian}
+	small     = client.Options{MaxFragment: smallFragment}
+	small64   = client.Options{MaxFragment: smallFragment, Transfer: rpcparse.SyntaxNDR64}
 )
 
 var questions = []question{
@@ -53,12 +53,12 @@ var questions = []question{
 func (q question) atMost() uint32 { return cmp.Or(q.step, tower.MaxTowers) }
 
 // dial connects to the endpoint mapper on server.
-func (q question) dial(on *Machine, server netip.Addr) (*rpcclient.Conn, error) {
+func (q question) dial(on *Machine, server netip.Addr) (*client.Conn, error) {
 	q.options.Connect = on.Dial
 	if q.level != 0 {
 		q.options.Security = asAlice(on, q.level).Security // each is for one connection
 	}
-	return rpcclient.DialEPM(netip.AddrPortFrom(server, portEPM).String(), q.options)
+	return client.DialEPM(netip.AddrPortFrom(server, portEPM).String(), q.options)
 }
 
 // ask asks the endpoint mapper on server, and returns the ports of NSPI.
@@ -176,13 +176,13 @@ func (q question) answer(t *testing.T, on *Machine, server netip.Addr) (pdus [][
 }
 
 // request is the question's call.
-func (q question) request(t *testing.T) rpcclient.Request {
+func (q question) request(t *testing.T) client.Request {
 	t.Helper()
 	syntax := tower.NDR
 	if q.options.Transfer == rpcparse.SyntaxNDR64 {
 		syntax = tower.NDR64
 	}
-	r := rpcclient.Request{Opnum: tower.OpnumMap}
+	r := client.Request{Opnum: tower.OpnumMap}
 	var err error
 	if q.lookup {
 		r.Opnum = tower.OpnumLookup

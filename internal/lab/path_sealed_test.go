@@ -6,7 +6,7 @@ import (
 	"net/netip"
 	"testing"
 
-	"github.com/nspiproxy/nspiproxy/internal/rpcclient"
+	"github.com/nspiproxy/nspiproxy/proxy/client"
 	"github.com/nspiproxy/nspiproxy/rpcparse"
 )
 
@@ -109,7 +109,7 @@ func goSession(t *testing.T, on *Machine, server netip.Addr, mechanism rpcparse.
 	port := question{name: "sealed ept_map", level: rpcparse.LevelPrivacy}.ask(t, on, server)[0]
 	o := asAlice(on, rpcparse.LevelPrivacy)
 	o.Security.Type = mechanism
-	c, err := rpcclient.Dial(netip.AddrPortFrom(server, port).String(), o)
+	c, err := client.Dial(netip.AddrPortFrom(server, port).String(), o)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,8 +13,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nspiproxy/nspiproxy/internal/rpcclient"
 	"github.com/nspiproxy/nspiproxy/internal/simdc"
+	"github.com/nspiproxy/nspiproxy/proxy/client"
 	"github.com/nspiproxy/nspiproxy/rpcparse"
 	"github.com/nspiproxy/nspiproxy/rpcparse/nspi"
 )
@@ -183,14 +183,14 @@ func (c *visit) run() error {
 			return fmt.Errorf("endpoint mapper: %w", err)
 		}
 	}
-	options := rpcclient.Options{
-		Contexts: []rpcparse.ContextElement{rpcclient.Context(0, nspi.Interface), rpcclient.Context(1, simdc.EchoInterface)},
+	options := client.Options{
+		Contexts: []rpcparse.ContextElement{client.Context(0, nspi.Interface), client.Context(1, simdc.EchoInterface)},
 		Local:    c.local, Connect: c.on.Dial,
 	}
 	if c.sealed {
-		options.Security = &rpcclient.Security{Level: rpcparse.LevelPrivacy, Domain: Domain, User: Alice.Name, Password: Alice.Password}
+		options.Security = &client.Security{Level: rpcparse.LevelPrivacy, Domain: Domain, User: Alice.Name, Password: Alice.Password}
 	}
-	conn, err := rpcclient.Dial(c.load.address, options)
+	conn, err := client.Dial(c.load.address, options)
 	if err != nil {
 		return fmt.Errorf("bind: %w", err)
 	}
@@ -222,7 +222,7 @@ func (c *visit) askMapper() error {
 }
 
 // open opens a session, and learns from the answer where it is.
-func (c *visit) open(conn *rpcclient.Conn) (nspi.Handle, error) {
+func (c *visit) open(conn *client.Conn) (nspi.Handle, error) {
 	id, err := conn.SendNspiBind()
 	if err != nil {
 		return nspi.Handle{}, err
@@ -243,11 +243,11 @@ func (c *visit) open(conn *rpcclient.Conn) (nspi.Handle, error) {
 }
 
 // echo makes calls of several sizes.
-func (c *visit) echo(conn *rpcclient.Conn) error {
+func (c *visit) echo(conn *client.Conn) error {
 	context := uint16(1)
 	for _, size := range []int{16, 3_000, 12_000} {
 		stub := simdc.EchoPattern(size)
-		answer, err := conn.Do(rpcclient.Request{Opnum: simdc.EchoOpnum, Stub: stub, ContextID: &context})
+		answer, err := conn.Do(client.Request{Opnum: simdc.EchoOpnum, Stub: stub, ContextID: &context})
 		if err != nil {
 			return err
 		}
@@ -259,7 +259,7 @@ func (c *visit) echo(conn *rpcclient.Conn) error {
 }
 
 // wait holds a silent connection until the load ends, or the connection does, which is an error.
-func (c *visit) wait(conn *rpcclient.Conn) error {
+func (c *visit) wait(conn *client.Conn) error {
 	if err := conn.TCP.SetReadDeadline(time.Time{}); err != nil {
 		return err
 	}

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nspiproxy/nspiproxy/internal/rpcclient"
+	"github.com/nspiproxy/nspiproxy/proxy/client"
 	"github.com/nspiproxy/nspiproxy/rpcparse"
 	"github.com/nspiproxy/nspiproxy/rpcparse/nspi"
 )
@@ -115,15 +115,15 @@ func TestClaimsWithAWrongPasswordTakeNothingFromAlice(t *testing.T) {
 	samba := StartSamba(t)
 	proxy := keyedProxy(t, samba, "127.0.20.63")
 	address := proxy.NSPI(t)
-	for name, how := range map[string]rpcclient.Security{
+	for name, how := range map[string]client.Security{
 		"connect":                    {Level: rpcparse.LevelConnect},
 		"connect and dummy verifier": {Level: rpcparse.LevelConnect, DummyVerifiers: true},
 		"privacy":                    {Level: rpcparse.LevelPrivacy},
 	} {
 		t.Run(name, func(t *testing.T) {
 			theft := attack(t, thieves, func() (made, granted bool) {
-				claim := rpcclient.Security{Level: how.Level, DummyVerifiers: how.DummyVerifiers, Domain: Domain, User: Alice.Name, Password: "guess"}
-				c, err := rpcclient.Dial(address, rpcclient.Options{Local: thief, Security: &claim})
+				claim := client.Security{Level: how.Level, DummyVerifiers: how.DummyVerifiers, Domain: Domain, User: Alice.Name, Password: "guess"}
+				c, err := client.Dial(address, client.Options{Local: thief, Security: &claim})
 				if err != nil {
 					return false, false
 				}
@@ -192,7 +192,7 @@ func recordAlice(t *testing.T, samba *Samba, address string, l SambaLogin) (legs
 
 // replay sends a recorded handshake and bind again, on a connection of another address.
 func replay(address string, legs [][]byte, bind []byte) (made, granted bool) {
-	c, err := rpcclient.Connect(address, thief)
+	c, err := client.Connect(address, thief)
 	if err != nil {
 		return false, false
 	}

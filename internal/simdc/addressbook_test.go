@@ -11,8 +11,8 @@ import (
 	gen "github.com/oiweiwei/go-msrpc/msrpc/nspi/nspi/v56"
 	"github.com/oiweiwei/go-msrpc/ndr"
 
-	"github.com/nspiproxy/nspiproxy/internal/rpcclient"
 	"github.com/nspiproxy/nspiproxy/internal/simdc"
+	"github.com/nspiproxy/nspiproxy/proxy/client"
 	"github.com/nspiproxy/nspiproxy/rpcparse"
 	"github.com/nspiproxy/nspiproxy/rpcparse/nspi"
 	"github.com/nspiproxy/nspiproxy/rpcparse/secctx/ntlm"
@@ -21,7 +21,7 @@ import (
 // book is a client of the address book that speaks by the generated code.
 type book struct {
 	t      *testing.T
-	conn   *rpcclient.Conn
+	conn   *client.Conn
 	handle nspi.Handle
 	ndr64  bool
 	drep   ndr.DataRepresentation
@@ -223,7 +223,7 @@ func TestNamesAreResolved(t *testing.T) {
 		}
 		whole := b.namesStub([]uint32{displayName}, "grace", "hopper")
 		for cut := nspi.HandleSize; cut < len(whole); cut++ {
-			if _, err := b.conn.Call(20, whole[:cut]); !rpcclient.IsFault(err, rpcparse.StatusBadStubData) {
+			if _, err := b.conn.Call(20, whole[:cut]); !client.IsFault(err, rpcparse.StatusBadStubData) {
 				t.Fatalf("%d of %d bytes: %v", cut, len(whole), err)
 			}
 		}

@@ -3,15 +3,15 @@ package simdc_test
 import (
 	"testing"
 
-	"github.com/nspiproxy/nspiproxy/internal/rpcclient"
 	"github.com/nspiproxy/nspiproxy/internal/simdc"
+	"github.com/nspiproxy/nspiproxy/proxy/client"
 	"github.com/nspiproxy/nspiproxy/rpcparse"
 )
 
 func TestSessionsSurviveAConnectionAndEndWithTheLast(t *testing.T) {
 	dc := start(t, simdc.Config{})
-	first := dial(t, dc, rpcclient.Options{Security: alice(rpcparse.LevelPrivacy)})
-	second := dial(t, dc, rpcclient.Options{Group: first.Group, Security: bob(rpcparse.LevelConnect)})
+	first := dial(t, dc, client.Options{Security: alice(rpcparse.LevelPrivacy)})
+	second := dial(t, dc, client.Options{Group: first.Group, Security: bob(rpcparse.LevelConnect)})
 	h := bind(t, first)
 	bind(t, first)
 	bind(t, second)
@@ -28,23 +28,23 @@ func TestSessionsSurviveAConnectionAndEndWithTheLast(t *testing.T) {
 	}
 	second.Close()
 	eventually(t, "all sessions are run down", func() bool { return dc.TotalSessions() == 0 && len(dc.Associations()) == 0 })
-	if _, err := rpcclient.Dial(dc.NSPIAddr().String(), rpcclient.Options{Group: first.Group}); !rpcclient.IsNak(err, rpcparse.NakNotSpecified) {
+	if _, err := client.Dial(dc.NSPIAddr().String(), client.Options{Group: first.Group}); !client.IsNak(err, rpcparse.NakNotSpecified) {
 		t.Errorf("joining an association that has ended: %v", err)
 	}
 }
 
 func TestAssociationsBelongToOneAddressAndOneEndpoint(t *testing.T) {
 	dc := start(t, simdc.Config{MorePorts: 1})
-	c := dial(t, dc, rpcclient.Options{})
+	c := dial(t, dc, client.Options{})
 	for name, o := range map[string]struct {
 		addr string
-		o    rpcclient.Options
+		o    client.Options
 	}{
-		"unknown":       {dc.NSPIAddr().String(), rpcclient.Options{Group: c.Group + 100}},
-		"other address": {dc.NSPIAddr().String(), rpcclient.Options{Group: c.Group, Local: loopback2}},
-		"other port":    {dc.NSPIAddrs()[1].String(), rpcclient.Options{Group: c.Group}},
+		"unknown":       {dc.NSPIAddr().String(), client.Options{Group: c.Group + 100}},
+		"other address": {dc.NSPIAddr().String(), client.Options{Group: c.Group, Local: loopback2}},
+		"other port":    {dc.NSPIAddrs()[1].String(), client.Options{Group: c.Group}},
 	} {
-		if _, err := rpcclient.Dial(o.addr, o.o); !rpcclient.IsNak(err, rpcparse.NakNotSpecified) {
+		if _, err := client.Dial(o.addr, o.o); !client.IsNak(err, rpcparse.NakNotSpecified) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -53,7 +53,7 @@ func TestAssociationsBelongToOneAddressAndOneEndpoint(t *testing.T) {
 func TestKillResetsAndCloseEnds(t *testing.T) {
 	for name, end := range map[string]func(*simdc.Server){"kill": (*simdc.Server).Kill, "close": (*simdc.Server).Close} {
 		dc := start(t, simdc.Config{AnonymousBind: true})
-		c := dial(t, dc, rpcclient.Options{})
+		c := dial(t, dc, client.Options{})
 		bind(t, c)
 		end(dc)
 		if _, _, err := c.ReadPDU(); !ended(err) {
@@ -62,7 +62,7 @@ func TestKillResetsAndCloseEnds(t *testing.T) {
 		if dc.TotalSessions() != 0 || dc.Connections() != 0 {
 			t.Errorf("%s: %d sessions on %d connections left", name, dc.TotalSessions(), dc.Connections())
 		}
-		if _, err := rpcclient.Dial(dc.NSPIAddr().String(), rpcclient.Options{}); err == nil {
+		if _, err := client.Dial(dc.NSPIAddr().String(), client.Options{}); err == nil {
 			t.Errorf("%s: still listening", name)
 		}
 	}

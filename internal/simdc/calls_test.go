@@ -7,8 +7,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nspiproxy/nspiproxy/internal/rpcclient"
 	"github.com/nspiproxy/nspiproxy/internal/simdc"
+	"github.com/nspiproxy/nspiproxy/proxy/client"
 	"github.com/nspiproxy/nspiproxy/rpcparse"
 	"github.com/nspiproxy/nspiproxy/rpcparse/nspi"
 )
@@ -19,7 +19,7 @@ func TestAnswersOvertakeEachOther(t *testing.T) {
 	c := dial(t, start(t, simdc.Config{}), echoOptions())
 	var sent []uint32
 	for _, ms := range []int{300, 150, 0} {
-		id, err := c.Send(rpcclient.Request{Opnum: simdc.EchoAfterOpnum, Stub: u32(ms)})
+		id, err := c.Send(client.Request{Opnum: simdc.EchoAfterOpnum, Stub: u32(ms)})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -50,8 +50,8 @@ func TestCallsWaitForEachOtherWithoutMultiplexing(t *testing.T) {
 		if c.Multiplexed {
 			t.Errorf("%s: multiplexed", name)
 		}
-		first, _ := c.Send(rpcclient.Request{Opnum: simdc.EchoAfterOpnum, Stub: u32(100)})
-		second, _ := c.Send(rpcclient.Request{Opnum: simdc.EchoOpnum})
+		first, _ := c.Send(client.Request{Opnum: simdc.EchoAfterOpnum, Stub: u32(100)})
+		second, _ := c.Send(client.Request{Opnum: simdc.EchoOpnum})
 		if _, err := c.Receive(second); err != nil {
 			t.Fatal(err)
 		}
@@ -68,7 +68,7 @@ func TestDelayIsConfiguredByOperation(t *testing.T) {
 			return wait
 		}
 		return 0
-	}}), rpcclient.Options{})
+	}}), client.Options{})
 	began := time.Now()
 	slow, err := c.SendNspiBind()
 	if err != nil {
@@ -91,14 +91,14 @@ func TestFragmentsFollowTheNegotiatedSize(t *testing.T) {
 		want           int
 	}{{0, 0, 5840}, {0, 4280, 4280}, {0, 1000, 2048}, {2048, 0, 2048}, {0, 60000, 5840}, {0, 4001, 4000}} {
 		dc := start(t, simdc.Config{MaxFragment: tc.server})
-		for _, security := range []*rpcclient.Security{nil, alice(rpcparse.LevelPrivacy)} {
+		for _, security := range []*client.Security{nil, alice(rpcparse.LevelPrivacy)} {
 			o := echoOptions()
 			o.MaxFragment, o.Security = tc.client, security
 			c := dial(t, dc, o)
 			if c.MaxFragment != tc.want {
 				t.Errorf("%+v: negotiated %d", tc, c.MaxFragment)
 			}
-			id, err := c.Send(rpcclient.Request{Opnum: simdc.EchoSizeOpnum, Stub: u32(50_001)})
+			id, err := c.Send(client.Request{Opnum: simdc.EchoSizeOpnum, Stub: u32(50_001)})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -110,7 +110,7 @@ func TestFragmentsFollowTheNegotiatedSize(t *testing.T) {
 				t.Errorf("%+v: %d fragments, want %d", tc, a.Fragments, least)
 			}
 			sent := simdc.EchoPattern(30_000) // in fragments of the client's choice
-			if got, err := c.Do(rpcclient.Request{Stub: sent, Fragment: 800}); err != nil || !bytes.Equal(got, sent) {
+			if got, err := c.Do(client.Request{Stub: sent, Fragment: 800}); err != nil || !bytes.Equal(got, sent) {
 				t.Errorf("%+v: %d bytes come back as %d, %v", tc, len(sent), len(got), err)
 			}
 			if got, err := c.Call(simdc.EchoOpnum, nil); err != nil || len(got) != 0 {
@@ -124,31 +124,31 @@ func TestObjectUUIDsPass(t *testing.T) {
 	o := echoOptions()
 	o.Security = alice(rpcparse.LevelPrivacy)
 	c := dial(t, start(t, simdc.Config{}), o)
-	if got, err := c.Do(rpcclient.Request{Stub: []byte("with an object"), Object: &rpcparse.UUID{1}}); err != nil || string(got) != "with an object" {
+	if got, err := c.Do(client.Request{Stub: []byte("with an object"), Object: &rpcparse.UUID{1}}); err != nil || string(got) != "with an object" {
 		t.Errorf("%q, %v", got, err)
 	}
 }
 
 func TestOperationsThatDoNotWorkFault(t *testing.T) {
-	c := dial(t, start(t, simdc.Config{AnonymousBind: true}), rpcclient.Options{
-		Contexts: []rpcparse.ContextElement{rpcclient.Context(0, nspi.Interface), rpcclient.Context(1, simdc.EchoInterface)}})
+	c := dial(t, start(t, simdc.Config{AnonymousBind: true}), client.Options{
+		Contexts: []rpcparse.ContextElement{client.Context(0, nspi.Interface), client.Context(1, simdc.EchoInterface)}})
 	echo, missing := uint16(1), uint16(9)
 	for name, tc := range map[string]struct {
-		r      rpcclient.Request
+		r      client.Request
 		status uint32
 	}{
-		"NSPI opnum 21":             {rpcclient.Request{Opnum: 21}, rpcparse.StatusOpRangeError},
-		"NspiBind of no bytes":      {rpcclient.Request{Opnum: 0}, rpcparse.StatusBadStubData},
-		"NspiUnbind of no bytes":    {rpcclient.Request{Opnum: 1}, rpcparse.StatusBadStubData},
-		"NspiQueryRows of no bytes": {rpcclient.Request{Opnum: 3}, rpcparse.StatusBadStubData},
-		"NspiQueryRows, no handle":  {rpcclient.Request{Opnum: 3, Stub: make([]byte, 100)}, rpcparse.StatusContextMismatch},
-		"echo opnum 4":              {rpcclient.Request{Opnum: 4, ContextID: &echo}, rpcparse.StatusOpRangeError},
-		"echo without a number":     {rpcclient.Request{Opnum: 2, ContextID: &echo}, rpcparse.StatusBadStubData},
-		"echo of a fault":           {rpcclient.Request{Opnum: 3, ContextID: &echo, Stub: u32(rpcparse.StatusServerTooBusy)}, rpcparse.StatusServerTooBusy},
-		"echo of a forbidden fault": {rpcclient.Request{Opnum: 3, ContextID: &echo, Stub: u32(0)}, rpcparse.StatusBadStubData},
-		"context that is not there": {rpcclient.Request{Opnum: 0, ContextID: &missing}, rpcparse.StatusUnknownIf},
+		"NSPI opnum 21":             {client.Request{Opnum: 21}, rpcparse.StatusOpRangeError},
+		"NspiBind of no bytes":      {client.Request{Opnum: 0}, rpcparse.StatusBadStubData},
+		"NspiUnbind of no bytes":    {client.Request{Opnum: 1}, rpcparse.StatusBadStubData},
+		"NspiQueryRows of no bytes": {client.Request{Opnum: 3}, rpcparse.StatusBadStubData},
+		"NspiQueryRows, no handle":  {client.Request{Opnum: 3, Stub: make([]byte, 100)}, rpcparse.StatusContextMismatch},
+		"echo opnum 4":              {client.Request{Opnum: 4, ContextID: &echo}, rpcparse.StatusOpRangeError},
+		"echo without a number":     {client.Request{Opnum: 2, ContextID: &echo}, rpcparse.StatusBadStubData},
+		"echo of a fault":           {client.Request{Opnum: 3, ContextID: &echo, Stub: u32(rpcparse.StatusServerTooBusy)}, rpcparse.StatusServerTooBusy},
+		"echo of a forbidden fault": {client.Request{Opnum: 3, ContextID: &echo, Stub: u32(0)}, rpcparse.StatusBadStubData},
+		"context that is not there": {client.Request{Opnum: 0, ContextID: &missing}, rpcparse.StatusUnknownIf},
 	} {
-		if _, err := c.Do(tc.r); !rpcclient.IsFault(err, tc.status) {
+		if _, err := c.Do(tc.r); !client.IsFault(err, tc.status) {
 			t.Errorf("%s: %v, want %s", name, err, rpcparse.StatusName(tc.status))
 		}
 	}
@@ -162,7 +162,7 @@ func TestOrphanedCallsThatWaitDoNotRun(t *testing.T) {
 		}
 		return 0
 	}})
-	c := dial(t, dc, rpcclient.Options{})
+	c := dial(t, dc, client.Options{})
 	id, err := c.SendNspiBind()
 	if err != nil {
 		t.Fatal(err)
@@ -173,7 +173,7 @@ func TestOrphanedCallsThatWaitDoNotRun(t *testing.T) {
 	if err := c.Write(append(cancel, orphaned...)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := c.ReceiveNspiBind(id); !rpcclient.IsFault(err, rpcparse.StatusServerUnavailable) {
+	if _, err := c.ReceiveNspiBind(id); !client.IsFault(err, rpcparse.StatusServerUnavailable) {
 		t.Errorf("%v", err)
 	}
 	if dc.TotalSessions() != 0 {
@@ -192,7 +192,7 @@ func TestOrphanedCallsThatWaitDoNotRun(t *testing.T) {
 
 func TestACallDoesNotOutliveItsConnection(t *testing.T) {
 	dc := start(t, simdc.Config{AnonymousBind: true, Delay: func(rpcparse.SyntaxID, uint16) time.Duration { return time.Hour }})
-	c := dial(t, dc, rpcclient.Options{})
+	c := dial(t, dc, client.Options{})
 	if _, err := c.SendNspiBind(); err != nil {
 		t.Fatal(err)
 	}
@@ -204,7 +204,7 @@ func TestACallDoesNotOutliveItsConnection(t *testing.T) {
 
 func TestAHalfClosedClientGetsItsAnswers(t *testing.T) {
 	c := dial(t, start(t, simdc.Config{}), echoOptions())
-	id, err := c.Send(rpcclient.Request{Opnum: simdc.EchoAfterOpnum, Stub: u32(100)})
+	id, err := c.Send(client.Request{Opnum: simdc.EchoAfterOpnum, Stub: u32(100)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,15 +3,15 @@ package simdc_test
 import (
 	"testing"
 
-	"github.com/nspiproxy/nspiproxy/internal/rpcclient"
 	"github.com/nspiproxy/nspiproxy/internal/simdc"
+	"github.com/nspiproxy/nspiproxy/proxy/client"
 	"github.com/nspiproxy/nspiproxy/rpcparse"
 	"github.com/nspiproxy/nspiproxy/rpcparse/nspi"
 	"github.com/nspiproxy/nspiproxy/rpcparse/tower"
 )
 
 // epmDialects is what clients ask the endpoint mapper in.
-var epmDialects = map[string]rpcclient.Options{
+var epmDialects = map[string]client.Options{
 	"NDR":             {},
 	"NDR64":           {Transfer: rpcparse.SyntaxNDR64},
 	"NDR, big-endian": {Order: rpcparse.BigEndian},
@@ -21,7 +21,7 @@ func TestEndpointMapperTellsEveryPort(t *testing.T) {
 	dc := start(t, simdc.Config{MorePorts: 4})
 	for name, o := range epmDialects {
 		for _, step := range []uint32{1, 2, 5, 500} { // fewer than there are: continued by handle
-			c, err := rpcclient.DialEPM(dc.EPMAddr().String(), o)
+			c, err := client.DialEPM(dc.EPMAddr().String(), o)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -40,7 +40,7 @@ func TestEndpointMapperTellsEveryPort(t *testing.T) {
 			}
 			c.Close()
 		}
-		if _, err := rpcclient.Map(dc.EPMAddr().String(), tower.EPMInterface, o); err == nil {
+		if _, err := client.Map(dc.EPMAddr().String(), tower.EPMInterface, o); err == nil {
 			t.Errorf("%s: an interface that is not registered was found", name)
 		}
 	}
@@ -49,7 +49,7 @@ func TestEndpointMapperTellsEveryPort(t *testing.T) {
 
 func TestMappedPortsLeadToTheInterface(t *testing.T) {
 	dc := start(t, simdc.Config{Address: "127.0.0.3"})
-	found, err := rpcclient.Map(dc.EPMAddr().String(), simdc.EchoInterface, rpcclient.Options{})
+	found, err := client.Map(dc.EPMAddr().String(), simdc.EchoInterface, client.Options{})
 	if err != nil || len(found) != 1 || found[0].Port != dc.NSPIAddr().Port() {
 		t.Errorf("%+v, %v", found, err)
 	}
@@ -57,7 +57,7 @@ func TestMappedPortsLeadToTheInterface(t *testing.T) {
 
 func TestEntryHandlesAreFreedAndUsedOnce(t *testing.T) {
 	dc := start(t, simdc.Config{MorePorts: 1})
-	c, err := rpcclient.DialEPM(dc.EPMAddr().String(), rpcclient.Options{})
+	c, err := client.DialEPM(dc.EPMAddr().String(), client.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,7 +77,7 @@ func TestEntryHandlesAreFreedAndUsedOnce(t *testing.T) {
 	if got, err := c.Call(tower.OpnumLookupHandleFree, r.Handle[:]); err != nil || len(got) != 24 {
 		t.Errorf("%x, %v", got, err)
 	}
-	if _, err := lookup(r.Handle); !rpcclient.IsFault(err, rpcparse.StatusContextMismatch) {
+	if _, err := lookup(r.Handle); !client.IsFault(err, rpcparse.StatusContextMismatch) {
 		t.Errorf("a handle that was freed: %v", err)
 	}
 	for name, tc := range map[string]struct {
@@ -90,7 +90,7 @@ func TestEntryHandlesAreFreedAndUsedOnce(t *testing.T) {
 		"lookup of nothing":  {tower.OpnumLookup, rpcparse.StatusBadStubData},
 		"freeing of nothing": {tower.OpnumLookupHandleFree, rpcparse.StatusBadStubData},
 	} {
-		if _, err := c.Call(tc.opnum, nil); !rpcclient.IsFault(err, tc.status) {
+		if _, err := c.Call(tc.opnum, nil); !client.IsFault(err, tc.status) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -8,8 +8,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nspiproxy/nspiproxy/internal/rpcclient"
 	"github.com/nspiproxy/nspiproxy/internal/simdc"
+	"github.com/nspiproxy/nspiproxy/proxy/client"
 	"github.com/nspiproxy/nspiproxy/rpcparse"
 	"github.com/nspiproxy/nspiproxy/rpcparse/nspi"
 )
@@ -30,18 +30,18 @@ func start(t testing.TB, cfg simdc.Config) *simdc.Server {
 }
 
 // alice returns a new security context of hers.
-func alice(level rpcparse.AuthLevel) *rpcclient.Security {
-	return &rpcclient.Security{Level: level, Domain: "LAB", User: "alice", Password: "Secret.123"}
+func alice(level rpcparse.AuthLevel) *client.Security {
+	return &client.Security{Level: level, Domain: "LAB", User: "alice", Password: "Secret.123"}
 }
 
-func bob(level rpcparse.AuthLevel) *rpcclient.Security {
-	return &rpcclient.Security{Level: level, Domain: "lab.test", User: "Bob", Password: "Other.456", ID: 7}
+func bob(level rpcparse.AuthLevel) *client.Security {
+	return &client.Security{Level: level, Domain: "lab.test", User: "Bob", Password: "Other.456", ID: 7}
 }
 
 // dial connects to the NSPI port and binds.
-func dial(t testing.TB, dc *simdc.Server, o rpcclient.Options) *rpcclient.Conn {
+func dial(t testing.TB, dc *simdc.Server, o client.Options) *client.Conn {
 	t.Helper()
-	c, err := rpcclient.Dial(dc.NSPIAddr().String(), o)
+	c, err := client.Dial(dc.NSPIAddr().String(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,12 +50,12 @@ func dial(t testing.TB, dc *simdc.Server, o rpcclient.Options) *rpcclient.Conn {
 }
 
 // echoOptions binds to the echo interface.
-func echoOptions() rpcclient.Options {
-	return rpcclient.Options{Contexts: []rpcparse.ContextElement{rpcclient.Context(0, simdc.EchoInterface)}}
+func echoOptions() client.Options {
+	return client.Options{Contexts: []rpcparse.ContextElement{client.Context(0, simdc.EchoInterface)}}
 }
 
 // bind opens a session that must be granted.
-func bind(t testing.TB, c *rpcclient.Conn) nspi.Handle {
+func bind(t testing.TB, c *client.Conn) nspi.Handle {
 	t.Helper()
 	h, err := c.NspiBind()
 	if err != nil {

@@ -5,15 +5,15 @@ import (
 	"net/netip"
 	"testing"
 
-	"github.com/nspiproxy/nspiproxy/internal/rpcclient"
 	"github.com/nspiproxy/nspiproxy/internal/simdc"
+	"github.com/nspiproxy/nspiproxy/proxy/client"
 	"github.com/nspiproxy/nspiproxy/rpcparse"
 )
 
 func TestPeersAreToldAsTheServerSeesThem(t *testing.T) {
 	dc := start(t, simdc.Config{})
-	first := dial(t, dc, rpcclient.Options{Security: alice(rpcparse.LevelPrivacy)})
-	second := dial(t, dc, rpcclient.Options{Local: loopback2, Security: bob(rpcparse.LevelConnect)})
+	first := dial(t, dc, client.Options{Security: alice(rpcparse.LevelPrivacy)})
+	second := dial(t, dc, client.Options{Local: loopback2, Security: bob(rpcparse.LevelConnect)})
 	want := []simdc.Peer{{Client: first.Local(), Server: dc.NSPIAddr()}, {Client: second.Local(), Server: dc.NSPIAddr()}}
 	got := dc.Peers()
 	if len(got) != 2 || got[0] != want[0] || got[1] != want[1] {
@@ -25,8 +25,8 @@ func TestPeersAreToldAsTheServerSeesThem(t *testing.T) {
 
 func TestSessionsStayTheirFirstConnectionsWhenItEnds(t *testing.T) {
 	dc := start(t, simdc.Config{})
-	first := dial(t, dc, rpcclient.Options{Security: alice(rpcparse.LevelPrivacy)})
-	second := dial(t, dc, rpcclient.Options{Group: first.Group, Security: bob(rpcparse.LevelConnect)})
+	first := dial(t, dc, client.Options{Security: alice(rpcparse.LevelPrivacy)})
+	second := dial(t, dc, client.Options{Group: first.Group, Security: bob(rpcparse.LevelConnect)})
 	h := bind(t, first)
 	bind(t, first)
 	bind(t, second)
@@ -52,7 +52,7 @@ func TestEveryPortIsOpenOnEveryAddress(t *testing.T) {
 	dc := start(t, simdc.Config{Addresses: []string{"127.0.0.3"}, MorePorts: 1, AnonymousBind: true})
 	other := netip.MustParseAddr("127.0.0.3")
 	for _, at := range dc.NSPIAddrs() {
-		c, err := rpcclient.Dial(netip.AddrPortFrom(other, at.Port()).String(), rpcclient.Options{})
+		c, err := client.Dial(netip.AddrPortFrom(other, at.Port()).String(), client.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -65,12 +65,12 @@ func TestEveryPortIsOpenOnEveryAddress(t *testing.T) {
 		}
 	}
 	mapper := netip.AddrPortFrom(other, dc.EPMAddr().Port())
-	ends, err := rpcclient.Map(mapper.String(), simdc.EchoInterface, rpcclient.Options{})
+	ends, err := client.Map(mapper.String(), simdc.EchoInterface, client.Options{})
 	if err != nil || len(ends) != 2 || ends[0].Port != dc.NSPIAddr().Port() {
 		t.Errorf("the endpoint mapper names %v, %v; NSPI is on %v", ends, err, dc.NSPIAddrs())
 	}
 	dc.Close()
-	if _, err := rpcclient.Connect(mapper.String(), netip.Addr{}); err == nil {
+	if _, err := client.Connect(mapper.String(), netip.Addr{}); err == nil {
 		t.Error("the second address accepts after the end")
 	}
 }

@@ -3,8 +3,8 @@ package simdc_test
 import (
 	"testing"
 
-	"github.com/nspiproxy/nspiproxy/internal/rpcclient"
 	"github.com/nspiproxy/nspiproxy/internal/simdc"
+	"github.com/nspiproxy/nspiproxy/proxy/client"
 	"github.com/nspiproxy/nspiproxy/rpcparse"
 	"github.com/nspiproxy/nspiproxy/rpcparse/nspi"
 	"github.com/nspiproxy/nspiproxy/rpcparse/tower"
@@ -16,13 +16,13 @@ func TestContextsAreAnsweredOneByOne(t *testing.T) {
 	newer := nspi.Interface
 	newer.Version |= 1 << 16
 	offer := []rpcparse.ContextElement{
-		rpcclient.Context(0, nspi.Interface),
-		rpcclient.Context(1, nspi.Interface, rpcparse.SyntaxNDR64),
-		rpcclient.Context(2, nspi.Interface, rpcparse.FeatureSyntax(0xff)),
-		rpcclient.Context(3, unknown),
-		rpcclient.Context(4, newer),
-		rpcclient.Context(5, simdc.EchoInterface, other),
-		rpcclient.Context(6, simdc.EchoInterface, rpcparse.SyntaxNDR),
+		client.Context(0, nspi.Interface),
+		client.Context(1, nspi.Interface, rpcparse.SyntaxNDR64),
+		client.Context(2, nspi.Interface, rpcparse.FeatureSyntax(0xff)),
+		client.Context(3, unknown),
+		client.Context(4, newer),
+		client.Context(5, simdc.EchoInterface, other),
+		client.Context(6, simdc.EchoInterface, rpcparse.SyntaxNDR),
 	}
 	type result struct{ result, reason uint16 }
 	for name, tc := range map[string]struct {
@@ -32,7 +32,7 @@ func TestContextsAreAnsweredOneByOne(t *testing.T) {
 		"with NDR64":    {simdc.Config{AnonymousBind: true}, []result{{2, 2}, {0, 0}, {3, 3}, {2, 1}, {2, 1}, {2, 2}, {0, 0}}},
 		"without NDR64": {simdc.Config{AnonymousBind: true, NoNDR64: true}, []result{{0, 0}, {2, 2}, {3, 3}, {2, 1}, {2, 1}, {2, 2}, {0, 0}}},
 	} {
-		c := dial(t, start(t, tc.cfg), rpcclient.Options{Contexts: offer})
+		c := dial(t, start(t, tc.cfg), client.Options{Contexts: offer})
 		for i, r := range c.LastAck.Results.All() {
 			if (result{r.Result, r.Reason}) != tc.want[i] {
 				t.Errorf("%s, context %d: result %d, reason %d, want %v", name, i, r.Result, r.Reason, tc.want[i])
@@ -43,8 +43,8 @@ func TestContextsAreAnsweredOneByOne(t *testing.T) {
 }
 
 func TestAlterContextAddsAndNeverRedefines(t *testing.T) {
-	c := dial(t, start(t, simdc.Config{AnonymousBind: true}), rpcclient.Options{})
-	if err := c.AlterContext(nil, rpcclient.Context(300, nspi.Interface, rpcparse.SyntaxNDR64)); err != nil {
+	c := dial(t, start(t, simdc.Config{AnonymousBind: true}), client.Options{})
+	if err := c.AlterContext(nil, client.Context(300, nspi.Interface, rpcparse.SyntaxNDR64)); err != nil {
 		t.Fatal(err)
 	}
 	h := bind(t, c)
@@ -52,14 +52,14 @@ func TestAlterContextAddsAndNeverRedefines(t *testing.T) {
 	if err := c.NspiUnbind(h); err != nil {
 		t.Errorf("the same session in the other syntax: %v", err)
 	}
-	if err := c.AlterContext(nil, rpcclient.Context(0, nspi.Interface)); err != nil {
+	if err := c.AlterContext(nil, client.Context(0, nspi.Interface)); err != nil {
 		t.Errorf("the same again: %v", err)
 	}
-	if _, ok := c.AlterContext(nil, rpcclient.Context(7, tower.EPMInterface)).(*rpcclient.Rejected); !ok {
+	if _, ok := c.AlterContext(nil, client.Context(7, tower.EPMInterface)).(*client.Rejected); !ok {
 		t.Error("an interface of another port accepted")
 	}
-	err := c.AlterContext(nil, rpcclient.Context(0, simdc.EchoInterface))
-	if !rpcclient.IsFault(err, rpcparse.StatusProtoError) {
+	err := c.AlterContext(nil, client.Context(0, simdc.EchoInterface))
+	if !client.IsFault(err, rpcparse.StatusProtoError) {
 		t.Errorf("redefined: %v", err)
 	}
 	if _, _, err := c.ReadPDU(); !ended(err) {
@@ -104,7 +104,7 @@ func TestBrokenRulesEndTheConnection(t *testing.T) {
 	dc := start(t, simdc.Config{})
 	p := pdus{t}
 	first, last := rpcparse.FlagFirstFrag, rpcparse.FlagLastFrag
-	good := rpcclient.Context(0, nspi.Interface)
+	good := client.Context(0, nspi.Interface)
 	minor := p.bind(rpcparse.PTypeBind, good)
 	minor[1] = 1
 	for name, tc := range map[string]struct {
@@ -119,7 +119,7 @@ func TestBrokenRulesEndTheConnection(t *testing.T) {
 		"alter before bind":        {true, p.bind(rpcparse.PTypeAlterContext, good), rpcparse.PTypeFault, rpcparse.StatusProtoError},
 		"bind without contexts":    {true, p.bind(rpcparse.PTypeBind), rpcparse.PTypeBindNak, rpcparse.NakNotSpecified},
 		"bind of version 5.1":      {true, minor, rpcparse.PTypeBindNak, rpcparse.NakProtocolVersionNotSupported},
-		"one id for two":           {true, p.bind(rpcparse.PTypeBind, good, rpcclient.Context(0, simdc.EchoInterface)), rpcparse.PTypeBindNak, 0},
+		"one id for two":           {true, p.bind(rpcparse.PTypeBind, good, client.Context(0, simdc.EchoInterface)), rpcparse.PTypeBindNak, 0},
 		"second bind":              {false, p.bind(rpcparse.PTypeBind, good), rpcparse.PTypeBindNak, rpcparse.NakNotSpecified},
 		"alter without contexts":   {false, p.bind(rpcparse.PTypeAlterContext), rpcparse.PTypeFault, rpcparse.StatusProtoError},
 		"auth3 out of nowhere":     {false, p.auth3(4), rpcparse.PTypeFault, rpcparse.StatusProtoError},
@@ -135,13 +135,13 @@ func TestBrokenRulesEndTheConnection(t *testing.T) {
 		})...), rpcparse.PTypeFault, rpcparse.StatusProtoError},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c, err := rpcclient.Connect(dc.NSPIAddr().String(), loopback2)
+			c, err := client.Connect(dc.NSPIAddr().String(), loopback2)
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer c.Close()
 			if !tc.unbound {
-				if err := c.Bind(rpcclient.Options{}); err != nil {
+				if err := c.Bind(client.Options{}); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -159,7 +159,7 @@ func TestBrokenRulesEndTheConnection(t *testing.T) {
 }
 
 // expect reads a fault or bind_nak.
-func expect(t *testing.T, c *rpcclient.Conn, want rpcparse.PType, code uint32) {
+func expect(t *testing.T, c *client.Conn, want rpcparse.PType, code uint32) {
 	t.Helper()
 	pdu, h, err := c.ReadPDU()
 	if err != nil {
@@ -188,27 +188,27 @@ func expect(t *testing.T, c *rpcclient.Conn, want rpcparse.PType, code uint32) {
 func TestOutstandingCallIDsAreNotUsedTwice(t *testing.T) {
 	c := dial(t, start(t, simdc.Config{}), echoOptions())
 	for range 2 {
-		if _, err := c.Send(rpcclient.Request{Opnum: simdc.EchoAfterOpnum, Stub: u32(1000), CallID: 50}); err != nil {
+		if _, err := c.Send(client.Request{Opnum: simdc.EchoAfterOpnum, Stub: u32(1000), CallID: 50}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	expect(t, c, rpcparse.PTypeFault, rpcparse.StatusProtoError)
 	again := dial(t, start(t, simdc.Config{}), echoOptions())
 	for range 3 { // but one that was answered may come again
-		if _, err := again.Do(rpcclient.Request{CallID: 50}); err != nil {
+		if _, err := again.Do(client.Request{CallID: 50}); err != nil {
 			t.Error(err)
 		}
 	}
 }
 
 func TestPDUsSplitAnywhereAreRead(t *testing.T) {
-	c, err := rpcclient.Connect(start(t, simdc.Config{}).NSPIAddr().String(), loopback2)
+	c, err := client.Connect(start(t, simdc.Config{}).NSPIAddr().String(), loopback2)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer c.Close()
 	p := pdus{t}
-	stream := p.bind(rpcparse.PTypeBind, rpcclient.Context(0, simdc.EchoInterface))
+	stream := p.bind(rpcparse.PTypeBind, client.Context(0, simdc.EchoInterface))
 	stream = append(stream, p.request(rpcparse.FlagsWhole, 2, func(r *rpcparse.Request) { r.Opnum = 0 })...)
 	for i := range stream {
 		if err := c.Write(stream[i : i+1]); err != nil {
@@ -224,7 +224,7 @@ func TestPDUsSplitAnywhereAreRead(t *testing.T) {
 
 func TestRequestsOverFourMiBAreRefused(t *testing.T) {
 	c := dial(t, start(t, simdc.Config{}), echoOptions())
-	if _, err := c.Call(simdc.EchoOpnum, make([]byte, 4<<20+1)); !rpcclient.IsFault(err, rpcparse.StatusAccessDenied) {
+	if _, err := c.Call(simdc.EchoOpnum, make([]byte, 4<<20+1)); !client.IsFault(err, rpcparse.StatusAccessDenied) {
 		t.Errorf("%v", err)
 	}
 	if _, err := c.Call(simdc.EchoOpnum, []byte("still there")); err != nil {

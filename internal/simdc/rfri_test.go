@@ -4,20 +4,20 @@ import (
 	"fmt"
 	"testing"
 
-	"github.com/nspiproxy/nspiproxy/internal/rpcclient"
 	"github.com/nspiproxy/nspiproxy/internal/simdc"
+	"github.com/nspiproxy/nspiproxy/proxy/client"
 	"github.com/nspiproxy/nspiproxy/rpcparse"
 	"github.com/nspiproxy/nspiproxy/rpcparse/nspi"
 	"github.com/nspiproxy/nspiproxy/rpcparse/rfri"
 )
 
 // referring offers NSPI and the referral interface.
-func referring(o rpcclient.Options) rpcclient.Options {
+func referring(o client.Options) client.Options {
 	if o.Transfer == (rpcparse.SyntaxID{}) {
 		o.Transfer = rpcparse.SyntaxNDR
 	}
 	o.Contexts = []rpcparse.ContextElement{
-		rpcclient.Context(0, nspi.Interface, o.Transfer), rpcclient.Context(1, rfri.Interface, o.Transfer),
+		client.Context(0, nspi.Interface, o.Transfer), client.Context(1, rfri.Interface, o.Transfer),
 	}
 	return o
 }
@@ -29,7 +29,7 @@ func TestClientsAreReferredInEveryDialect(t *testing.T) {
 		}
 		return fmt.Sprintf("gc%d.for.%s", opnum, dn[len("/o=LAB/cn="):]), 0
 	}})
-	for name, o := range map[string]rpcclient.Options{
+	for name, o := range map[string]client.Options{
 		"NDR": {}, "NDR64": {Transfer: rpcparse.SyntaxNDR64}, "big-endian": {Order: rpcparse.BigEndian},
 		"integrity": {Security: alice(rpcparse.LevelIntegrity)}, "privacy": {Security: alice(rpcparse.LevelPrivacy)},
 	} {
@@ -42,13 +42,13 @@ func TestClientsAreReferredInEveryDialect(t *testing.T) {
 				t.Errorf("%s: %q, %v", name, got, err)
 			}
 		}
-		if _, err := c.RfrGetNewDSA("/o=LAB/cn=nobody"); !rpcclient.IsCode(err, nspi.NotFound) {
+		if _, err := c.RfrGetNewDSA("/o=LAB/cn=nobody"); !client.IsCode(err, nspi.NotFound) {
 			t.Errorf("%s: %v", name, err)
 		}
-		if _, err := c.Do(rpcclient.Request{Opnum: 2, ContextID: new(uint16(1))}); !rpcclient.IsFault(err, rpcparse.StatusOpRangeError) {
+		if _, err := c.Do(client.Request{Opnum: 2, ContextID: new(uint16(1))}); !client.IsFault(err, rpcparse.StatusOpRangeError) {
 			t.Errorf("%s: opnum 2: %v", name, err)
 		}
-		if _, err := c.Do(rpcclient.Request{Opnum: 0, ContextID: new(uint16(1))}); !rpcclient.IsFault(err, rpcparse.StatusBadStubData) {
+		if _, err := c.Do(client.Request{Opnum: 0, ContextID: new(uint16(1))}); !client.IsFault(err, rpcparse.StatusBadStubData) {
 			t.Errorf("%s: no stub: %v", name, err)
 		}
 	}
@@ -56,11 +56,11 @@ func TestClientsAreReferredInEveryDialect(t *testing.T) {
 
 func TestClientsAreReferredToTheServerItself(t *testing.T) {
 	dc := start(t, simdc.Config{Computer: "gc7"})
-	c := dial(t, dc, referring(rpcclient.Options{}))
+	c := dial(t, dc, referring(client.Options{}))
 	if got, err := c.RfrGetNewDSA(""); err != nil || got != "gc7.lab.test" {
 		t.Errorf("%q, %v", got, err)
 	}
-	if _, err := dial(t, dc, rpcclient.Options{}).RfrGetNewDSA(""); err == nil {
+	if _, err := dial(t, dc, client.Options{}).RfrGetNewDSA(""); err == nil {
 		t.Error("without the interface")
 	}
 }

@@ -3,8 +3,8 @@ package simdc_test
 import (
 	"testing"
 
-	"github.com/nspiproxy/nspiproxy/internal/rpcclient"
 	"github.com/nspiproxy/nspiproxy/internal/simdc"
+	"github.com/nspiproxy/nspiproxy/proxy/client"
 	"github.com/nspiproxy/nspiproxy/rpcparse"
 	"github.com/nspiproxy/nspiproxy/rpcparse/nspi"
 )
@@ -12,17 +12,17 @@ import (
 func TestWrongProofFaultsTheFirstRequest(t *testing.T) {
 	dc := start(t, simdc.Config{})
 	for _, level := range []rpcparse.AuthLevel{rpcparse.LevelConnect, rpcparse.LevelIntegrity, rpcparse.LevelPrivacy} {
-		for name, who := range map[string]rpcclient.Security{
+		for name, who := range map[string]client.Security{
 			"wrong password":  {Level: level, Domain: "LAB", User: "alice", Password: "guess"},
 			"unknown account": {Level: level, Domain: "LAB", User: "mallory", Password: "Secret.123"},
 		} {
 			bare, wrapped := who, who
-			c := dial(t, dc, rpcclient.Options{Security: &bare}) // nothing answers an auth3
-			if _, err := c.NspiBind(); !rpcclient.IsFault(err, rpcparse.StatusAccessDenied) {
+			c := dial(t, dc, client.Options{Security: &bare}) // nothing answers an auth3
+			if _, err := c.NspiBind(); !client.IsFault(err, rpcparse.StatusAccessDenied) {
 				t.Errorf("%s, %v: %v", name, level, err)
 			}
 			wrapped.Type = rpcparse.AuthSPNEGO
-			if _, err := rpcclient.Dial(dc.NSPIAddr().String(), rpcclient.Options{Security: &wrapped}); !rpcclient.IsFault(err, rpcparse.StatusAccessDenied) {
+			if _, err := client.Dial(dc.NSPIAddr().String(), client.Options{Security: &wrapped}); !client.IsFault(err, rpcparse.StatusAccessDenied) {
 				t.Errorf("%s in SPNEGO, %v: %v", name, level, err)
 			}
 		}
@@ -34,9 +34,9 @@ func TestWrongProofFaultsTheFirstRequest(t *testing.T) {
 
 func TestAnonymousClientsCannotProtect(t *testing.T) {
 	dc := start(t, simdc.Config{})
-	c := dial(t, dc, rpcclient.Options{Security: &rpcclient.Security{Level: rpcparse.LevelPrivacy}})
-	c.Security = &rpcclient.Security{Type: rpcparse.AuthNTLM, Level: rpcparse.LevelConnect, DummyVerifiers: true}
-	if _, err := c.NspiBind(); !rpcclient.IsFault(err, rpcparse.StatusAccessDenied) {
+	c := dial(t, dc, client.Options{Security: &client.Security{Level: rpcparse.LevelPrivacy}})
+	c.Security = &client.Security{Type: rpcparse.AuthNTLM, Level: rpcparse.LevelConnect, DummyVerifiers: true}
+	if _, err := c.NspiBind(); !client.IsFault(err, rpcparse.StatusAccessDenied) {
 		t.Errorf("%v", err)
 	}
 }
@@ -45,25 +45,25 @@ func TestAnonymousClientsCannotProtect(t *testing.T) {
 // fault 0x721 and the end of the connection.
 func TestBrokenStreamsEndTheConnection(t *testing.T) {
 	dc := start(t, simdc.Config{})
-	for name, breakIt := range map[string]func(c *rpcclient.Conn, pdu []byte) []byte{
-		"a gap": func(c *rpcclient.Conn, pdu []byte) []byte {
-			next, _, err := c.Encode(rpcclient.Request{Opnum: nspi.OpnumBind, Stub: c.BindRequest()})
+	for name, breakIt := range map[string]func(c *client.Conn, pdu []byte) []byte{
+		"a gap": func(c *client.Conn, pdu []byte) []byte {
+			next, _, err := c.Encode(client.Request{Opnum: nspi.OpnumBind, Stub: c.BindRequest()})
 			if err != nil {
 				t.Fatal(err)
 			}
 			return next[0]
 		},
-		"an altered body":  func(_ *rpcclient.Conn, pdu []byte) []byte { pdu[30] ^= 1; return pdu },
-		"an altered opnum": func(_ *rpcclient.Conn, pdu []byte) []byte { pdu[22] ^= 1; return pdu },
-		"a dummy": func(_ *rpcclient.Conn, pdu []byte) []byte {
+		"an altered body":  func(_ *client.Conn, pdu []byte) []byte { pdu[30] ^= 1; return pdu },
+		"an altered opnum": func(_ *client.Conn, pdu []byte) []byte { pdu[22] ^= 1; return pdu },
+		"a dummy": func(_ *client.Conn, pdu []byte) []byte {
 			clear(pdu[len(pdu)-15:])
 			return pdu
 		},
 	} {
 		for _, level := range []rpcparse.AuthLevel{rpcparse.LevelPacket, rpcparse.LevelPrivacy} {
-			c := dial(t, dc, rpcclient.Options{Security: alice(level)})
+			c := dial(t, dc, client.Options{Security: alice(level)})
 			h := bind(t, c)
-			pdus, _, err := c.Encode(rpcclient.Request{Opnum: nspi.OpnumBind, Stub: c.BindRequest(), CallID: 99})
+			pdus, _, err := c.Encode(client.Request{Opnum: nspi.OpnumBind, Stub: c.BindRequest(), CallID: 99})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -75,7 +75,7 @@ func TestBrokenStreamsEndTheConnection(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, err := c.Receive(head.CallID); !rpcclient.IsFault(err, rpcparse.StatusSecPkgError) {
+			if _, err := c.Receive(head.CallID); !client.IsFault(err, rpcparse.StatusSecPkgError) {
 				t.Errorf("%s at %v: %v", name, level, err)
 			}
 			if err := c.NspiUnbind(h); !ended(err) {
@@ -88,12 +88,12 @@ func TestBrokenStreamsEndTheConnection(t *testing.T) {
 
 func TestSeveralUsersShareAConnection(t *testing.T) {
 	dc := start(t, simdc.Config{})
-	c := dial(t, dc, rpcclient.Options{Security: alice(rpcparse.LevelPrivacy)})
+	c := dial(t, dc, client.Options{Security: alice(rpcparse.LevelPrivacy)})
 	hers := bind(t, c)
 	a := c.Security
 	b := bob(rpcparse.LevelIntegrity)
 	b.Type = rpcparse.AuthSPNEGO
-	if err := c.AlterContext(b, rpcclient.Context(1, nspi.Interface)); err != nil {
+	if err := c.AlterContext(b, client.Context(1, nspi.Interface)); err != nil {
 		t.Fatal(err)
 	}
 	bind(t, c)
@@ -109,26 +109,26 @@ func TestSeveralUsersShareAConnection(t *testing.T) {
 	if got := dc.Sessions(); got[`LAB\alice`] != 1 {
 		t.Errorf("%v", got)
 	}
-	c.Security = &rpcclient.Security{}
-	if _, err := c.NspiBind(); !rpcclient.IsFault(err, rpcparse.StatusAccessDenied) {
+	c.Security = &client.Security{}
+	if _, err := c.NspiBind(); !client.IsFault(err, rpcparse.StatusAccessDenied) {
 		t.Errorf("a request that does not say whose it is: %v", err)
 	}
 }
 
 func TestVerifiersMustNameAContextAsItIs(t *testing.T) {
 	dc := start(t, simdc.Config{})
-	c := dial(t, dc, rpcclient.Options{Security: alice(rpcparse.LevelConnect)})
-	for name, s := range map[string]*rpcclient.Security{
+	c := dial(t, dc, client.Options{Security: alice(rpcparse.LevelConnect)})
+	for name, s := range map[string]*client.Security{
 		"unknown context": {Type: rpcparse.AuthNTLM, Level: rpcparse.LevelConnect, ID: 5, DummyVerifiers: true},
 		"another type":    {Type: rpcparse.AuthSPNEGO, Level: rpcparse.LevelConnect, DummyVerifiers: true},
 	} {
 		stub := c.BindRequest()
-		if _, err := c.Do(rpcclient.Request{Opnum: nspi.OpnumBind, Stub: stub, Security: s}); !rpcclient.IsFault(err, rpcparse.StatusAccessDenied) {
+		if _, err := c.Do(client.Request{Opnum: nspi.OpnumBind, Stub: stub, Security: s}); !client.IsFault(err, rpcparse.StatusAccessDenied) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	sealed := dial(t, dc, rpcclient.Options{Security: alice(rpcparse.LevelPrivacy)})
-	if _, err := sealed.Do(rpcclient.Request{Stub: sealed.BindRequest(), Security: &rpcclient.Security{}}); !rpcclient.IsFault(err, rpcparse.StatusAccessDenied) {
+	sealed := dial(t, dc, client.Options{Security: alice(rpcparse.LevelPrivacy)})
+	if _, err := sealed.Do(client.Request{Stub: sealed.BindRequest(), Security: &client.Security{}}); !client.IsFault(err, rpcparse.StatusAccessDenied) {
 		t.Errorf("unprotected request at level privacy: %v", err)
 	}
 	bind(t, sealed) // and nothing is lost
@@ -136,10 +136,10 @@ func TestVerifiersMustNameAContextAsItIs(t *testing.T) {
 
 func TestFinishedHandshakesAreNotMadeAgain(t *testing.T) {
 	dc := start(t, simdc.Config{})
-	c := dial(t, dc, rpcclient.Options{Security: alice(rpcparse.LevelPrivacy)})
+	c := dial(t, dc, client.Options{Security: alice(rpcparse.LevelPrivacy)})
 	first := c.Security
-	err := c.AlterContext(alice(rpcparse.LevelPrivacy), rpcclient.Context(0, nspi.Interface))
-	if !rpcclient.IsFault(err, rpcparse.StatusAccessDenied) {
+	err := c.AlterContext(alice(rpcparse.LevelPrivacy), client.Context(0, nspi.Interface))
+	if !client.IsFault(err, rpcparse.StatusAccessDenied) {
 		t.Errorf("%v", err)
 	}
 	c.Security = first
@@ -148,18 +148,18 @@ func TestFinishedHandshakesAreNotMadeAgain(t *testing.T) {
 
 func TestUnknownSecurityIsNotRecognised(t *testing.T) {
 	dc := start(t, simdc.Config{})
-	for name, s := range map[string]*rpcclient.Security{
+	for name, s := range map[string]*client.Security{
 		"Kerberos":      {Type: rpcparse.AuthKerberos, Level: rpcparse.LevelPrivacy},
 		"level none":    {Level: rpcparse.LevelNone},
 		"level unknown": {Level: 9},
 	} {
-		_, err := rpcclient.Dial(dc.NSPIAddr().String(), rpcclient.Options{Security: s})
-		if !rpcclient.IsNak(err, rpcparse.NakAuthTypeNotRecognized) {
+		_, err := client.Dial(dc.NSPIAddr().String(), client.Options{Security: s})
+		if !client.IsNak(err, rpcparse.NakAuthTypeNotRecognized) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	s := &rpcclient.Security{Type: rpcparse.AuthSPNEGO, Level: rpcparse.LevelPrivacy, BareInSPNEGO: true, User: "alice", Password: "x"}
-	if _, err := rpcclient.Dial(dc.NSPIAddr().String(), rpcclient.Options{Security: s}); err != nil {
+	s := &client.Security{Type: rpcparse.AuthSPNEGO, Level: rpcparse.LevelPrivacy, BareInSPNEGO: true, User: "alice", Password: "x"}
+	if _, err := client.Dial(dc.NSPIAddr().String(), client.Options{Security: s}); err != nil {
 		t.Errorf("bare NTLM: %v", err) // its failure shows later
 	}
 }
@@ -167,7 +167,7 @@ func TestUnknownSecurityIsNotRecognised(t *testing.T) {
 func TestDummyVerifiersComeWhereConfigured(t *testing.T) {
 	for _, dummies := range []bool{false, true} {
 		dc := start(t, simdc.Config{DummyVerifiers: dummies})
-		c := dial(t, dc, rpcclient.Options{Security: alice(rpcparse.LevelConnect)})
+		c := dial(t, dc, client.Options{Security: alice(rpcparse.LevelConnect)})
 		if _, err := c.SendNspiBind(); err != nil {
 			t.Fatal(err)
 		}

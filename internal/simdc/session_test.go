@@ -6,30 +6,30 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/nspiproxy/nspiproxy/internal/rpcclient"
 	"github.com/nspiproxy/nspiproxy/internal/simdc"
+	"github.com/nspiproxy/nspiproxy/proxy/client"
 	"github.com/nspiproxy/nspiproxy/rpcparse"
 	"github.com/nspiproxy/nspiproxy/rpcparse/nspi"
 )
 
 // dialects is every way to speak that the simulation knows.
-func dialects() map[string]func() *rpcclient.Security {
-	all := map[string]func() *rpcclient.Security{
-		"cleartext": func() *rpcclient.Security { return nil },
+func dialects() map[string]func() *client.Security {
+	all := map[string]func() *client.Security{
+		"cleartext": func() *client.Security { return nil },
 	}
 	for _, level := range []rpcparse.AuthLevel{rpcparse.LevelConnect, rpcparse.LevelCall, rpcparse.LevelPacket,
 		rpcparse.LevelIntegrity, rpcparse.LevelPrivacy} {
-		for name, change := range map[string]func(*rpcclient.Security){
-			"NTLM":                        func(*rpcclient.Security) {},
-			"NTLM without MIC":            func(s *rpcclient.Security) { s.NoMIC = true },
-			"NTLM with dummy verifiers":   func(s *rpcclient.Security) { s.DummyVerifiers = true },
-			"SPNEGO":                      func(s *rpcclient.Security) { s.Type = rpcparse.AuthSPNEGO },
-			"SPNEGO without MIC":          func(s *rpcclient.Security) { s.Type, s.NoListMIC = rpcparse.AuthSPNEGO, true },
-			"SPNEGO after another":        func(s *rpcclient.Security) { s.Type, s.OtherFirst = rpcparse.AuthSPNEGO, true },
-			"bare NTLM as SPNEGO":         func(s *rpcclient.Security) { s.Type, s.BareInSPNEGO = rpcparse.AuthSPNEGO, true },
-			"NTLM under its other number": func(s *rpcclient.Security) { s.Type = rpcparse.AuthDefault },
+		for name, change := range map[string]func(*client.Security){
+			"NTLM":                        func(*client.Security) {},
+			"NTLM without MIC":            func(s *client.Security) { s.NoMIC = true },
+			"NTLM with dummy verifiers":   func(s *client.Security) { s.DummyVerifiers = true },
+			"SPNEGO":                      func(s *client.Security) { s.Type = rpcparse.AuthSPNEGO },
+			"SPNEGO without MIC":          func(s *client.Security) { s.Type, s.NoListMIC = rpcparse.AuthSPNEGO, true },
+			"SPNEGO after another":        func(s *client.Security) { s.Type, s.OtherFirst = rpcparse.AuthSPNEGO, true },
+			"bare NTLM as SPNEGO":         func(s *client.Security) { s.Type, s.BareInSPNEGO = rpcparse.AuthSPNEGO, true },
+			"NTLM under its other number": func(s *client.Security) { s.Type = rpcparse.AuthDefault },
 		} {
-			all[fmt.Sprintf("%s, %v", name, level)] = func() *rpcclient.Security {
+			all[fmt.Sprintf("%s, %v", name, level)] = func() *client.Security {
 				s := alice(level)
 				change(s)
 				return s
@@ -45,7 +45,7 @@ func TestEveryDialectOpensUsesAndClosesSessions(t *testing.T) {
 		for _, transfer := range []rpcparse.SyntaxID{rpcparse.SyntaxNDR, rpcparse.SyntaxNDR64} {
 			for _, order := range []rpcparse.Order{rpcparse.LittleEndian, rpcparse.BigEndian} {
 				t.Run(fmt.Sprintf("%s, %v, big-endian %v", name, rpcparse.TransferOf(transfer), order), func(t *testing.T) {
-					c := dial(t, dc, rpcclient.Options{Security: security(), Transfer: transfer, Order: order})
+					c := dial(t, dc, client.Options{Security: security(), Transfer: transfer, Order: order})
 					account := `LAB\alice`
 					if c.Security == nil {
 						account = simdc.Anonymous
@@ -74,14 +74,14 @@ func TestEveryDialectOpensUsesAndClosesSessions(t *testing.T) {
 
 func TestLimitIsPerUserAndFreesWithUnbind(t *testing.T) {
 	dc := start(t, simdc.Config{Limit: 2})
-	a := dial(t, dc, rpcclient.Options{Security: alice(rpcparse.LevelConnect)})
+	a := dial(t, dc, client.Options{Security: alice(rpcparse.LevelConnect)})
 	h := bind(t, a)
 	bind(t, a)
-	elsewhere := dial(t, dc, rpcclient.Options{Security: alice(rpcparse.LevelPrivacy)})
-	if _, err := elsewhere.NspiBind(); !rpcclient.IsCode(err, nspi.LogonFailed) {
+	elsewhere := dial(t, dc, client.Options{Security: alice(rpcparse.LevelPrivacy)})
+	if _, err := elsewhere.NspiBind(); !client.IsCode(err, nspi.LogonFailed) {
 		t.Errorf("third session of one user: %v", err)
 	}
-	bind(t, dial(t, dc, rpcclient.Options{Security: bob(rpcparse.LevelIntegrity)}))
+	bind(t, dial(t, dc, client.Options{Security: bob(rpcparse.LevelIntegrity)}))
 	if err := a.NspiUnbind(h); err != nil {
 		t.Fatal(err)
 	}
@@ -99,7 +99,7 @@ func TestConcurrentBindsNeverExceedTheLimit(t *testing.T) {
 	dc := start(t, simdc.Config{Limit: limit})
 	var wg sync.WaitGroup
 	for range clients {
-		c := dial(t, dc, rpcclient.Options{Security: alice(rpcparse.LevelConnect)})
+		c := dial(t, dc, client.Options{Security: alice(rpcparse.LevelConnect)})
 		wg.Go(func() {
 			for range 20 {
 				h, err := c.NspiBind()
@@ -109,7 +109,7 @@ func TestConcurrentBindsNeverExceedTheLimit(t *testing.T) {
 				if err == nil {
 					err = c.NspiUnbind(h)
 				}
-				if err != nil && !rpcclient.IsCode(err, nspi.LogonFailed) {
+				if err != nil && !client.IsCode(err, nspi.LogonFailed) {
 					t.Error(err)
 				}
 			}
@@ -129,9 +129,9 @@ func TestAccountsWithOneSIDAreOneUser(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer dc.Close()
-	bind(t, dial(t, dc, rpcclient.Options{Security: &rpcclient.Security{User: "old@lab.test", Password: "p"}}))
-	c := dial(t, dc, rpcclient.Options{Security: &rpcclient.Security{User: "NEW", Password: "p"}})
-	if _, err := c.NspiBind(); !rpcclient.IsCode(err, nspi.LogonFailed) {
+	bind(t, dial(t, dc, client.Options{Security: &client.Security{User: "old@lab.test", Password: "p"}}))
+	c := dial(t, dc, client.Options{Security: &client.Security{User: "NEW", Password: "p"}})
+	if _, err := c.NspiBind(); !client.IsCode(err, nspi.LogonFailed) {
 		t.Errorf("second name of the user: %v", err)
 	}
 }
@@ -140,26 +140,26 @@ func TestAccountsWithOneSIDAreOneUser(t *testing.T) {
 // association with a name.
 func TestUnauthenticatedBindIsRefusedAndRepeatedWithAName(t *testing.T) {
 	dc := start(t, simdc.Config{})
-	first := dial(t, dc, rpcclient.Options{})
-	if _, err := first.NspiBind(); !rpcclient.IsCode(err, nspi.LogonFailed) {
+	first := dial(t, dc, client.Options{})
+	if _, err := first.NspiBind(); !client.IsCode(err, nspi.LogonFailed) {
 		t.Errorf("unauthenticated: %v", err)
 	}
 	s := alice(rpcparse.LevelConnect)
 	s.DummyVerifiers = true
-	second := dial(t, dc, rpcclient.Options{Group: first.Group, Security: s})
+	second := dial(t, dc, client.Options{Group: first.Group, Security: s})
 	if second.Group != first.Group {
 		t.Errorf("association %d, want %d", second.Group, first.Group)
 	}
 	bind(t, second)
-	anonymous := dial(t, dc, rpcclient.Options{Security: &rpcclient.Security{}})
-	if _, err := anonymous.NspiBind(); !rpcclient.IsCode(err, nspi.LogonFailed) {
+	anonymous := dial(t, dc, client.Options{Security: &client.Security{}})
+	if _, err := anonymous.NspiBind(); !client.IsCode(err, nspi.LogonFailed) {
 		t.Errorf("anonymous NTLM: %v", err)
 	}
 }
 
 func TestRefusalsHaveTheConfiguredForm(t *testing.T) {
 	for form, want := range map[nspi.FailureForm]int{nspi.FormSpec: 28, nspi.FormEcho: 44} {
-		c := dial(t, start(t, simdc.Config{FailureForm: form}), rpcclient.Options{})
+		c := dial(t, start(t, simdc.Config{FailureForm: form}), client.Options{})
 		stub, err := c.Call(nspi.OpnumBind, c.BindRequest())
 		if err != nil || len(stub) != want {
 			t.Errorf("%v: %d bytes, %v, want %d", form, len(stub), err, want)
@@ -168,7 +168,7 @@ func TestRefusalsHaveTheConfiguredForm(t *testing.T) {
 }
 
 func TestUnicodeIsNoCodePage(t *testing.T) {
-	c := dial(t, start(t, simdc.Config{AnonymousBind: true}), rpcclient.Options{})
+	c := dial(t, start(t, simdc.Config{AnonymousBind: true}), client.Options{})
 	stub, err := c.Call(nspi.OpnumBind, nspi.AppendBindRequest(nil, nspi.BindRequest{CodePage: 1200}, nspi.NDR, c.Order))
 	if err != nil {
 		t.Fatal(err)
@@ -180,27 +180,27 @@ func TestUnicodeIsNoCodePage(t *testing.T) {
 
 func TestUnbindKnowsItsHandles(t *testing.T) {
 	dc := start(t, simdc.Config{AnonymousBind: true})
-	c := dial(t, dc, rpcclient.Options{})
+	c := dial(t, dc, client.Options{})
 	h := bind(t, c)
-	if err := c.NspiUnbind(nspi.Handle{}); !rpcclient.IsCode(err, nspi.UnbindFailure) {
+	if err := c.NspiUnbind(nspi.Handle{}); !client.IsCode(err, nspi.UnbindFailure) {
 		t.Errorf("NULL: %v", err)
 	}
-	if err := c.NspiUnbind(nspi.Handle{1}); !rpcclient.IsFault(err, rpcparse.StatusContextMismatch) {
+	if err := c.NspiUnbind(nspi.Handle{1}); !client.IsFault(err, rpcparse.StatusContextMismatch) {
 		t.Errorf("unknown: %v", err)
 	}
-	stranger := dial(t, dc, rpcclient.Options{})
-	if err := stranger.NspiUnbind(h); !rpcclient.IsFault(err, rpcparse.StatusContextMismatch) {
+	stranger := dial(t, dc, client.Options{})
+	if err := stranger.NspiUnbind(h); !client.IsFault(err, rpcparse.StatusContextMismatch) {
 		t.Errorf("of another association: %v", err)
 	}
 	if err := c.NspiUnbind(h); err != nil {
 		t.Error(err)
 	}
-	if err := c.NspiUnbind(h); !rpcclient.IsFault(err, rpcparse.StatusContextMismatch) {
+	if err := c.NspiUnbind(h); !client.IsFault(err, rpcparse.StatusContextMismatch) {
 		t.Errorf("twice: %v", err)
 	}
 	// A big-endian connection of the association gives the handle back swapped.
 	h = bind(t, c)
-	sibling := dial(t, dc, rpcclient.Options{Group: c.Group, Order: rpcparse.BigEndian})
+	sibling := dial(t, dc, client.Options{Group: c.Group, Order: rpcparse.BigEndian})
 	if err := sibling.NspiUnbind(h); err != nil {
 		t.Errorf("on a big-endian connection: %v", err)
 	}

@@ -6,8 +6,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nspiproxy/nspiproxy/internal/rpcclient"
 	"github.com/nspiproxy/nspiproxy/internal/simdc"
+	"github.com/nspiproxy/nspiproxy/proxy/client"
 	"github.com/nspiproxy/nspiproxy/proxy/probe"
 	"github.com/nspiproxy/nspiproxy/rpcparse"
 	"github.com/nspiproxy/nspiproxy/rpcparse/nspi"
@@ -70,7 +70,7 @@ func TestUnauthenticatedRefusalIsWhatAServerThatServesAnswers(t *testing.T) {
 
 func TestRefusalByTheLimitIsToldApart(t *testing.T) {
 	dc := start(t, simdc.Config{Limit: 1})
-	c, err := rpcclient.Dial(dc.NSPIAddr().String(), rpcclient.Options{Security: &rpcclient.Security{Domain: "LAB", User: "alice", Password: password}})
+	c, err := client.Dial(dc.NSPIAddr().String(), client.Options{Security: &client.Security{Domain: "LAB", User: "alice", Password: password}})
 	if err != nil {
 		t.Fatal(err)
 	}

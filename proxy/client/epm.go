@@ -1,4 +1,4 @@
-package rpcclient
+package client
 
 import (
 	"fmt"
@@ -60,7 +60,7 @@ func (c *Conn) Map(iface rpcparse.SyntaxID, step uint32) ([]tower.Endpoint, erro
 			return nil, err
 		}
 		if r.Status != tower.StatusOK {
-			return nil, fmt.Errorf("rpcclient: ept_map: %s", tower.StatusName(r.Status))
+			return nil, fmt.Errorf("client: ept_map: %s", tower.StatusName(r.Status))
 		}
 		for e := range tower.Endpoints(stub, r.Towers) {
 			list = append(list, e)

@@ -1,4 +1,4 @@
-package rpcclient_test
+package client_test
 
 import (
 	"errors"
@@ -11,8 +11,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nspiproxy/nspiproxy/internal/rpcclient"
 	"github.com/nspiproxy/nspiproxy/internal/simdc"
+	"github.com/nspiproxy/nspiproxy/proxy/client"
 	"github.com/nspiproxy/nspiproxy/rpcparse"
 	"github.com/nspiproxy/nspiproxy/rpcparse/nspi"
 )
@@ -87,11 +87,11 @@ func TestAnswersThatMakeNoSenseAreErrors(t *testing.T) {
 		"another call twice":        {[][]byte{ack(t, accepted), append(response(9, rpcparse.FlagsWhole, nil), response(9, rpcparse.FlagsWhole, nil)...)}, "answered twice"},
 		"a stub that is not NSPI's": {[][]byte{ack(t, accepted), response(2, rpcparse.FlagsWhole, nil)}, "invalid"},
 	} {
-		c, err := rpcclient.Connect(peer(t, tc.answers...), netip.Addr{})
+		c, err := client.Connect(peer(t, tc.answers...), netip.Addr{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err = c.Bind(rpcclient.Options{}); err == nil {
+		if err = c.Bind(client.Options{}); err == nil {
 			_, err = c.NspiBind()
 		}
 		if err == nil || !strings.Contains(err.Error(), tc.want) {
@@ -102,16 +102,16 @@ func TestAnswersThatMakeNoSenseAreErrors(t *testing.T) {
 }
 
 func TestErrorsAreToldApart(t *testing.T) {
-	fault := fmt.Errorf("calling: %w", &rpcclient.Fault{Status: rpcparse.StatusAccessDenied})
-	nak := fmt.Errorf("binding: %w", &rpcclient.Nak{Reason: rpcparse.NakLocalLimitExceeded})
-	code := fmt.Errorf("opening: %w", &rpcclient.CodeError{Code: nspi.LogonFailed})
-	if !rpcclient.IsFault(fault, rpcparse.StatusAccessDenied) || rpcclient.IsFault(fault, 1) || rpcclient.IsFault(nak, 5) {
+	fault := fmt.Errorf("calling: %w", &client.Fault{Status: rpcparse.StatusAccessDenied})
+	nak := fmt.Errorf("binding: %w", &client.Nak{Reason: rpcparse.NakLocalLimitExceeded})
+	code := fmt.Errorf("opening: %w", &client.CodeError{Code: nspi.LogonFailed})
+	if !client.IsFault(fault, rpcparse.StatusAccessDenied) || client.IsFault(fault, 1) || client.IsFault(nak, 5) {
 		t.Error("faults")
 	}
-	if !rpcclient.IsNak(nak, rpcparse.NakLocalLimitExceeded) || rpcclient.IsNak(nak, 0) || rpcclient.IsNak(code, 2) {
+	if !client.IsNak(nak, rpcparse.NakLocalLimitExceeded) || client.IsNak(nak, 0) || client.IsNak(code, 2) {
 		t.Error("naks")
 	}
-	if !rpcclient.IsCode(code, nspi.LogonFailed) || rpcclient.IsCode(code, nspi.Success) || rpcclient.IsCode(fault, 5) {
+	if !client.IsCode(code, nspi.LogonFailed) || client.IsCode(code, nspi.Success) || client.IsCode(fault, 5) {
 		t.Error("codes")
 	}
 	for want, err := range map[string]error{"access_denied": fault, "local_limit_exceeded": nak, "MAPI_E_LOGON_FAILED": code} {
@@ -122,14 +122,14 @@ func TestErrorsAreToldApart(t *testing.T) {
 }
 
 func TestSilentServersTimeOut(t *testing.T) {
-	c, err := rpcclient.Connect(peer(t, nil, nil), netip.Addr{})
+	c, err := client.Connect(peer(t, nil, nil), netip.Addr{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer c.Close()
 	c.Timeout = 20 * time.Millisecond
 	var timeout net.Error
-	if err := c.Bind(rpcclient.Options{}); !errors.As(err, &timeout) || !timeout.Timeout() {
+	if err := c.Bind(client.Options{}); !errors.As(err, &timeout) || !timeout.Timeout() {
 		t.Errorf("%v", err)
 	}
 }
@@ -140,7 +140,7 @@ func TestResetIsSeenAsReset(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer dc.Close()
-	c, err := rpcclient.Dial(dc.NSPIAddr().String(), rpcclient.Options{})
+	c, err := client.Dial(dc.NSPIAddr().String(), client.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -163,8 +163,8 @@ func TestContextsAndContextIDsAreTheCallersChoice(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer dc.Close()
-	c, err := rpcclient.Dial(dc.NSPIAddr().String(), rpcclient.Options{Contexts: []rpcparse.ContextElement{
-		rpcclient.Context(40, rpcparse.SyntaxID{}), rpcclient.Context(41, simdc.EchoInterface), rpcclient.Context(42, nspi.Interface),
+	c, err := client.Dial(dc.NSPIAddr().String(), client.Options{Contexts: []rpcparse.ContextElement{
+		client.Context(40, rpcparse.SyntaxID{}), client.Context(41, simdc.EchoInterface), client.Context(42, nspi.Interface),
 	}})
 	if err != nil || c.ContextID != 41 {
 		t.Fatalf("%+v, %v", c, err)
@@ -190,7 +190,7 @@ func TestEveryConnectionIsOpenedByConnectWhereThereIsOne(t *testing.T) {
 	}
 	defer dc.Close()
 	var asked []string
-	o := rpcclient.Options{Local: netip.MustParseAddr("127.0.0.2"), Connect: func(addr string, local netip.Addr) (*net.TCPConn, error) {
+	o := client.Options{Local: netip.MustParseAddr("127.0.0.2"), Connect: func(addr string, local netip.Addr) (*net.TCPConn, error) {
 		asked = append(asked, fmt.Sprint(addr, " from ", local))
 		d := net.Dialer{LocalAddr: net.TCPAddrFromAddrPort(netip.AddrPortFrom(local, 0))}
 		c, err := d.Dial("tcp", addr)
@@ -199,10 +199,10 @@ func TestEveryConnectionIsOpenedByConnectWhereThereIsOne(t *testing.T) {
 		}
 		return c.(*net.TCPConn), nil
 	}}
-	if _, err := rpcclient.Map(dc.EPMAddr().String(), nspi.Interface, o); err != nil {
+	if _, err := client.Map(dc.EPMAddr().String(), nspi.Interface, o); err != nil {
 		t.Fatal(err)
 	}
-	c, err := rpcclient.Dial(dc.NSPIAddr().String(), o)
+	c, err := client.Dial(dc.NSPIAddr().String(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -212,7 +212,7 @@ func TestEveryConnectionIsOpenedByConnectWhereThereIsOne(t *testing.T) {
 		t.Errorf("asked for %q, want %q", asked, want)
 	}
 	dc.Close()
-	if _, err := rpcclient.Dial(dc.NSPIAddr().String(), o); err == nil {
+	if _, err := client.Dial(dc.NSPIAddr().String(), o); err == nil {
 		t.Error("connected to nobody")
 	}
 }

@@ -1,4 +1,4 @@
-package rpcclient
+package client
 
 import (
 	"errors"
@@ -112,7 +112,7 @@ func (s *Security) verifyListMIC(answer []byte) error {
 		return err
 	}
 	if t.State != spnego.StateAcceptCompleted {
-		return errors.New("rpcclient: SPNEGO ended in state " + t.State.String())
+		return errors.New("client: SPNEGO ended in state " + t.State.String())
 	}
 	if t.ListMIC == nil || s.session == nil {
 		return nil

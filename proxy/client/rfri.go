@@ -1,4 +1,4 @@
-package rpcclient
+package client
 
 import (
 	"errors"
@@ -26,7 +26,7 @@ func (c *Conn) rfriContext() (id uint16, err error) {
 		}
 	}
 	if !found {
-		return 0, errors.New("rpcclient: no context of the referral interface")
+		return 0, errors.New("client: no context of the referral interface")
 	}
 	return id, nil
 }

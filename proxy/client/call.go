@@ -1,4 +1,4 @@
-package rpcclient
+package client
 
 import (
 	"fmt"
@@ -135,7 +135,7 @@ func (s *Security) encode(x rpcparse.Request) ([]byte, error) {
 		return pdu, err
 	}
 	if s.session == nil {
-		return nil, fmt.Errorf("rpcclient: no session at level %v", s.Level)
+		return nil, fmt.Errorf("client: no session at level %v", s.Level)
 	}
 	parsed, err := rpcparse.ParseRequest(pdu)
 	if err != nil {
@@ -180,7 +180,7 @@ func (c *Conn) take(pdu []byte) error {
 		c.answers[h.CallID] = a
 	}
 	if a.done {
-		return fmt.Errorf("rpcclient: call %d answered twice", h.CallID)
+		return fmt.Errorf("client: call %d answered twice", h.CallID)
 	}
 	switch h.Type {
 	case rpcparse.PTypeResponse:
@@ -190,7 +190,7 @@ func (c *Conn) take(pdu []byte) error {
 		f, err = rpcparse.ParseFault(pdu)
 		a.err, a.done = &Fault{Status: f.Status, PDU: f}, true
 	default:
-		return fmt.Errorf("rpcclient: unexpected %v", h.Type)
+		return fmt.Errorf("client: unexpected %v", h.Type)
 	}
 	if a.done {
 		c.Answered = append(c.Answered, h.CallID)
@@ -206,11 +206,11 @@ func (c *Conn) takeResponse(a *answer, pdu []byte) error {
 	if r.HasVerifier {
 		s := c.security[r.Verifier.ContextID]
 		if s == nil {
-			return fmt.Errorf("rpcclient: response under unknown security context %d", r.Verifier.ContextID)
+			return fmt.Errorf("client: response under unknown security context %d", r.Verifier.ContextID)
 		}
 		if s.protects() {
 			if s.session == nil {
-				return fmt.Errorf("rpcclient: no session at level %v", s.Level)
+				return fmt.Errorf("client: no session at level %v", s.Level)
 			}
 			err := s.session.Receive.Unprotect(pdu, r.StubOffset, r.Verifier.Offset, s.Level == rpcparse.LevelPrivacy)
 			if err != nil {
@@ -219,7 +219,7 @@ func (c *Conn) takeResponse(a *answer, pdu []byte) error {
 		}
 	}
 	if r.First() != (a.Fragments == 0) {
-		return fmt.Errorf("rpcclient: response fragment of call %d out of order", r.CallID)
+		return fmt.Errorf("client: response fragment of call %d out of order", r.CallID)
 	}
 	a.Stub = append(a.Stub, r.Stub...)
 	a.Order, a.done = r.Order(), r.Last()

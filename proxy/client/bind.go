@@ -1,4 +1,4 @@
-package rpcclient
+package client
 
 import (
 	"fmt"
@@ -185,7 +185,7 @@ func (c *Conn) exchange(b rpcparse.Bind, s *Security, token []byte) ([]byte, err
 		}
 		return nil, &Fault{Status: f.Status, PDU: f}
 	}
-	return nil, fmt.Errorf("rpcclient: %v answered by %v", b.Type, h.Type)
+	return nil, fmt.Errorf("client: %v answered by %v", b.Type, h.Type)
 }
 
 // accept keeps the contexts that LastAck accepts and returns the first. If
@@ -194,7 +194,7 @@ func (c *Conn) accept(contexts []rpcparse.ContextElement) (first uint16, err err
 	found := false
 	for i, e := range contexts {
 		if i >= c.LastAck.Results.Len() {
-			return 0, fmt.Errorf("rpcclient: %d results for %d contexts", c.LastAck.Results.Len(), len(contexts))
+			return 0, fmt.Errorf("client: %d results for %d contexts", c.LastAck.Results.Len(), len(contexts))
 		}
 		r := c.LastAck.Results.At(i)
 		switch r.Result {
