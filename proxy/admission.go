@@ -21,7 +21,7 @@ func (i *inspector) admit(k *rpcparse.Call, h rpcparse.Header, p *passage) relay
 	if !ok {
 		return i.wait(k, h, p)
 	}
-	rule := i.server.policy.Match(u.subject(i.client(), i.server.nameOf(i.dc, i.dc.Config)))
+	rule := i.server.policy.Match(u.subject(i.client(), i.dc.BackendName()))
 	if u.unsure != "" && i.server.config.Identity.Directory.WhenDown == policy.WhenDownRefuse {
 		i.forgetUser(u) // the next bind asks again: nothing has been counted for this one
 		return i.refuse(k, u.id, policy.Decision{Action: policy.Refuse, Rule: rule.Name, Limit: rule.Limit, Unknown: "the directory is down"}, p)

@@ -24,16 +24,8 @@ func (s *Server) newControllers(prober backend.Prober) *backend.Set {
 	for _, b := range s.config.Backends {
 		o.Backends = append(o.Backends, backend.Backend{
 			Name: b.Name, Address: b.Address, SRV: string(b.SRV), DNSServer: b.DNSServer, NSPIPort: b.NSPIPort, EPMPort: b.EPMPort,
+			Also: slices.DeleteFunc(slices.Clone(b.Also), func(a netip.Addr) bool { return !s.config.LeadsTo(a) }),
 		})
-	}
-	for i := range s.config.Backends {
-		b := &s.config.Backends[i]
-		for _, a := range b.Also {
-			if s.config.LeadsTo(a) {
-				o.Backends = append(o.Backends, backend.Backend{Name: a.String(), Address: a, NSPIPort: b.NSPIPort, EPMPort: b.EPMPort})
-				s.also[a] = b.Name
-			}
-		}
 	}
 	return backend.New(o)
 }
@@ -74,16 +66,5 @@ func (s *Server) scope(dc *backend.DC) string {
 	if s.config.Policy.Scope == policy.ScopeAll {
 		return string(policy.ScopeAll)
 	}
-	return s.nameOf(dc, dc.Name)
-}
-
-// nameOf is the configured name of the domain controller that has dc's address
-// beside its first one, or else own. Each of its addresses is looked after as a
-// domain controller by itself, because one may be reached when another is not;
-// for rules, counting and logs they are one.
-func (s *Server) nameOf(dc *backend.DC, own string) string {
-	if name, ok := s.also[dc.Addr]; ok {
-		return name
-	}
-	return own
+	return dc.ServerName()
 }

@@ -24,7 +24,7 @@ func TestAddressesOfOneDomainControllerAreOneForRulesAndCounting(t *testing.T) {
 	t.Cleanup(func() { _ = s.group.Shutdown(expired()) })
 	for addr, want := range map[netip.Addr]string{first: "dc1", second: "dc1", other: "127.4.0.2"} {
 		dc := s.controllers.At(addr)
-		if scope, rules := s.scope(dc), s.nameOf(dc, dc.Config); scope != want || rules != want {
+		if scope, rules := s.scope(dc), dc.BackendName(); scope != want || rules != want {
 			t.Errorf("%s is counted as %s, and %s for rules, want %s", addr, scope, rules, want)
 		}
 	}

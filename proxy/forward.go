@@ -136,7 +136,7 @@ func (v *forward) route(c *relay.Conn, p place, attempt int) relay.Route {
 func (s *Server) isItself(dc *backend.DC, server netip.AddrPort) bool {
 	_, own := s.own.Load(server)
 	if own {
-		s.recorder.note("backend.itself", dc.Config, fmt.Sprintf("%s is not used as a domain controller: %v is this proxy itself", dc.Name, server))
+		s.recorder.note("backend.itself", dc.BackendName(), fmt.Sprintf("%s is not used as a domain controller: %v is this proxy itself", dc.Name, server))
 	}
 	return own
 }

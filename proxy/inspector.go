@@ -76,7 +76,7 @@ func (s *Server) newInspector(c *relay.Conn, l *policy.Listener, dc *backend.DC,
 func (i *inspector) client() netip.Addr { return i.conn.Client().Addr() }
 
 // backend names the domain controller in logs and metrics.
-func (i *inspector) backend() string { return i.server.nameOf(i.dc, i.dc.Name) }
+func (i *inspector) backend() string { return i.dc.ServerName() }
 
 // FromClient implements relay.Handler.
 func (i *inspector) FromClient(h rpcparse.Header, pdu []byte) relay.Verdict {

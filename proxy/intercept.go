@@ -89,7 +89,7 @@ func (v *intercept) hopeless(dc *backend.DC, port uint16) bool {
 	case dc.State() != backend.Unreachable, port == dc.EPM.Port() && !dc.Silent():
 		return false
 	case v.listener.Mode == policy.ModeTPROXY: // clients connect under their own addresses
-		return dc.Hopeless()
+		return !dc.TryTrial()
 	}
 	return true
 }

@@ -158,7 +158,7 @@ func (n *interception) room(dc *backend.DC, after func(own int) int) error {
 // listed reports whether the configuration names a domain controller: as a
 // backend, or as a destination by itself.
 func (n *interception) listed(dc *backend.DC) bool {
-	if n.server.config.Backend(n.server.nameOf(dc, dc.Config)) != nil {
+	if n.server.config.Backend(dc.BackendName()) != nil {
 		return true
 	}
 	return slices.ContainsFunc(n.listeners, func(l *policy.Listener) bool {

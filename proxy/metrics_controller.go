@@ -33,13 +33,13 @@ func (c controllerCollector) Collect(ch chan<- prometheus.Metric) {
 		// One that has got another address in DNS is there twice while clients go
 		// to the old one: the first is the one that DNS names, and sessions are
 		// counted by name anyway.
-		id := [2]string{dc.Config, dc.Name}
+		id := [2]string{dc.BackendName(), dc.Name}
 		if shown[id] {
 			continue
 		}
 		shown[id] = true
 		gauge := func(d *prometheus.Desc, v float64, labels ...string) {
-			labels = append([]string{c.server.nameOf(dc, dc.Config), dc.Name}, labels...)
+			labels = append(id[:], labels...)
 			ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
 		}
 		now := dc.State()

@@ -36,8 +36,7 @@ type Server struct {
 	directory *directory.Directory // nil: none
 
 	controllers  *backend.Set
-	also         map[netip.Addr]string // further addresses of domain controllers, with their names
-	interception *interception         // nil: no listener is transparent
+	interception *interception // nil: no listener is transparent
 	attending    sync.WaitGroup
 	leave        context.CancelFunc // ends the attending to domain controllers
 }
@@ -62,7 +61,6 @@ func New(config *policy.Config, o Options) (*Server, error) {
 		table:    session.NewTable(session.Options{Now: time.Now}),
 		metrics:  newMetrics(),
 		forwards: make(map[string]*forward),
-		also:     make(map[netip.Addr]string),
 	}
 	for _, b := range config.Backends {
 		s.metrics.backends.label(b.Name) // these have theirs, whoever comes first

@@ -30,14 +30,14 @@ func (dc *DC) ClientFailed() {
 // address.
 func (dc *DC) ClientsFail() bool { return dc.clientFailed.Load() }
 
-// Hopeless reports whether a client's connection under its own address is bound to
-// fail: this machine cannot reach the domain controller, and the last client could
-// not. Every trialInterval one client may try all the same: false is said to it
-// alone.
-func (dc *DC) Hopeless() bool {
+// TryTrial reports whether a client may connect under its own address. Where that
+// is bound to fail, because this machine cannot reach the domain controller and the
+// last client could not, one client in every trialInterval gets to try: true is
+// said to it alone, and takes the trial.
+func (dc *DC) TryTrial() bool {
 	if dc.State() != Unreachable || !dc.clientFailed.Load() {
-		return false
+		return true
 	}
 	last, now := dc.tried.Load(), time.Now().UnixNano()
-	return now-last < int64(trialInterval) || !dc.tried.CompareAndSwap(last, now)
+	return now-last >= int64(trialInterval) && dc.tried.CompareAndSwap(last, now)
 }

@@ -27,7 +27,7 @@ func TestClientsThatGetThroughAreNotRefusedForThisMachinesSake(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		_, dc := unreachable(t)
 		for range 100 {
-			if dc.Hopeless() {
+			if !dc.TryTrial() {
 				t.Fatal("refused, though no client has failed")
 			}
 			dc.ClientOK(7)
@@ -49,7 +49,7 @@ func TestClientThatIsNotLetInTakesNobodyElsesService(t *testing.T) {
 		for range 100 {
 			dc.ClientFailed()
 			time.Sleep(100 * time.Millisecond)
-			if dc.State() != Serving || dc.Hopeless() {
+			if dc.State() != Serving || !dc.TryTrial() {
 				t.Fatalf("state %v", dc.State())
 			}
 		}
@@ -63,7 +63,7 @@ func TestOneClientAtATimeTriesWhatIsHopeless(t *testing.T) {
 		tries := 0
 		for range 100 { // for a hundred seconds, ten clients a second
 			for range 10 {
-				if !dc.Hopeless() {
+				if dc.TryTrial() {
 					tries++
 				}
 			}
@@ -73,7 +73,7 @@ func TestOneClientAtATimeTriesWhatIsHopeless(t *testing.T) {
 			t.Errorf("%d clients were let try in 100 s", tries)
 		}
 		dc.ClientOK(7)
-		if dc.Hopeless() {
+		if !dc.TryTrial() {
 			t.Error("hopeless after one got through")
 		}
 	})
@@ -83,13 +83,13 @@ func TestReturnOfADomainControllerEndsTheRefusals(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, dc := unreachable(t)
 		dc.ClientFailed()
-		if !dc.Hopeless() {
+		if dc.TryTrial() {
 			t.Fatal("not hopeless")
 		}
 		w.becomes(fakeNet{7: nil, 135: nil}, Result{Reachable: true, Serving: true})
 		time.Sleep(10 * time.Second)
 		synctest.Wait()
-		if dc.Hopeless() {
+		if !dc.TryTrial() {
 			t.Error("it is back, and clients are refused")
 		}
 	})

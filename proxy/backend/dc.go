@@ -10,16 +10,14 @@ import (
 // DC is a domain controller. All its methods may be called from any goroutine,
 // and none of them waits: loops read these.
 type DC struct {
-	// Name is who it is in logs, metrics and the session table: the backend's
-	// name, "backend/target" for one that DNS names, or the address of a
-	// discovered one.
+	// Name tells it from all others, in metrics, in events about it and in the
+	// session table: the backend's name, "backend/target" for one that DNS
+	// names, or the address of a discovered one or of [Backend.Also].
 	Name string
-	// Config is the name by which rules of the policy know it: the configured
-	// backend's, or the address of a discovered one.
-	Config string
-	Addr   netip.Addr
-	EPM    netip.AddrPort // its endpoint mapper
+	Addr netip.Addr
+	EPM  netip.AddrPort // its endpoint mapper
 
+	names      dcNames
 	nspiPort   uint16 // where it is fixed, else 0
 	discovered bool
 	onEvent    func(Event)
@@ -43,10 +41,13 @@ type DC struct {
 	silence  silence
 }
 
+// dcNames is who a domain controller is, by whichever of its addresses.
+type dcNames struct{ backend, server string }
+
 // newDC makes a domain controller that nobody attends to.
-func newDC(name, config string, addr netip.AddrPort, nspiPort uint16, o *Options) *DC {
+func newDC(name string, of dcNames, addr netip.AddrPort, nspiPort uint16, o *Options) *DC {
 	dc := &DC{
-		Name: name, Config: config, Addr: addr.Addr(), EPM: addr,
+		Name: name, names: of, Addr: addr.Addr(), EPM: addr,
 		nspiPort: nspiPort, onEvent: o.OnEvent, wake: make(chan struct{}, 1),
 		health: health{rise: o.Rise, fall: o.Fall},
 	}
@@ -55,6 +56,14 @@ func newDC(name, config string, addr netip.AddrPort, nspiPort uint16, o *Options
 	}
 	return dc
 }
+
+// BackendName returns the name by which rules of the policy know it: the
+// configured backend's, or the address of a discovered one.
+func (dc *DC) BackendName() string { return dc.names.backend }
+
+// ServerName returns the name of the domain controller that has this address,
+// for logs and for counting users: the same for all its addresses.
+func (dc *DC) ServerName() string { return dc.names.server }
 
 // State returns its state.
 func (dc *DC) State() State { return State(dc.state.Load()) }

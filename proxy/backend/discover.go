@@ -3,7 +3,7 @@ package backend
 import "net/netip"
 
 // At returns the domain controller that has this address: of the configuration
-// (the first), of DNS, or else a discovered one by itself, whose Name and Config
+// (the first), of DNS, or else a discovered one by itself, whose names
 // are the address. The same address gives the same one as long as it is
 // watched, or among the latest maxDiscovered that were asked for.
 func (s *Set) At(addr netip.Addr) *DC {
@@ -15,7 +15,7 @@ func (s *Set) At(addr netip.Addr) *DC {
 		return dc
 	}
 	name := addr.String()
-	dc := newDC(name, name, netip.AddrPortFrom(addr, s.o.EPMPort), 0, &s.o)
+	dc := newDC(name, dcNames{backend: name, server: name}, netip.AddrPortFrom(addr, s.o.EPMPort), 0, &s.o)
 	dc.discovered = true
 	if earlier, ok, _ := s.found.PeekOrAdd(addr, dc); ok {
 		return earlier

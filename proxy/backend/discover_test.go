@@ -26,7 +26,7 @@ func TestAddressIsADomainControllerByItself(t *testing.T) {
 	for _, text := range []string{"10.0.0.9", "fd00::9"} {
 		addr := netip.MustParseAddr(text)
 		dc := s.At(addr)
-		if dc.Name != text || dc.Config != text || dc.Addr != addr || dc.EPM != netip.AddrPortFrom(addr, 135) || dc.State() != Serving {
+		if dc.Name != text || dc.BackendName() != text || dc.ServerName() != text || dc.Addr != addr || dc.EPM != netip.AddrPortFrom(addr, 135) || dc.State() != Serving {
 			t.Errorf("%+v", dc)
 		}
 		if s.At(addr) != dc {
@@ -207,5 +207,38 @@ func TestDiscoveredAddressThatDNSNamesIsTheOneOfDNS(t *testing.T) {
 	eventually(t, "it is back", func() bool { return slices.Equal(s.Members("site"), []*DC{dc}) && slices.Equal(s.All(), []*DC{dc}) })
 	if n := len(s.watched); n != 0 {
 		t.Errorf("%d watched besides", n)
+	}
+}
+
+// Each address has a health of its own; rules, counting and logs take them for
+// one domain controller.
+func TestFurtherAddressesBelongToTheirDomainController(t *testing.T) {
+	s := New(Options{Backends: []Backend{
+		{Name: "dc1", Address: number(1), Also: []netip.Addr{number(2)}, EPMPort: 1135, NSPIPort: 7},
+		{Name: "dc2", Address: number(3)},
+	}})
+	first, further := s.At(number(1)), s.At(number(2))
+	for _, dc := range []*DC{first, further} {
+		if dc.BackendName() != "dc1" || dc.ServerName() != "dc1" || dc.EPM.Port() != 1135 || !slices.Equal(dc.NSPI(), []uint16{7}) {
+			t.Errorf("%+v", dc)
+		}
+	}
+	if further.Name != number(2).String() || further == first {
+		t.Errorf("%s cannot be told from %s", further.Name, first.Name)
+	}
+	if got := s.Members("dc1"); !slices.Equal(got, []*DC{first}) {
+		t.Errorf("members %q", names(got))
+	}
+	if got, want := names(s.All()), names([]*DC{first, s.At(number(3)), further}); !slices.Equal(got, want) {
+		t.Errorf("looked after: %q, want %q", got, want)
+	}
+	for _, dc := range []*DC{first, further} {
+		dc.attend(true)
+	}
+	for range 3 {
+		further.DialFailed(7, true)
+	}
+	if first.State() != Serving || further.State() != Unreachable {
+		t.Errorf("%v and %v", first.State(), further.State())
 	}
 }

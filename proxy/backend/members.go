@@ -13,14 +13,16 @@ func (s *Set) arrange() {
 	known := make(map[netip.AddrPort]*DC) // by the endpoint mapper: users must not have two limits on one
 	all := slices.Clone(s.static)
 	for _, dc := range s.static {
-		members[dc.Config] = append(members[dc.Config], dc)
+		if dc.Name == dc.ServerName() { // not a further address
+			members[dc.BackendName()] = append(members[dc.BackendName()], dc)
+		}
 		if known[dc.EPM] == nil {
 			known[dc.EPM] = dc
 		}
 	}
 	for _, b := range s.srv {
 		for _, t := range b.targets {
-			dc := known[b.mapper(t)]
+			dc := known[b.mapper(t.addr)]
 			if dc == nil {
 				dc = s.srvDC(b, t)
 				dc.priority.Store(uint32(t.priority))
@@ -39,11 +41,11 @@ func (s *Set) arrange() {
 func (s *Set) srvDC(b *srvBackend, t target) *DC {
 	name := b.Name + "/" + t.host
 	for _, dc := range s.named {
-		if dc.Name == name && dc.EPM == b.mapper(t) && dc.nspiPort == b.NSPIPort {
+		if dc.Name == name && dc.EPM == b.mapper(t.addr) && dc.nspiPort == b.NSPIPort {
 			return dc
 		}
 	}
-	return newDC(name, b.Name, b.mapper(t), b.NSPIPort, &s.o)
+	return newDC(name, dcNames{backend: b.Name, server: name}, b.mapper(t.addr), b.NSPIPort, &s.o)
 }
 
 // retire ends the looking after those who are not in current any more, unless

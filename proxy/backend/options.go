@@ -53,6 +53,11 @@ type Options struct {
 type Backend struct {
 	Name    string
 	Address netip.Addr // of the one; not used with SRV
+	// Also are further addresses of the one. Each of them has a [DC] and a
+	// health of its own, because one may be reached when another is not, and
+	// none is a member of the backend. Rules, counting and logs take them for
+	// the same domain controller.
+	Also []netip.Addr
 
 	// SRV is an absolute name with SRV records, such as
 	// _ldap._tcp.dc._msdcs.corp.example. Their ports are LDAP's, and ignored.
@@ -63,6 +68,11 @@ type Backend struct {
 
 	NSPIPort uint16 // where it is fixed; 0: ask the endpoint mapper
 	EPMPort  uint16 // default: 135
+}
+
+// mapper is where the endpoint mapper of an address of b is.
+func (b *Backend) mapper(addr netip.Addr) netip.AddrPort {
+	return netip.AddrPortFrom(addr.Unmap(), cmp.Or(b.EPMPort, epmPort))
 }
 
 // Prober is an active check of one domain controller. It returns soon after ctx

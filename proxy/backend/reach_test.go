@@ -138,7 +138,7 @@ func TestConnectsToSeveralPortsAreOneOutcome(t *testing.T) {
 
 func TestPortsThatAreCheckedInDoubt(t *testing.T) {
 	o := Options{}.withDefaults()
-	dc := newDC("dc", "dc", netip.MustParseAddrPort("10.0.0.1:135"), 0, &o)
+	dc := newDC("dc", dcNames{}, netip.MustParseAddrPort("10.0.0.1:135"), 0, &o)
 	check := func(what string, counted, others []uint16) {
 		t.Helper()
 		c, x := dc.checkPorts()
@@ -153,7 +153,7 @@ func TestPortsThatAreCheckedInDoubt(t *testing.T) {
 	check("clients reach a port", []uint16{6004}, []uint16{135})
 	dc.ports.Store(&[]uint16{1, 2, 3, 4, 5, 6})
 	check("NSPI known", []uint16{1, 2, 3, 4}, []uint16{135})
-	dc = newDC("dc", "dc", netip.MustParseAddrPort("10.0.0.1:135"), 7, &o)
+	dc = newDC("dc", dcNames{}, netip.MustParseAddrPort("10.0.0.1:135"), 7, &o)
 	check("fixed", []uint16{7}, []uint16{135})
 }
 

@@ -57,18 +57,24 @@ func New(o Options) *Set {
 	}
 	s.found, _ = lru.New[netip.Addr, *DC](maxDiscovered) // fails only for sizes below 1
 	for _, b := range o.Backends {
-		if b.EPMPort == 0 {
-			b.EPMPort = epmPort
-		}
 		if b.SRV != "" {
 			s.srv = append(s.srv, newSRVBackend(b))
 			continue
 		}
-		addr := netip.AddrPortFrom(b.Address.Unmap(), b.EPMPort)
-		s.static = append(s.static, newDC(b.Name, b.Name, addr, b.NSPIPort, &s.o))
+		s.static = append(s.static, s.staticDC(b, b.Name, b.Address))
+	}
+	for _, b := range o.Backends {
+		for _, addr := range b.Also {
+			s.static = append(s.static, s.staticDC(b, addr.String(), addr))
+		}
 	}
 	s.arrange() // nobody else has s yet
 	return s
+}
+
+// staticDC makes a domain controller of the configuration.
+func (s *Set) staticDC(b Backend, name string, addr netip.Addr) *DC {
+	return newDC(name, dcNames{backend: b.Name, server: b.Name}, b.mapper(addr), b.NSPIPort, &s.o)
 }
 
 // Run looks after the domain controllers until ctx ends, and returns when

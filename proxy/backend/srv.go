@@ -27,9 +27,6 @@ func newSRVBackend(b Backend) *srvBackend {
 	return &srvBackend{Backend: b, lookup: lookup, minTTL: minTTL, maxTTL: maxTTL}
 }
 
-// mapper is where the endpoint mapper of a target is.
-func (b *srvBackend) mapper(t target) netip.AddrPort { return netip.AddrPortFrom(t.addr, b.EPMPort) }
-
 // follow asks DNS for the domain controllers of b until ctx ends: again when
 // the answer expires, or after a pause when there was none. What is known is
 // kept in any case until a better answer comes.

@@ -82,7 +82,7 @@ func (dc *DC) change(reason string, f func()) {
 	if before == now {
 		return
 	}
-	e := Event{Kind: DCDown, Backend: dc.Config, DC: dc.Name, State: now, Reason: printable(reason)}
+	e := Event{Kind: DCDown, Backend: dc.BackendName(), DC: dc.Name, State: now, Reason: printable(reason)}
 	if now == Serving {
 		e.Kind, e.Reason = DCUp, ""
 	}

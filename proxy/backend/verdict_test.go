@@ -76,7 +76,7 @@ func TestFailuresOfClientsCountByThemselves(t *testing.T) {
 
 func TestWhileNSPIIsNotKnownEveryPortCounts(t *testing.T) {
 	o := Options{}.withDefaults()
-	dc := newDC("dc", "dc", netip.MustParseAddrPort("10.0.0.1:135"), 0, &o)
+	dc := newDC("dc", dcNames{}, netip.MustParseAddrPort("10.0.0.1:135"), 0, &o)
 	dc.attend(true)
 	for _, port := range []uint16{135, 88, 6004} {
 		dc.DialFailed(port, false)
@@ -108,7 +108,7 @@ func TestClientThatGetsThroughHastensTheReturn(t *testing.T) {
 
 func TestNobodyIsLeftFromAnEarlierAttendance(t *testing.T) {
 	o := Options{}.withDefaults()
-	dc := newDC("dc", "dc", netip.MustParseAddrPort("10.0.0.1:135"), 0, &o)
+	dc := newDC("dc", dcNames{}, netip.MustParseAddrPort("10.0.0.1:135"), 0, &o)
 	dc.attend(true)
 	for range 4 {
 		dc.DialFailed(88, true)

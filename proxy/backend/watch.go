@@ -145,7 +145,7 @@ func (w *watcher) useless() bool {
 }
 
 func (w *watcher) event(e Event) {
-	e.Backend, e.DC = w.dc.Config, w.dc.Name
+	e.Backend, e.DC = w.dc.BackendName(), w.dc.Name
 	w.set.o.OnEvent(e)
 }
 
