@@ -285,7 +285,7 @@ func (i *inspector) agreed() {
 }
 
 // Resume implements relay.Handler: the PDU that was held is decided again.
-func (i *inspector) Resume(from rpcparse.Direction) relay.Verdict {
+func (i *inspector) Resume(from rpcparse.Direction, _ rpcparse.Header, _ []byte) relay.Verdict {
 	if from == rpcparse.ServerToClient {
 		v := i.mapper.resume()
 		i.withheld = v.Action == relay.Hold

@@ -204,11 +204,11 @@ func TestAnswerOfTheProxysOwnWaitsBehindOneThatIsHeldBack(t *testing.T) {
 	if v := i.reply(deferredAnswer{pdu: []byte("refused")}); len(v.ToClient) > 0 {
 		t.Errorf("the client gets %q", v.ToClient)
 	}
-	if v := i.Resume(rpcparse.ServerToClient); v.Action != relay.Hold || len(v.ToClient) > 0 {
+	if v := i.Resume(rpcparse.ServerToClient, rpcparse.Header{}, nil); v.Action != relay.Hold || len(v.ToClient) > 0 {
 		t.Errorf("while it waits: %v, %q", v.Action, v.ToClient)
 	}
 	l.portLearner.done() // it is intercepted
-	if v := i.Resume(rpcparse.ServerToClient); v.Action != relay.Forward || string(v.ToClient) != "refused" {
+	if v := i.Resume(rpcparse.ServerToClient, rpcparse.Header{}, nil); v.Action != relay.Forward || string(v.ToClient) != "refused" {
 		t.Errorf("afterwards: %v, %q", v.Action, v.ToClient)
 	}
 }

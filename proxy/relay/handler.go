@@ -14,7 +14,12 @@ type Handler interface {
 	// Resume gives the verdict on the PDU of one side that was answered with
 	// Hold. It is called after every Conn.Wake for each side with a held PDU, so
 	// also for a wake that was meant for something else: Hold is a valid answer.
-	Resume(from rpcparse.Direction) Verdict
+	//
+	// pdu is the relay's only copy of the held PDU, with what the handler changed
+	// in it before it answered Hold, so the handler need not keep one. It is valid
+	// until the return, may be changed in place again, and is what Forward sends.
+	// h is its header, parsed again.
+	Resume(from rpcparse.Direction, h rpcparse.Header, pdu []byte) Verdict
 	// Closed is the last call, made exactly once: when both sockets are closed,
 	// or when the server that this handler was made for is not reached. Then it
 	// is the last call of this attempt, and the Router is asked for another.

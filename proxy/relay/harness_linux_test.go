@@ -24,7 +24,7 @@ type probe struct {
 	conn       *Conn
 	fromClient func(h rpcparse.Header, pdu []byte) Verdict
 	fromServer func(h rpcparse.Header, pdu []byte) Verdict
-	resume     func(from rpcparse.Direction) Verdict
+	resume     func(from rpcparse.Direction, h rpcparse.Header, pdu []byte) Verdict
 	onClosed   func()
 	ends       atomic.Int32
 	closed     chan CloseReason
@@ -44,11 +44,11 @@ func (p *probe) FromServer(h rpcparse.Header, pdu []byte) Verdict {
 	return p.fromServer(h, pdu)
 }
 
-func (p *probe) Resume(from rpcparse.Direction) Verdict {
+func (p *probe) Resume(from rpcparse.Direction, h rpcparse.Header, pdu []byte) Verdict {
 	if p.resume == nil {
 		return Verdict{}
 	}
-	return p.resume(from)
+	return p.resume(from, h, pdu)
 }
 
 func (p *probe) Closed(r CloseReason) {

@@ -24,7 +24,7 @@ func holding(p *probe, ids ...uint32) {
 // keeper resumes one direction's PDUs when it is told to.
 type keeper struct{ client, server atomic.Bool }
 
-func (k *keeper) resume(from rpcparse.Direction) Verdict {
+func (k *keeper) resume(from rpcparse.Direction, _ rpcparse.Header, _ []byte) Verdict {
 	let := &k.server
 	if from == rpcparse.ClientToServer {
 		let = &k.client
@@ -98,7 +98,7 @@ func TestHeldResponseMayBeReplaced(t *testing.T) {
 	answer, extra := response(1, 60), request(9, 40)
 	r := newRig(t, Options{}, func(p *probe) {
 		holding(p, 1)
-		p.resume = func(rpcparse.Direction) Verdict {
+		p.resume = func(rpcparse.Direction, rpcparse.Header, []byte) Verdict {
 			return Verdict{Action: Drop, ToClient: answer, ToServer: extra}
 		}
 	})

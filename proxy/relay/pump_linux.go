@@ -118,7 +118,7 @@ func (c *Conn) ask(s *side, h rpcparse.Header, pdu []byte) Verdict {
 	switch {
 	case s.held:
 		s.held, s.resuming = false, false
-		return c.handler.Resume(s.framer.Dir)
+		return c.handler.Resume(s.framer.Dir, h, pdu)
 	case s == &c.client:
 		return c.handler.FromClient(h, pdu)
 	case h.Type == rpcparse.PTypeBindAck:

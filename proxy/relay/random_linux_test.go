@@ -93,7 +93,7 @@ func TestStreamsFollowTheVerdicts(t *testing.T) {
 			decide := func(d rpcparse.Direction) Verdict { return planners[d].decide(p.conn) }
 			p.fromClient = func(rpcparse.Header, []byte) Verdict { return decide(rpcparse.ClientToServer) }
 			p.fromServer = func(rpcparse.Header, []byte) Verdict { return decide(rpcparse.ServerToClient) }
-			p.resume = decide
+			p.resume = func(d rpcparse.Direction, _ rpcparse.Header, _ []byte) Verdict { return decide(d) }
 		})
 		wantServer := follow(upPlans, up.pdus, func(p plan) [][]byte { return p.toServer })
 		wantDown := follow(downPlans, down.pdus, func(p plan) [][]byte { return p.toClient })

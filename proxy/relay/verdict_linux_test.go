@@ -78,7 +78,7 @@ func TestResumeMayHoldDropOrClose(t *testing.T) {
 	verdict.Store(&Verdict{Action: Hold})
 	r := newRig(t, Options{}, func(p *probe) {
 		p.fromClient = onCall(map[uint32]Verdict{1: {Action: Hold}, 3: {Action: Hold}})
-		p.resume = func(rpcparse.Direction) Verdict { asked.Add(1); return *verdict.Load() }
+		p.resume = func(rpcparse.Direction, rpcparse.Header, []byte) Verdict { asked.Add(1); return *verdict.Load() }
 	})
 	client, server, p := r.connect()
 	r.write(client, slices.Concat(request(1, 100), request(2, 100), request(3, 100)))
@@ -113,7 +113,10 @@ func TestWakeFromInsideTheHandlerIsNotLost(t *testing.T) {
 
 func TestWakeWithNothingHeldDoesNothing(t *testing.T) {
 	r := newRig(t, Options{}, func(p *probe) {
-		p.resume = func(rpcparse.Direction) Verdict { t.Error("resumed with nothing held"); return Verdict{} }
+		p.resume = func(rpcparse.Direction, rpcparse.Header, []byte) Verdict {
+			t.Error("resumed with nothing held")
+			return Verdict{}
+		}
 	})
 	client, server, p := r.connect()
 	p.conn.Wake()

@@ -68,5 +68,8 @@ type forwardAll struct{}
 
 func (forwardAll) FromClient(rpcparse.Header, []byte) relay.Verdict { return relay.Verdict{} }
 func (forwardAll) FromServer(rpcparse.Header, []byte) relay.Verdict { return relay.Verdict{} }
-func (forwardAll) Resume(rpcparse.Direction) relay.Verdict          { return relay.Verdict{} }
 func (forwardAll) Closed(relay.CloseReason)                         {}
+
+func (forwardAll) Resume(rpcparse.Direction, rpcparse.Header, []byte) relay.Verdict {
+	return relay.Verdict{}
+}
