@@ -45,7 +45,7 @@ bench: ## all benchmarks
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
 compare: lab-install ## with HAProxy and nginx on this machine, in one run
-	$(GO) run ./internal/lab/perf
+	$(GO) run ./internal/testkit/lab/perf
 
 clean: ## what building left behind
 	rm -rf bin

@@ -10,9 +10,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/nspiproxy/nspiproxy/proxy/capture/capturetest"
+	"github.com/nspiproxy/nspiproxy/internal/testkit/capturetest"
+	"github.com/nspiproxy/nspiproxy/internal/testkit/oracle"
 	"github.com/nspiproxy/nspiproxy/proxy/capture/listing"
-	"github.com/nspiproxy/nspiproxy/proxy/capture/oracle"
 )
 
 // runDecode runs the decode command and returns what it prints.

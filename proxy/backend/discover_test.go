@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nspiproxy/nspiproxy/internal/simdc"
+	"github.com/nspiproxy/nspiproxy/internal/testkit/simdc"
 )
 
 // number returns the n-th address of 127.1.0.0/16, where nobody listens.

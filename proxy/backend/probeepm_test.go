@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nspiproxy/nspiproxy/internal/simdc"
+	"github.com/nspiproxy/nspiproxy/internal/testkit/simdc"
 )
 
 func TestCheckOfTheEndpointMapper(t *testing.T) {

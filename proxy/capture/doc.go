@@ -8,7 +8,7 @@
 //		if err != nil { ... } // *capture.FileError; what was readable has been returned
 //	}
 //
-// Package listing below it turns PDUs into rows, oracle compares those with
+// Package listing below it turns PDUs into rows, internal/testkit/oracle compares those with
 // what tshark says.
 //
 // # From frames to PDUs

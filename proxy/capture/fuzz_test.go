@@ -6,8 +6,8 @@ import (
 	"io"
 	"testing"
 
+	"github.com/nspiproxy/nspiproxy/internal/testkit/capturetest"
 	"github.com/nspiproxy/nspiproxy/proxy/capture"
-	"github.com/nspiproxy/nspiproxy/proxy/capture/capturetest"
 	"github.com/nspiproxy/nspiproxy/rpcparse"
 )
 

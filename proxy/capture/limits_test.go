@@ -7,7 +7,7 @@ import (
 	"net/netip"
 	"testing"
 
-	"github.com/nspiproxy/nspiproxy/proxy/capture/capturetest"
+	"github.com/nspiproxy/nspiproxy/internal/testkit/capturetest"
 )
 
 // limited returns a reader with limits of its own.

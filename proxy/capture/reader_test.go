@@ -8,8 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/nspiproxy/nspiproxy/internal/testkit/capturetest"
 	"github.com/nspiproxy/nspiproxy/proxy/capture"
-	"github.com/nspiproxy/nspiproxy/proxy/capture/capturetest"
 	"github.com/nspiproxy/nspiproxy/rpcparse"
 )
 

@@ -8,8 +8,8 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/nspiproxy/nspiproxy/internal/testkit/capturetest"
 	"github.com/nspiproxy/nspiproxy/proxy/capture"
-	"github.com/nspiproxy/nspiproxy/proxy/capture/capturetest"
 )
 
 // read reads a whole file. The error is nil at its end.

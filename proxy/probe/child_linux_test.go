@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/nspiproxy/nspiproxy/internal/simdc"
+	"github.com/nspiproxy/nspiproxy/internal/testkit/simdc"
 	"github.com/nspiproxy/nspiproxy/proxy/probe"
 )
 

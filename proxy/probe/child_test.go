@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nspiproxy/nspiproxy/internal/simdc"
+	"github.com/nspiproxy/nspiproxy/internal/testkit/simdc"
 	"github.com/nspiproxy/nspiproxy/proxy/probe"
 	"github.com/nspiproxy/nspiproxy/rpcparse/nspi"
 )

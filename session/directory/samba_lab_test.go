@@ -11,7 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/nspiproxy/nspiproxy/internal/lab"
+	"github.com/nspiproxy/nspiproxy/internal/testkit/lab"
 )
 
 // TestSambaKnowsItsAccounts asks a real domain controller in every way of

@@ -9,8 +9,8 @@ import (
 	"testing"
 	"unicode"
 
+	"github.com/nspiproxy/nspiproxy/internal/testkit/capturetest"
 	"github.com/nspiproxy/nspiproxy/proxy/capture"
-	"github.com/nspiproxy/nspiproxy/proxy/capture/capturetest"
 	"github.com/nspiproxy/nspiproxy/proxy/capture/listing"
 )
 

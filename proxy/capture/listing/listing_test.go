@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/nspiproxy/nspiproxy/proxy/capture/capturetest"
+	"github.com/nspiproxy/nspiproxy/internal/testkit/capturetest"
 	"github.com/nspiproxy/nspiproxy/proxy/capture/listing"
 	"github.com/nspiproxy/nspiproxy/rpcparse"
 	"github.com/nspiproxy/nspiproxy/rpcparse/nspi"

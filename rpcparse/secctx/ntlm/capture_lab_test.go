@@ -10,8 +10,8 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/nspiproxy/nspiproxy/internal/testkit/oracle"
 	"github.com/nspiproxy/nspiproxy/proxy/capture"
-	"github.com/nspiproxy/nspiproxy/proxy/capture/oracle"
 	"github.com/nspiproxy/nspiproxy/rpcparse"
 	"github.com/nspiproxy/nspiproxy/rpcparse/secctx/ntlm"
 	"github.com/nspiproxy/nspiproxy/rpcparse/secctx/spnego"

@@ -11,7 +11,7 @@ export DC_CONFIG=$DC_FOLDER/smb.conf
 
 export REALM=LAB.TEST DOMAIN=LAB DC_NAME=dc1 DC_HOST=dc1.lab.test
 export ADMIN_PASSWORD='Adm1n-Passw0rd!'
-# Users of the domain, as internal/lab knows them: name:password.
+# Users of the domain, as internal/testkit/lab knows them: name:password.
 export LAB_USERS='alice:correct horse,bob:battery staple'
 
 # For clients. krb5-ETYPE.conf asks for session keys of one type only: aes256, aes128, rc4.

@@ -1,0 +1,115 @@
+package lab
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"testing"
+)
+
+// roleVariable makes a copy of the test binary play another part than running tests.
+const roleVariable = "NSPIPROXY_LAB_ROLE"
+
+// Main runs the tests of m, or what the environment asks for when the test binary has started itself as another
+// program. TestMain calls it and exits with what it returns.
+func Main(m *testing.M) int {
+	raiseFileLimit()
+	if os.Getenv(roleVariable) == roleDC {
+		return serveDC()
+	}
+	unlock, err := lockMachine()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "lab:", err)
+		return 1
+	}
+	defer unlock()
+	code := m.Run()
+	if built.folder != "" {
+		_ = os.RemoveAll(built.folder)
+	}
+	return code
+}
+
+// lockMachine waits until no other lab run is under way on this machine, whichever checkout it belongs to: all of them
+// use the same addresses. The kernel lets the lock go with this process at the latest.
+func lockMachine() (unlock func(), err error) {
+	f, err := os.OpenFile(filepath.Join(os.TempDir(), "nspiproxy-lab.lock"), os.O_CREATE|os.O_RDWR, 0o666)
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		fmt.Fprintln(os.Stderr, "lab: another run is under way on this machine, waiting for its end")
+		if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil {
+			f.Close()
+			return nil, err
+		}
+	}
+	return func() { f.Close() }, nil
+}
+
+// enoughFiles is more than the proxy needs for the connections of the largest test, two each.
+const enoughFiles = 10000
+
+// raiseFileLimit lets this process and its children have as many files as the machine allows; some let root allow more.
+func raiseFileLimit() {
+	var r syscall.Rlimit
+	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &r) != nil {
+		return
+	}
+	if r.Max < enoughFiles && syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: enoughFiles, Max: enoughFiles}) == nil {
+		return
+	}
+	r.Cur = r.Max
+	_ = syscall.Setrlimit(syscall.RLIMIT_NOFILE, &r)
+}
+
+// needFiles fails the test where so many files cannot be open: time-outs would be all that is seen of it.
+func needFiles(t testing.TB, n uint64) {
+	t.Helper()
+	var r syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &r); err != nil || r.Cur < n {
+		t.Fatalf("this machine allows %d open files, the test needs %d (ulimit -Hn)", r.Cur, n)
+	}
+}
+
+// root is the module's folder.
+func root(t testing.TB) string {
+	t.Helper()
+	here, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return filepath.Join(here, "..", "..", "..")
+}
+
+var built struct {
+	once   sync.Once
+	folder string
+	err    error
+}
+
+// program builds nspiproxy, once in a test run, and returns its path. It has the race detector in it: a race that a
+// real client brings about is found like any other.
+func program(t testing.TB) string {
+	t.Helper()
+	built.once.Do(func() {
+		if built.folder, built.err = os.MkdirTemp("", "nspiproxy-lab-"); built.err != nil {
+			return
+		}
+		if built.err = os.Chmod(built.folder, 0o755); built.err != nil { // for an ordinary user
+			return
+		}
+		build := exec.Command("go", "build", "-race", "-o", built.folder, "./cmd/nspiproxy")
+		build.Dir = root(t)
+		if out, err := build.CombinedOutput(); err != nil {
+			built.err = fmt.Errorf("%w\n%s", err, out)
+		}
+	})
+	if built.err != nil {
+		t.Fatalf("building nspiproxy: %v", built.err)
+	}
+	return filepath.Join(built.folder, "nspiproxy")
+}
