@@ -12,8 +12,8 @@ const (
 	Grant Action = iota + 1
 	// Refuse: at the limit, the proxy answers; the domain controller sees nothing.
 	Refuse
-	// GrantOverLimit: at the limit, but the rule only watches (dry run): the
-	// bind goes to the domain controller and is reported.
+	// GrantOverLimit: at the limit, but the bind goes to the domain controller
+	// and is reported, because the rule only watches (dry run).
 	GrantOverLimit
 )
 
@@ -31,7 +31,8 @@ func (a Action) String() string {
 }
 
 // Decision is the answer of a rule to one NspiBind. It is a plain value: logs,
-// metrics and reports read the same one.
+// metrics and reports read the same one. Package session judges the limit, in one
+// step with taking the slot; [Rule.Decision] puts its answer into words.
 type Decision struct {
 	Action  Action
 	Rule    string // name of the rule, [DefaultRule] if none matched
@@ -41,6 +42,46 @@ type Decision struct {
 	// Unknown says which rule could not be judged and what it needs, as
 	// [Rule.Unknown] does.
 	Unknown string
+}
+
+// Decision returns the decision of r on an NspiBind that the session table has
+// answered. current is how many slots count against the user before this bind,
+// and reserved says whether the table reserved one more, both from one call:
+//
+//	slot, usage, outcome := conn.Reserve(session.ReserveRequest{User: id, Limit: int(rule.Enforced())})
+//	if outcome == session.Wait {
+//		return // no decision yet
+//	}
+//	d := rule.Decision(usage.Proven(), outcome == session.Reserved)
+//
+// The table's answer alone says whether the bind is allowed: d.Allowed() is
+// reserved. The limit is compared with current only to tell a grant from a grant
+// over the limit.
+func (r Rule) Decision(current int, reserved bool) Decision {
+	d := Decision{Action: Grant, Rule: r.Name, Limit: r.Limit, Current: current, DryRun: r.DryRun, Unknown: r.Unknown}
+	switch {
+	case !reserved:
+		d.Action = Refuse
+	case r.Limit.Reached(current):
+		d.Action = GrantOverLimit
+	}
+	return d
+}
+
+// RefuseUncounted returns the decision to refuse an NspiBind that the session
+// table was not asked about, because the user could not be identified and the
+// configuration demands it. why is the reason, such as "the directory is down".
+// A rule that only watches does not change it.
+func (r Rule) RefuseUncounted(why string) Decision {
+	return Decision{Action: Refuse, Rule: r.Name, Limit: r.Limit, Unknown: why}
+}
+
+// Decide returns what r says to another session of a user who holds current
+// sessions where they are counted (see [Scope]), where there is no session table
+// to ask: in checks of a configuration, and in tests. Where there is one,
+// [Rule.Decision] takes its answer.
+func (r Rule) Decide(current int) Decision {
+	return r.Decision(current, !r.Enforced().Reached(current))
 }
 
 // Allowed reports whether the bind goes to the domain controller.

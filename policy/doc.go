@@ -5,7 +5,7 @@
 //	rules := policy.New(cfg.Policy)                // compiled, immutable, safe for all goroutines
 //
 //	rule := rules.Match(policy.Subject{Account: `LAB\svc-mig`, Client: addr, Backend: "dc1"})
-//	decision := rule.Decide(50)                    // the user holds 50 sessions already
+//	decision := rule.Decision(50, false)           // the user holds 50 sessions; the table reserved none
 //	fmt.Println(decision)                          // refuse: 50 of 50 sessions held, rule default
 //
 // The package is pure: no sockets, no clock, no logger. It only reads the file
@@ -28,14 +28,15 @@
 // [Policy.Match] returns the first rule of which every condition holds, or the
 // default. A condition that the rule does not have always holds; one that has
 // nothing to compare with (an account pattern and a subject without a name)
-// never does, and the decision says so in its field Unknown. [Rule.Decide]
-// compares the limit with what the user holds:
+// never does, and the decision says so in its field Unknown. The session table
+// judges [Rule.Enforced], the limit, and takes a slot in the same step;
+// [Rule.Decision] is made from its answer:
 //
-//	limit      held    dry run   decision
-//	unlimited  any     any       Grant
-//	n          < n     any       Grant
-//	n          >= n    no        Refuse
-//	n          >= n    yes       GrantOverLimit
+//	limit      held    dry run   slot      decision
+//	unlimited  any     any       reserved  Grant
+//	n          < n     any       reserved  Grant
+//	n          >= n    no        none      Refuse
+//	n          >= n    yes       reserved  GrantOverLimit
 //
 // A rule does not change what is counted: sessions are counted per user and
 // backend, or per user over all backends ([Scope]), whatever rules they were

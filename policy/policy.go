@@ -145,20 +145,6 @@ func (p *Policy) Rules() []Rule {
 	return append(rules, p.fallback)
 }
 
-// Decide returns what the rule says to another session of a user who holds
-// current sessions where they are counted (see [Scope]).
-func (r Rule) Decide(current int) Decision {
-	d := Decision{Action: Grant, Rule: r.Name, Limit: r.Limit, Current: current, DryRun: r.DryRun, Unknown: r.Unknown}
-	switch {
-	case !r.Limit.Reached(current):
-	case r.DryRun:
-		d.Action = GrantOverLimit
-	default:
-		d.Action = Refuse
-	}
-	return d
-}
-
 // Enforced returns the limit to reserve against: that of the rule, or
 // [Unlimited] if the rule only watches.
 func (r Rule) Enforced() Limit {

@@ -139,6 +139,9 @@ func (m *machine) ask(t *rapid.T, c *modelConn, user Identity, limit int, proven
 	if outcome != wantOutcome || usage != wantUsage || (slot != nil) != (outcome == Reserved) {
 		t.Fatalf("Reserve(%v) = %v %+v %v, want %+v %v", r, slot, usage, outcome, wantUsage, wantOutcome)
 	}
+	if atLimit := limit >= 0 && usage.Proven() >= limit; !c.closed && atLimit != (outcome == Refused) {
+		t.Fatalf("Reserve(%v) = %v at %+v: the usage does not explain it", r, outcome, usage)
+	}
 	switch outcome {
 	case Reserved:
 		want.real = slot

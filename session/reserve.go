@@ -52,6 +52,10 @@ type Usage struct {
 	Provisional int // reservations under a claimed name
 }
 
+// Proven returns the slots that count against the user whatever becomes of the
+// claims: the ones that the limit is compared with.
+func (u Usage) Proven() int { return u.Held + u.Reserved }
+
 // Reserve checks the limit and takes a slot, in one step. Usage is that before
 // this request. The slot is nil unless the outcome is Reserved. On a closed
 // connection everything is refused.
