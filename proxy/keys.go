@@ -9,7 +9,7 @@ import (
 
 // newHandshake follows the tokens of a new security context with the keys that
 // are loaded at this moment. Newer keys do not touch it.
-func (i *inspector) newHandshake() rpcparse.Handshake {
+func (i *inspector) newHandshake(*rpcparse.SecurityContext) rpcparse.Handshake {
 	keys := i.server.keys.current()
 	i.keyed = i.keyed || keys.Kerberos() != nil
 	h := secctx.NewHandshake(keys)

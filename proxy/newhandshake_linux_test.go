@@ -21,7 +21,7 @@ func TestContextsAreFollowedFromTheirFirstTokenWhereThereAreKeys(t *testing.T) {
 			t.Fatal(err)
 		}
 		i := &inspector{server: &Server{keys: r}}
-		i.newHandshake()
+		i.newHandshake(nil)
 		if i.keyed != (len(paths) > 0) {
 			t.Errorf("%s: PDUs are looked at: %t", name, i.keyed)
 		}

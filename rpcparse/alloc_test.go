@@ -1,6 +1,10 @@
 package rpcparse
 
-import "testing"
+import (
+	"bytes"
+	"fmt"
+	"testing"
+)
 
 // sink keeps the compiler from throwing results away.
 var sink int
@@ -48,6 +52,70 @@ func TestPathOfAPDUDoesNotAllocate(t *testing.T) {
 				t.Errorf("%v allocations", n)
 			}
 		})
+	}
+}
+
+// TestForwardedPDUsAllocateNothing pins the way of a request and its response
+// through a conversation, with all that is asked about them on the way. The
+// events' memory is on the stack of the caller.
+func TestForwardedPDUsAllocateNothing(t *testing.T) {
+	signed := *ntlmVerifier(7, LevelIntegrity, make([]byte, 16))
+	sealed := *ntlmVerifier(7, LevelPrivacy, make([]byte, 16))
+	for name, v := range map[string]*Verifier{"no verifier": nil, "signed": &signed, "sealed": &sealed} {
+		for _, opened := range []bool{false, v != nil} {
+			t.Run(fmt.Sprintf("%s, opened %t", name, opened), func(t *testing.T) {
+				s := bound(t)
+				if v != nil {
+					s = authenticated(t, v.Level)
+				}
+				request := s.request(fragment{callID: 2, opnum: 3, stub: make([]byte, 200), auth: v})
+				answer := s.response(2, 0, make([]byte, 1024), v)
+				copied := bytes.Clone(answer)
+				forward(t, s.c, request, answer, copied, opened) // the first one may prove a user
+				if n := testing.AllocsPerRun(100, func() { forward(t, s.c, request, answer, copied, opened) }); n != 0 {
+					t.Errorf("%v allocations for a request and its response", n)
+				}
+			})
+		}
+	}
+}
+
+// forward follows a request and its response as a relay does. copied stands
+// for a copy of the response that was decrypted.
+func forward(t *testing.T, c *Conversation, request, answer, copied []byte, opened bool) {
+	var scratch [2]Event
+	var p PDU
+	h, err := ParseHeader(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.Parse(h, request)
+	p.Opened = opened
+	if c.AwaitsHandshake(&p) || c.NeedsStub(&p) {
+		t.Fatal("not a PDU that is forwarded at once")
+	}
+	if v := p.Verifier(); v != nil && c.Security(v) == nil {
+		t.Fatal("no security context")
+	}
+	if _, err := c.ClientPDU(&p, scratch[:0]); err != nil {
+		t.Fatal(err)
+	}
+	if u, ok := c.SessionUse(); !ok || u.Sealed == opened && p.Request.Verifier.Level == LevelPrivacy {
+		t.Fatalf("session use %+v, %t", u, ok)
+	}
+	if h, err = ParseHeader(answer); err != nil {
+		t.Fatal(err)
+	}
+	p.Parse(h, answer)
+	p.Opened = opened
+	if opened {
+		p.Rebase(copied)
+	}
+	if c.NeedsStub(&p) {
+		t.Fatal("not a PDU that is forwarded at once")
+	}
+	if _, err := c.ServerPDU(&p, scratch[:0]); err != nil {
+		t.Fatal(err)
 	}
 }
 

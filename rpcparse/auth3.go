@@ -22,7 +22,15 @@ func ParseAuth3(pdu []byte) (x Auth3, err error) {
 }
 
 func (x *Auth3) parse(pdu []byte) error {
-	if err := x.open(pdu, PTypeAuth3); err != nil {
+	if err := x.Header.parse(pdu); err != nil {
+		return err
+	}
+	return x.parseBody(pdu)
+}
+
+// parseBody reads the PDU behind its header, which x already has.
+func (x *Auth3) parseBody(pdu []byte) error {
+	if err := x.check(pdu, PTypeAuth3); err != nil {
 		return err
 	}
 	if x.AuthLength == 0 {

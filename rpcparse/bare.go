@@ -10,7 +10,10 @@ type bare struct {
 }
 
 func (x *bare) parse(pdu []byte, t PType) error {
-	if err := x.open(pdu, t); err != nil {
+	if err := x.Header.parse(pdu); err != nil {
+		return err
+	}
+	if err := x.check(pdu, t); err != nil {
 		return err
 	}
 	end, err := x.Verifier.split(pdu, x.AuthLength, orderOf(pdu[4]), HeaderSize)

@@ -28,7 +28,15 @@ func ParseBind(pdu []byte) (x Bind, err error) {
 }
 
 func (x *Bind) parse(pdu []byte) error {
-	if err := x.openEither(pdu, PTypeBind, PTypeAlterContext); err != nil {
+	if err := x.Header.parse(pdu); err != nil {
+		return err
+	}
+	return x.parseBody(pdu)
+}
+
+// parseBody reads the PDU behind its header, which x already has.
+func (x *Bind) parseBody(pdu []byte) error {
+	if err := x.checkEither(pdu, PTypeBind, PTypeAlterContext); err != nil {
 		return err
 	}
 	o := orderOf(pdu[4])

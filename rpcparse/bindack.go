@@ -31,7 +31,15 @@ func ParseBindAck(pdu []byte) (x BindAck, err error) {
 }
 
 func (x *BindAck) parse(pdu []byte) error {
-	if err := x.openEither(pdu, PTypeBindAck, PTypeAlterContextResp); err != nil {
+	if err := x.Header.parse(pdu); err != nil {
+		return err
+	}
+	return x.parseBody(pdu)
+}
+
+// parseBody reads the PDU behind its header, which x already has.
+func (x *BindAck) parseBody(pdu []byte) error {
+	if err := x.checkEither(pdu, PTypeBindAck, PTypeAlterContextResp); err != nil {
 		return err
 	}
 	o := orderOf(pdu[4])

@@ -54,7 +54,15 @@ func ParseBindNak(pdu []byte) (x BindNak, err error) {
 }
 
 func (x *BindNak) parse(pdu []byte) error {
-	if err := x.open(pdu, PTypeBindNak); err != nil {
+	if err := x.Header.parse(pdu); err != nil {
+		return err
+	}
+	return x.parseBody(pdu)
+}
+
+// parseBody reads the PDU behind its header, which x already has.
+func (x *BindNak) parseBody(pdu []byte) error {
+	if err := x.check(pdu, PTypeBindNak); err != nil {
 		return err
 	}
 	n := 2 * int(pdu[18])

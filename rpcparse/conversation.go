@@ -16,9 +16,10 @@ type ConversationOptions struct {
 	// MidStream says that the beginning of the connection was not seen, so that
 	// a request without a bind is no error.
 	MidStream bool
-	// NewHandshake makes the follower of a security context's tokens, for
-	// whoever has keys. Nil: nobody has.
-	NewHandshake func() Handshake
+	// NewHandshake is called for every security context, when it begins, and
+	// what it returns stands in [SecurityContext.Handshake] from then on. Of s,
+	// ID, Type and Level are set. Nil: no context gets one.
+	NewHandshake func(s *SecurityContext) Handshake
 }
 
 // Handshake follows the tokens of one security context. It must not keep them.
@@ -35,7 +36,7 @@ type Handshake interface {
 //
 // After an error client and server may disagree about what the PDU meant. An
 // error about a server's PDU, or of [ClassLimit], must end the connection. So
-// must one about a PDU that [Conversation.Hides] something. Any other PDU of
+// must one about a PDU that [Conversation.MayHideBind]. Any other PDU of
 // a client may go on to the server, which is the judge of it: the conversation
 // stays safe to use, and returns an error when the server accepts what it
 // could not follow.
@@ -55,7 +56,6 @@ type Conversation struct {
 	hidden     bool // the PDU seen last may open or end a session in somebody's reading
 	use        Use
 	used       bool         // use belongs to the PDU seen last
-	open       bool         // the PDU being seen was sealed and has been opened
 	requests   []fragmented // between their first and last fragment
 
 	responseInProgress fragmented
@@ -95,80 +95,64 @@ func (c *Conversation) MaxFragment(dir Direction) int { return c.limits[dir] }
 // belongs to none or to one that is not followed.
 func (c *Conversation) Call() *Call { return c.last }
 
-// Use returns which session the request seen last makes use of. It is valid
-// until the next PDU.
-func (c *Conversation) Use() (u *Use, ok bool) { return &c.use, c.used }
+// SessionUse returns which session the request seen last makes use of. It is
+// valid until the next PDU.
+func (c *Conversation) SessionUse() (u *Use, ok bool) { return &c.use, c.used }
 
 // SecurityContexts returns how many security contexts the connection has.
 func (c *Conversation) SecurityContexts() int { return len(c.security) }
 
-// FromClient follows one whole PDU of the client, with its parsed header, and
-// appends what it meant to out. It keeps no part of pdu. Errors are *[Error].
-func (c *Conversation) FromClient(h Header, pdu []byte, out []Event) ([]Event, error) {
+// ClientPDU follows a PDU of the client and appends what it meant to out. It
+// keeps no part of p. Errors are *[Error].
+func (c *Conversation) ClientPDU(p *PDU, out []Event) ([]Event, error) {
 	c.last, c.used, c.hidden = nil, false, false
-	out, err := c.fromClient(h, pdu, out)
-	if err != nil && !h.Type.Handshake() {
-		c.others.begin(h.CallID) // whatever it is, it may be answered
+	out, err := c.clientPDU(p, out)
+	if err != nil && !p.Type.Handshake() {
+		c.others.begin(p.CallID) // whatever it is, it may be answered
 	}
 	return out, err
 }
 
-func (c *Conversation) fromClient(h Header, pdu []byte, out []Event) ([]Event, error) {
-	switch h.Type {
+func (c *Conversation) clientPDU(p *PDU, out []Event) ([]Event, error) {
+	switch p.Type {
 	case PTypeRequest:
-		return c.request(pdu, out)
+		return c.request(p, out)
 	case PTypeBind, PTypeAlterContext:
-		return c.bind(h, pdu, out)
+		return c.bind(p, out)
 	case PTypeAuth3:
-		return c.auth3(pdu, out)
+		return c.auth3(p, out)
 	case PTypeCoCancel, PTypeOrphaned:
-		return c.abandoned(h, out)
+		return c.abandoned(p, out)
 	}
-	return out, Errorf(ClassState, "ptype", 2, "%v from a client on a TCP connection", h.Type)
+	return out, Errorf(ClassState, "ptype", 2, "%v from a client on a TCP connection", p.Type)
 }
 
-// FromServer is FromClient for the other direction.
-func (c *Conversation) FromServer(h Header, pdu []byte, out []Event) ([]Event, error) {
+// ServerPDU is ClientPDU for the other direction.
+func (c *Conversation) ServerPDU(p *PDU, out []Event) ([]Event, error) {
 	c.last = nil
-	switch h.Type {
+	switch p.Type {
 	case PTypeResponse:
-		return c.response(pdu, out)
+		return c.response(p, out)
 	case PTypeFault:
-		return c.fault(pdu, out)
+		return c.fault(p, out)
 	case PTypeBindAck, PTypeAlterContextResp:
-		return c.bindAck(pdu, out)
+		return c.bindAck(p, out)
 	case PTypeBindNak:
-		return c.bindNak(pdu, out)
+		return c.bindNak(p, out)
 	case PTypeShutdown:
 		return out, nil // a request to the client to close; it decides (C706 12.6.4.11)
 	}
-	return out, Errorf(ClassState, "ptype", 2, "%v from a server on a TCP connection", h.Type)
+	return out, Errorf(ClassState, "ptype", 2, "%v from a server on a TCP connection", p.Type)
 }
 
-// FromClientOpen is FromClient for a request that was sealed and whose body has
-// been decrypted in place.
-func (c *Conversation) FromClientOpen(h Header, pdu []byte, out []Event) ([]Event, error) {
-	c.open = true
-	defer func() { c.open = false }()
-	return c.FromClient(h, pdu, out)
-}
-
-// FromServerOpen is FromClientOpen for the other direction.
-func (c *Conversation) FromServerOpen(h Header, pdu []byte, out []Event) ([]Event, error) {
-	c.open = true
-	defer func() { c.open = false }()
-	return c.FromServer(h, pdu, out)
-}
-
-// Matters reports whether the stub of a request or response has to be read: it
+// NeedsStub reports whether the stub of a request or response has to be read: it
 // is NspiBind, NspiUnbind, or an answer to one, or it refers a client to a server.
-func (c *Conversation) Matters(h Header, pdu []byte) bool {
-	switch h.Type {
+func (c *Conversation) NeedsStub(p *PDU) bool {
+	switch p.Type {
 	case PTypeRequest:
-		r, err := ParseRequest(pdu)
-		return err == nil && r.Opnum <= nspi.OpnumUnbind && c.contextByID(r.ContextID).IsNSPI()
+		return p.Err == nil && p.Request.Opnum <= nspi.OpnumUnbind && c.contextByID(p.Request.ContextID).IsNSPI()
 	case PTypeResponse:
-		k := c.findCall(h.CallID)
+		k := c.findCall(p.CallID)
 		return k.IsBind() || k.IsUnbind() || k.Refers()
 	}
 	return false
@@ -177,20 +161,17 @@ func (c *Conversation) Matters(h Header, pdu []byte) bool {
 // Security returns the security context that the PDU's verifier names, or nil.
 func (c *Conversation) Security(v *Verifier) *SecurityContext { return c.securityByID(v.ContextID) }
 
-// Undecided reports whether the meaning of a request, or of its answer, depends
-// on a handshake that the server has not answered yet: the request names a
-// presentation context that has been offered but not accepted, or may have been
+// AwaitsHandshake reports whether the meaning of a request, or of its answer,
+// depends on a handshake that the server has not answered yet: the request names
+// a presentation context that has been offered but not accepted, or may have been
 // where the handshake was not understood, or it shares the call id, so that a
 // fault could be either's. Whoever must act on the request waits until
 // [Conversation.Handshaking] is false.
-func (c *Conversation) Undecided(h Header, pdu []byte) bool {
-	if len(c.handshakes) == 0 || h.Type != PTypeRequest {
+func (c *Conversation) AwaitsHandshake(p *PDU) bool {
+	if len(c.handshakes) == 0 || p.Type != PTypeRequest || p.Err != nil {
 		return false
 	}
-	r, err := ParseRequest(pdu)
-	if err != nil {
-		return false
-	}
+	r := &p.Request
 	for i := range c.handshakes {
 		hs := &c.handshakes[i]
 		if hs.callID == r.CallID || hs.offers(r.ContextID) || (hs.doubt != nil && c.contextByID(r.ContextID) == nil) {

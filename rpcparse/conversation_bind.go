@@ -1,30 +1,31 @@
 package rpcparse
 
 // bind follows a bind or an alter_context.
-func (c *Conversation) bind(h Header, pdu []byte, out []Event) ([]Event, error) {
+func (c *Conversation) bind(p *PDU, out []Event) ([]Event, error) {
 	if len(c.handshakes) >= maxHandshakes && c.opts.MidStream {
 		c.handshakes = c.handshakes[1:] // its answer was not seen
 	}
 	if len(c.handshakes) >= maxHandshakes {
 		return out, Errorf(ClassLimit, "handshakes", 2, "more than %d handshakes without an answer", maxHandshakes)
 	}
-	if k := c.findCall(h.CallID); (k.IsBind() || k.IsUnbind()) && !c.opts.MidStream {
-		return out, Errorf(ClassState, "call_id", 12, "%v under the id of call %d, which waits for its answer", h.Type, h.CallID)
+	if k := c.findCall(p.CallID); (k.IsBind() || k.IsUnbind()) && !c.opts.MidStream {
+		return out, Errorf(ClassState, "call_id", 12, "%v under the id of call %d, which waits for its answer", p.Type, p.CallID)
 	}
-	hs := handshake{callID: h.CallID, ptype: h.Type, headerSign: h.Flags&FlagSupportHeaderSign != 0}
-	out, hs.doubt = c.readBind(&hs, pdu, out)
+	hs := handshake{callID: p.CallID, ptype: p.Type, headerSign: p.Flags&FlagSupportHeaderSign != 0}
+	out, hs.doubt = c.readBind(&hs, p, out)
 	c.handshakes = append(c.handshakes, hs)
 	return out, hs.doubt
 }
 
-func (c *Conversation) readBind(hs *handshake, pdu []byte, out []Event) ([]Event, error) {
-	b, err := ParseBind(pdu)
-	if err != nil {
+func (c *Conversation) readBind(hs *handshake, p *PDU, out []Event) ([]Event, error) {
+	b := Bind{Header: p.Header}
+	if err := b.parseBody(p.Raw); err != nil {
 		return out, err
 	}
 	if err := c.mayBind(&b); err != nil {
 		return out, err
 	}
+	var err error
 	if hs.proposals, err = c.proposals(&b); err != nil {
 		return out, err
 	}
@@ -92,9 +93,9 @@ func (c *Conversation) trimHandshakes() {
 }
 
 // bindAck follows a bind_ack or an alter_context_resp.
-func (c *Conversation) bindAck(pdu []byte, out []Event) ([]Event, error) {
-	a, err := ParseBindAck(pdu)
-	if err != nil {
+func (c *Conversation) bindAck(p *PDU, out []Event) ([]Event, error) {
+	a := BindAck{Header: p.Header}
+	if err := a.parseBody(p.Raw); err != nil {
 		return out, err
 	}
 	asked := PTypeBind
@@ -126,9 +127,9 @@ func (c *Conversation) bindAck(pdu []byte, out []Event) ([]Event, error) {
 }
 
 // bindNak follows a bind_nak. The client may bind again.
-func (c *Conversation) bindNak(pdu []byte, out []Event) ([]Event, error) {
-	n, err := ParseBindNak(pdu)
-	if err != nil {
+func (c *Conversation) bindNak(p *PDU, out []Event) ([]Event, error) {
+	n := BindNak{Header: p.Header}
+	if err := n.parseBody(p.Raw); err != nil {
 		return out, err
 	}
 	hs, ok := c.takeHandshake(n.CallID, PTypeBind, PTypeAlterContext)
@@ -146,8 +147,9 @@ func (c *Conversation) bindNak(pdu []byte, out []Event) ([]Event, error) {
 // auth3 follows the last leg of an authentication. It has no answer, so a
 // context whose auth3 is not understood stays contested: if the server did
 // understand it, nobody here knows whom it accepted.
-func (c *Conversation) auth3(pdu []byte, out []Event) ([]Event, error) {
-	a, err := ParseAuth3(pdu)
+func (c *Conversation) auth3(p *PDU, out []Event) ([]Event, error) {
+	a := Auth3{Header: p.Header}
+	err := a.parseBody(p.Raw)
 	if err != nil {
 		c.contest(func(s *SecurityContext) bool { return s.state == securityNegotiating })
 		return out, err

@@ -58,15 +58,15 @@ func (k *Call) Protected() bool { return k.Level > LevelConnect }
 func (k *Call) Sealed() bool { return k.Level >= LevelPrivacy && !k.opened }
 
 // request follows one fragment of a request.
-func (c *Conversation) request(pdu []byte, out []Event) ([]Event, error) {
-	r, err := ParseRequest(pdu)
-	if err != nil {
-		return out, err
+func (c *Conversation) request(p *PDU, out []Event) ([]Event, error) {
+	if p.Err != nil {
+		return out, p.Err
 	}
+	r := &p.Request
 	if !c.bound && !c.Handshaking() {
 		return out, Errorf(ClassState, "request_before_bind", 2, "a request on a connection without a bind")
 	}
-	if err := c.fragment(&r); err != nil {
+	if err := c.fragment(r); err != nil {
 		return out, err
 	}
 	k := c.findCall(r.CallID)
@@ -77,11 +77,12 @@ func (c *Conversation) request(pdu []byte, out []Event) ([]Event, error) {
 			c.ambiguous(k)
 			return out, Errorf(ClassState, "call_id", 12, "call %d is made again before its answer", r.CallID)
 		}
-		if k, err = c.begin(&r); err != nil {
+		var err error
+		if k, err = c.begin(r, p.Opened); err != nil {
 			return out, err
 		}
 	}
-	if !r.First() && !k.IsBind() && c.isBind(&r) && !c.opts.MidStream {
+	if !r.First() && !k.IsBind() && c.isBind(r) && !c.opts.MidStream {
 		c.hidden = true
 		return out, Errorf(ClassState, "context_during_call", 20, "context %d became an address book between the fragments of call %d", r.ContextID, r.CallID)
 	}
@@ -92,7 +93,7 @@ func (c *Conversation) request(pdu []byte, out []Event) ([]Event, error) {
 		}
 		return out, nil
 	}
-	return c.requestFragment(k, &r, out)
+	return c.requestFragment(k, r, out)
 }
 
 // isBind reports whether a fragment alone says that it is NspiBind.
@@ -100,15 +101,16 @@ func (c *Conversation) isBind(r *Request) bool {
 	return r.Opnum == nspi.OpnumBind && c.contextByID(r.ContextID).IsNSPI()
 }
 
-// begin starts to follow a call where anything depends on its answer.
-func (c *Conversation) begin(r *Request) (*Call, error) {
+// begin starts to follow a call where anything depends on its answer. opened
+// says that the request's body has been verified and decrypted.
+func (c *Conversation) begin(r *Request, opened bool) (*Call, error) {
 	s, certain, err := c.securityOf(r)
 	if err != nil {
 		return nil, err
 	}
 	p := c.contextByID(r.ContextID)
 	if p.IsNSPI() && r.Opnum != nspi.OpnumBind {
-		c.use, c.used = useOf(r, s, c.open), true
+		c.use, c.used = useOf(r, s, opened), true
 	}
 	if c.isBind(r) {
 		if err := c.mayBeCharged(r, s); err != nil {
@@ -123,7 +125,7 @@ func (c *Conversation) begin(r *Request) (*Call, error) {
 		c.hidden = p.IsNSPI() && r.Opnum <= nspi.OpnumUnbind
 		return nil, Errorf(ClassState, "call_id", 12, "call %d is made while another one of that id may wait for its answer", r.CallID)
 	}
-	k := &Call{ID: r.CallID, Opnum: r.Opnum, Context: p, Security: s, Level: LevelNone, opened: c.open, bare: !r.HasVerifier}
+	k := &Call{ID: r.CallID, Opnum: r.Opnum, Context: p, Security: s, Level: LevelNone, opened: opened, bare: !r.HasVerifier}
 	if proves {
 		k.claim = s.claim
 	}
@@ -165,9 +167,9 @@ type Use struct {
 	Security *SecurityContext // of the request
 }
 
-func useOf(r *Request, s *SecurityContext, open bool) Use {
+func useOf(r *Request, s *SecurityContext, opened bool) Use {
 	u := Use{Security: s}
-	if r.HasVerifier && r.Verifier.Level >= LevelPrivacy && !open {
+	if r.HasVerifier && r.Verifier.Level >= LevelPrivacy && !opened {
 		u.Sealed = true
 	} else if len(r.Stub) >= nspi.HandleSize {
 		u.Handle = nspi.ReadHandle(r.Stub, r.Order())
@@ -243,12 +245,12 @@ func (k *Call) readRequest(stub []byte, o Order) {
 }
 
 // response follows one fragment of a response.
-func (c *Conversation) response(pdu []byte, out []Event) ([]Event, error) {
-	r, err := ParseResponse(pdu)
-	if err != nil {
-		return out, err
+func (c *Conversation) response(p *PDU, out []Event) ([]Event, error) {
+	if p.Err != nil {
+		return out, p.Err
 	}
-	if err := c.responseFragment(&r); err != nil {
+	r := &p.Response
+	if err := c.responseFragment(r); err != nil {
 		return out, err
 	}
 	k := c.findCall(r.CallID)
@@ -272,7 +274,7 @@ func (c *Conversation) response(pdu []byte, out []Event) ([]Event, error) {
 			return out, err
 		}
 		if whole {
-			e := k.answered(stub, r.Order(), k.Level >= LevelPrivacy && !c.open)
+			e := k.answered(stub, r.Order(), k.Level >= LevelPrivacy && !p.Opened)
 			if k.bare && k.IsBind() && e.Granted {
 				out = k.proveSecurity(out)
 			}
@@ -332,9 +334,9 @@ func (k *Call) grantedByLength(s nspi.Syntax) bool {
 }
 
 // fault follows a fault. It ends its call, or the handshake that it answers.
-func (c *Conversation) fault(pdu []byte, out []Event) ([]Event, error) {
-	f, err := ParseFault(pdu)
-	if err != nil {
+func (c *Conversation) fault(p *PDU, out []Event) ([]Event, error) {
+	f := Fault{Header: p.Header}
+	if err := f.parseBody(p.Raw); err != nil {
 		return out, err
 	}
 	c.overtaken(f.CallID)
@@ -362,16 +364,16 @@ func (c *Conversation) fault(pdu []byte, out []Event) ([]Event, error) {
 }
 
 // abandoned follows a cancel or an orphaned PDU.
-func (c *Conversation) abandoned(h Header, out []Event) ([]Event, error) {
-	if h.Type == PTypeOrphaned {
-		c.orphaned(h.CallID)
+func (c *Conversation) abandoned(p *PDU, out []Event) ([]Event, error) {
+	if p.Type == PTypeOrphaned {
+		c.orphaned(p.CallID)
 	}
-	k := c.findCall(h.CallID)
+	k := c.findCall(p.CallID)
 	c.last = k
 	if k == nil || (!k.IsBind() && !k.IsUnbind()) {
 		return out, nil
 	}
-	return append(out, Event{Kind: EventCallAbandoned, CallID: h.CallID, Security: k.Security, Call: k}), nil
+	return append(out, Event{Kind: EventCallAbandoned, CallID: p.CallID, Security: k.Security, Call: k}), nil
 }
 
 // ClaimStands reports whether the call was made under the claim that its
@@ -412,7 +414,7 @@ func (c *Conversation) Withdraw(k *Call) { c.forget(k) }
 
 // ambiguous forgets a call that proves or maps something, when another one is
 // made under its id: an answer could be either's. A bind or unbind is kept, and
-// [Conversation.Hides] does not let the other call pass.
+// [Conversation.MayHideBind] does not let the other call pass.
 func (c *Conversation) ambiguous(k *Call) {
 	if !k.IsBind() && !k.IsUnbind() {
 		c.forget(k)
@@ -420,25 +422,24 @@ func (c *Conversation) ambiguous(k *Call) {
 	}
 }
 
-// Hides reports whether the PDU that FromClient refused just now may be an
+// MayHideBind reports whether the PDU that ClientPDU refused just now may be an
 // NspiBind in anybody's reading, or shares its call id with another PDU so that
 // the answer to an NspiBind or NspiUnbind could be taken for the other's. Such a
 // PDU must not reach the server.
-func (c *Conversation) Hides(pdu []byte) bool {
-	h, err := ParseHeader(pdu)
-	if err != nil || c.hidden {
+func (c *Conversation) MayHideBind(p *PDU) bool {
+	if c.hidden {
 		return true
 	}
-	if k := c.findCall(h.CallID); k.IsBind() || k.IsUnbind() {
+	if k := c.findCall(p.CallID); k.IsBind() || k.IsUnbind() {
 		return true
 	}
-	if h.Type != PTypeRequest {
+	if p.Type != PTypeRequest {
 		return false
 	}
-	if len(pdu) < requestFixed {
+	if len(p.Raw) < requestFixed {
 		return true
 	}
-	contextID, opnum := h.Order().Uint16(pdu[20:]), h.Order().Uint16(pdu[22:])
+	contextID, opnum := p.Order().Uint16(p.Raw[20:]), p.Order().Uint16(p.Raw[22:])
 	return opnum == nspi.OpnumBind && c.mayBeNSPI(contextID)
 }
 

@@ -15,7 +15,7 @@ func (s *script) clientLast(pdus ...[]byte) (hides bool) {
 	s.client(pdus[:last]...)
 	s.wantNoError()
 	s.client(pdus[last])
-	return s.c.Hides(pdus[last])
+	return s.c.MayHideBind(parsed(s.t, pdus[last]))
 }
 
 // again goes on after an error, as a proxy does that leaves it to the server.
@@ -119,16 +119,15 @@ func alter(t testing.TB, callID, id uint32, token []byte) []byte {
 	return must(t)(AppendBind(nil, Bind{Header: whole(PTypeAlterContext, callID), HasVerifier: true, Verifier: *ntlmVerifier(id, LevelConnect, token)}))
 }
 
-func TestRequestUnderTheCallIDOfAHandshakeIsUndecided(t *testing.T) {
+func TestRequestUnderTheCallIDOfAHandshakeAwaitsIt(t *testing.T) {
 	s := bound(t)
 	s.client(alter(t, 100, 9, []byte("garbage")))
-	pdu := s.bindCall(100)
-	h, _ := ParseHeader(pdu)
-	if !s.c.Undecided(h, pdu) {
+	p := parsed(t, s.bindCall(100))
+	if !s.c.AwaitsHandshake(p) {
 		t.Error("the handshake's fault would be taken for the answer of the NspiBind")
 	}
 	s.server(s.faultPDU(100, StatusAccessDenied))
-	if s.c.Handshaking() || s.c.Undecided(h, pdu) {
+	if s.c.Handshaking() || s.c.AwaitsHandshake(p) {
 		t.Error("the fault did not end the handshake")
 	}
 }
@@ -153,7 +152,7 @@ func TestFaultForAHandshakeLeavesTheCallOfItsIDOutstanding(t *testing.T) {
 	}
 }
 
-func TestRequestBehindAHandshakeInDoubtIsUndecidedUnlessItsContextIsKnown(t *testing.T) {
+func TestRequestBehindAHandshakeInDoubtAwaitsItUnlessItsContextIsKnown(t *testing.T) {
 	s := bound(t)
 	pdu := must(t)(AppendBind(nil, Bind{Header: whole(PTypeAlterContext, 2), Contexts: NewContextList(
 		ContextElement{ID: 9, Abstract: nspi.Interface, Transfers: NewSyntaxList(SyntaxNDR)}),
@@ -164,10 +163,9 @@ func TestRequestBehindAHandshakeInDoubtIsUndecidedUnlessItsContextIsKnown(t *tes
 		t.Fatal("the handshake is not in doubt")
 	}
 	for ctx, want := range map[uint16]bool{9: true, ctxNSPI: false} {
-		request := s.request(fragment{callID: 3, ctx: ctx, stub: bindStub(nspi.NDR)})
-		h, _ := ParseHeader(request)
-		if got := s.c.Undecided(h, request); got != want {
-			t.Errorf("context %d: undecided %t, want %t", ctx, got, want)
+		p := parsed(t, s.request(fragment{callID: 3, ctx: ctx, stub: bindStub(nspi.NDR)}))
+		if got := s.c.AwaitsHandshake(p); got != want {
+			t.Errorf("context %d: awaits the handshake: %t, want %t", ctx, got, want)
 		}
 	}
 }
@@ -194,7 +192,7 @@ func TestBindIsHiddenWhateverFragmentsItIsMixedOf(t *testing.T) {
 				}
 				pdu := s.request(f)
 				s.again().client(pdu)
-				hides = s.err != nil && s.c.Hides(pdu)
+				hides = s.err != nil && s.c.MayHideBind(parsed(t, pdu))
 			}
 			if !hides {
 				t.Errorf("error %v, but it may go on to the server", s.err)
@@ -226,18 +224,16 @@ func TestRequestsThatFaultsEndedMakeRoom(t *testing.T) {
 
 func TestOneCallAtATimeTakesNoMemory(t *testing.T) {
 	s := bound(t)
-	request, answer := s.otherCall(2), s.response(2, 0, nil, nil)
-	hr, _ := ParseHeader(request)
-	ha, _ := ParseHeader(answer)
+	request, answer := parsed(t, s.otherCall(2)), parsed(t, s.response(2, 0, nil, nil))
 	var scratch [2]Event
 	n := testing.AllocsPerRun(100, func() {
 		for range 4 {
-			if _, err := s.c.FromClient(hr, request, scratch[:0]); err != nil {
+			if _, err := s.c.ClientPDU(request, scratch[:0]); err != nil {
 				t.Fatal(err)
 			}
 		}
 		for range 4 {
-			if _, err := s.c.FromServer(ha, answer, scratch[:0]); err != nil {
+			if _, err := s.c.ServerPDU(answer, scratch[:0]); err != nil {
 				t.Fatal(err)
 			}
 		}

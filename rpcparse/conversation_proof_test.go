@@ -121,7 +121,7 @@ func TestContextsThatTheServerRefusedToBeginAreForgotten(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := authenticated(t, LevelConnect)
 			refused := 0
-			s.c.opts.NewHandshake = func() Handshake { return refusedHandshake{&refused} }
+			s.c.opts.NewHandshake = func(*SecurityContext) Handshake { return refusedHandshake{&refused} }
 			for n := range uint32(2 * MaxSecurityContexts) {
 				s.client(alter(t, n+2, n+100, authenticateToken(long, long))).server(refusal(s, n+2))
 			}

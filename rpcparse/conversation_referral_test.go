@@ -16,20 +16,14 @@ func referring(t *testing.T, s *script) *script {
 	return s
 }
 
-// matters asks as a relay does, before the PDU is fed.
-func (s *script) matters(pdu []byte) bool {
-	h, err := ParseHeader(pdu)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	return s.c.Matters(h, pdu)
-}
+// needsStub asks as a relay does, before the PDU is fed.
+func (s *script) needsStub(pdu []byte) bool { return s.c.NeedsStub(parsed(s.t, pdu)) }
 
 func TestCallsThatReferClientsAreFound(t *testing.T) {
 	for opnum, want := range map[uint16]bool{rfri.OpnumGetNewDSA: true, rfri.OpnumGetFQDNFromServerDN: true, 2: false} {
 		s := referring(t, bound(t))
 		request := s.request(fragment{callID: 60, ctx: 9, opnum: opnum, stub: make([]byte, 40)})
-		if s.matters(request) {
+		if s.needsStub(request) {
 			t.Errorf("opnum %d: the request is to be read", opnum)
 		}
 		s.client(request)
@@ -37,14 +31,14 @@ func TestCallsThatReferClientsAreFound(t *testing.T) {
 			t.Errorf("opnum %d: %t at the request", opnum, got)
 		}
 		response := s.response(60, 0, make([]byte, 40), nil)
-		if got := s.matters(response); got != want {
+		if got := s.needsStub(response); got != want {
 			t.Errorf("opnum %d: the response matters: %t", opnum, got)
 		}
 		s.server(response)
 		if got := s.c.Call().Refers(); got != want {
 			t.Errorf("opnum %d: %t at the response", opnum, got)
 		}
-		if s.matters(response) {
+		if s.needsStub(response) {
 			t.Errorf("opnum %d: a second response matters", opnum)
 		}
 		s.wantNoError()

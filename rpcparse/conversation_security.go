@@ -159,7 +159,7 @@ func (c *Conversation) beginSecurity(v *Verifier) (*SecurityContext, error) {
 	}
 	s := &SecurityContext{ID: v.ContextID, Type: normalType(v.Type), Level: normalLevel(v.Level)}
 	if c.opts.NewHandshake != nil {
-		s.Handshake = c.opts.NewHandshake()
+		s.Handshake = c.opts.NewHandshake(s)
 	}
 	c.security = append(c.security, s)
 	return s, nil

@@ -25,27 +25,36 @@ func newScript(t testing.TB) *script { return &script{t: t, c: &Conversation{}} 
 // client feeds PDUs of the client and returns the script, to chain.
 func (s *script) client(pdus ...[]byte) *script {
 	for _, p := range pdus {
-		s.feed(s.c.FromClient, p)
+		s.feed(s.c.ClientPDU, p)
 	}
 	return s
 }
 
 func (s *script) server(pdus ...[]byte) *script {
 	for _, p := range pdus {
-		s.feed(s.c.FromServer, p)
+		s.feed(s.c.ServerPDU, p)
 	}
 	return s
 }
 
-func (s *script) feed(f func(Header, []byte, []Event) ([]Event, error), pdu []byte) {
+func (s *script) feed(f func(*PDU, []Event) ([]Event, error), pdu []byte) {
+	s.t.Helper()
 	if s.err != nil {
 		return
 	}
+	s.events, s.err = f(parsed(s.t, pdu), s.events)
+}
+
+// parsed parses a PDU of a test, whose header must be good.
+func parsed(t testing.TB, pdu []byte) *PDU {
+	t.Helper()
 	h, err := ParseHeader(pdu)
 	if err != nil {
-		s.t.Fatalf("test PDU: %v", err)
+		t.Fatalf("test PDU: %v", err)
 	}
-	s.events, s.err = f(h, pdu, s.events)
+	p := &PDU{}
+	p.Parse(h, pdu)
+	return p
 }
 
 // names returns the events so far, one word each.
@@ -441,16 +450,15 @@ func TestTransferSyntaxInForceIsThatOfTheContext(t *testing.T) {
 	}
 }
 
-func TestRequestOnAProposedContextIsUndecidedUntilTheAnswer(t *testing.T) {
+func TestRequestOnAProposedContextAwaitsTheAnswer(t *testing.T) {
 	s := newScript(t)
 	s.client(s.bindPDU(nil))
-	pdu := s.request(fragment{callID: 2, stub: bindStub(nspi.NDR)})
-	h, _ := ParseHeader(pdu)
-	if !s.c.Undecided(h, pdu) {
+	p := parsed(t, s.request(fragment{callID: 2, stub: bindStub(nspi.NDR)}))
+	if !s.c.AwaitsHandshake(p) {
 		t.Error("decided before the bind_ack")
 	}
 	s.server(s.ackPDU(PTypeBindAck, 1, nil, acceptNDR))
-	if s.c.Undecided(h, pdu) {
+	if s.c.AwaitsHandshake(p) {
 		t.Error("still undecided after the bind_ack")
 	}
 }
@@ -507,36 +515,19 @@ func TestFollowAllKnowsEveryCall(t *testing.T) {
 	}
 }
 
-func TestForwardedPDUsAllocateNothing(t *testing.T) {
-	s := bound(t)
-	request := s.request(fragment{callID: 2, opnum: 3, stub: make([]byte, 200)})
-	answer := s.response(2, 0, make([]byte, 1024), nil)
-	hr, _ := ParseHeader(request)
-	ha, _ := ParseHeader(answer)
-	var scratch [2]Event
-	n := testing.AllocsPerRun(100, func() {
-		if _, err := s.c.FromClient(hr, request, scratch[:0]); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := s.c.FromServer(ha, answer, scratch[:0]); err != nil {
-			t.Fatal(err)
-		}
-	})
-	if n != 0 {
-		t.Errorf("%v allocations for a request and its response", n)
-	}
-}
-
 func BenchmarkConversationRequestAndResponse(b *testing.B) {
 	s := bound(b)
 	request := s.request(fragment{callID: 2, opnum: 3, stub: make([]byte, 200)})
 	answer := s.response(2, 0, make([]byte, 1024), nil)
 	var scratch [2]Event
+	var p PDU
 	b.ReportAllocs()
 	for b.Loop() {
 		hr, _ := ParseHeader(request)
 		ha, _ := ParseHeader(answer)
-		_, _ = s.c.FromClient(hr, request, scratch[:0])
-		_, _ = s.c.FromServer(ha, answer, scratch[:0])
+		p.Parse(hr, request)
+		_, _ = s.c.ClientPDU(&p, scratch[:0])
+		p.Parse(ha, answer)
+		_, _ = s.c.ServerPDU(&p, scratch[:0])
 	}
 }

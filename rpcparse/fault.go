@@ -27,7 +27,15 @@ func ParseFault(pdu []byte) (x Fault, err error) {
 }
 
 func (x *Fault) parse(pdu []byte) error {
-	if err := x.open(pdu, PTypeFault); err != nil {
+	if err := x.Header.parse(pdu); err != nil {
+		return err
+	}
+	return x.parseBody(pdu)
+}
+
+// parseBody reads the PDU behind its header, which x already has.
+func (x *Fault) parseBody(pdu []byte) error {
+	if err := x.check(pdu, PTypeFault); err != nil {
 		return err
 	}
 	o, start := orderOf(pdu[4]), bodyStart(PTypeFault, x.Flags)

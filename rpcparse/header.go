@@ -2,6 +2,7 @@ package rpcparse
 
 import (
 	"encoding/binary"
+	"math"
 	"math/bits"
 
 	"github.com/nspiproxy/nspiproxy/rpcparse/internal/wire"
@@ -9,6 +10,9 @@ import (
 
 // HeaderSize is the size of the common header, in bytes.
 const HeaderSize = 16
+
+// MaxPDU is the largest PDU that frag_length can name, in bytes.
+const MaxPDU = math.MaxUint16
 
 // The protocol version. Windows speaks 5.0 only (MS-RPCE 3.3.1.5.1); minor
 // version 1 is read as well, because the answer to a bind with it is the
@@ -135,6 +139,34 @@ func bodyStart(t PType, f Flags) int {
 		n += wire.UUIDSize
 	}
 	return n
+}
+
+// check checks what the parser of every body starts with, once the header has
+// been read: exactly one PDU, of the expected type, with room for the type's
+// fixed part. So every parser may read up to bodyStart without looking.
+func (h *Header) check(pdu []byte, want PType) error {
+	if h.Type != want || len(pdu) != int(h.FragLength) || len(pdu) < bodyStart(h.Type, h.Flags) {
+		return h.checkError(len(pdu), want)
+	}
+	return nil
+}
+
+// checkEither is check for the pairs of types that share a layout.
+func (h *Header) checkEither(pdu []byte, a, b PType) error {
+	if h.Type == b {
+		return h.check(pdu, b)
+	}
+	return h.check(pdu, a)
+}
+
+func (h *Header) checkError(have int, want PType) error {
+	if h.Type != want {
+		return Errorf(ClassInvalid, "ptype", 2, "%s, expected %s", h.Type, want)
+	}
+	if have != int(h.FragLength) {
+		return Errorf(ClassInvalid, "frag_length", 8, "%d, but given %d bytes", h.FragLength, have)
+	}
+	return Errorf(ClassInvalid, "frag_length", 8, "%d, a %s has at least %d", have, h.Type, bodyStart(h.Type, h.Flags))
 }
 
 // Order returns the byte order of the PDU's integers.

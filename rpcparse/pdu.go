@@ -1,62 +1,79 @@
 package rpcparse
 
-import "math"
+// PDU is one whole PDU whose body has been parsed as far as inspection needs
+// it, so that every part of the inspection reads the same result. The zero
+// value is ready for [PDU.Parse] and may be used again for the next PDU.
+type PDU struct {
+	Header
+	Raw      []byte   // the whole PDU; not owned
+	Request  Request  // of type request: its views lead into Raw; zero if Err is set
+	Response Response // of type response likewise
+	Err      error    // why the body of a request or response could not be parsed; an *[Error]
+	// Opened says that the body was signed or sealed, has been verified and, if
+	// it was sealed, decrypted in Raw.
+	Opened bool
+}
 
-// MaxPDU is the largest PDU that frag_length can name, in bytes.
-const MaxPDU = math.MaxUint16
-
-// open reads the header into h and checks what every ParseX starts with: a
-// good header, exactly one PDU, the expected type, and room for the type's
-// fixed part. So every ParseX may read up to bodyStart without looking.
-func (h *Header) open(pdu []byte, want PType) error {
-	if err := h.parse(pdu); err != nil {
-		return err
+// Parse sets p to the PDU raw, whose header h the caller has from
+// [ParseHeader] or a [Framer], and parses the body of a request or response.
+// It keeps raw, and it allocates only to fail.
+func (p *PDU) Parse(h Header, raw []byte) {
+	p.Header, p.Raw, p.Err, p.Opened = h, raw, nil, false
+	p.Request, p.Response = Request{}, Response{}
+	switch h.Type {
+	case PTypeRequest:
+		p.Request.Header = h
+		if p.Err = p.Request.parseBody(raw); p.Err != nil {
+			p.Request = Request{}
+		}
+	case PTypeResponse:
+		p.Response.Header = h
+		if p.Err = p.Response.parseBody(raw); p.Err != nil {
+			p.Response = Response{}
+		}
 	}
-	if h.Type != want || len(pdu) != int(h.FragLength) || len(pdu) < bodyStart(h.Type, h.Flags) {
-		return h.openError(len(pdu), want)
+}
+
+// Verifier returns the verifier of a request or response, or nil where there
+// is none or the body could not be parsed. It leads into p.
+func (p *PDU) Verifier() *Verifier {
+	switch {
+	case p.Request.HasVerifier:
+		return &p.Request.Verifier
+	case p.Response.HasVerifier:
+		return &p.Response.Verifier
 	}
 	return nil
 }
 
-// openEither is open for the pairs of types that share a layout.
-func (h *Header) openEither(pdu []byte, a, b PType) error {
-	if len(pdu) > 2 && PType(pdu[2]) == b {
-		return h.open(pdu, b)
+// StubOffset returns where the stub of a request or response begins, from the
+// start of the PDU in bytes; 0 where there is none or the body could not be
+// parsed.
+func (p *PDU) StubOffset() int {
+	if p.Type == PTypeRequest {
+		return p.Request.StubOffset
 	}
-	return h.open(pdu, a)
+	return p.Response.StubOffset
 }
 
-func (h *Header) openError(have int, want PType) error {
-	if h.Type != want {
-		return Errorf(ClassInvalid, "ptype", 2, "%s, expected %s", h.Type, want)
+// Rebase makes p refer to raw, a copy of the PDU with the same layout: header,
+// lengths and trailer are equal, the stub and the token may differ, as in a
+// copy that was decrypted. Nothing is parsed again. raw must be as long as
+// p.Raw.
+func (p *PDU) Rebase(raw []byte) {
+	raw = raw[:len(p.Raw):len(p.Raw)]
+	p.Raw = raw
+	rebase(&p.Request.Stub, p.Request.StubOffset, raw)
+	rebase(&p.Response.Stub, p.Response.StubOffset, raw)
+	if v := p.Verifier(); v != nil {
+		rebase(&v.Token, v.Offset+VerifierSize, raw)
 	}
-	if have != int(h.FragLength) {
-		return Errorf(ClassInvalid, "frag_length", 8, "%d, but given %d bytes", h.FragLength, have)
-	}
-	return Errorf(ClassInvalid, "frag_length", 8, "%d, a %s has at least %d", have, h.Type, bodyStart(h.Type, h.Flags))
 }
 
-// beginPDU appends the header of a PDU of type t that will be size bytes long,
-// or fails if no PDU can be.
-func beginPDU(dst []byte, h Header, t PType, size int, v Verifier, hasVerifier bool) ([]byte, error) {
-	if size > MaxPDU {
-		return dst, Errorf(ClassLimit, "frag_length", 8, "%s of %d bytes, at most %d", t, size, MaxPDU)
+// rebase makes view, which begins at offset of a PDU, the same part of raw.
+func rebase(view *[]byte, offset int, raw []byte) {
+	if *view != nil {
+		end := offset + len(*view)
+		*view = raw[offset:end:end]
 	}
-	if hasVerifier && len(v.Token) == 0 {
-		return dst, Errorf(ClassInvalid, "auth_length", 10, "a verifier without token cannot be told from a stub")
-	}
-	h.Type, h.FragLength, h.AuthLength = t, uint16(size), 0
-	if hasVerifier {
-		h.AuthLength = uint16(len(v.Token))
-	}
-	return AppendHeader(dst, h), nil
 }
-
-// padding is what appendZeros copies from; auth_pad_length is a byte.
-var padding [math.MaxUint8]byte
-
-// appendZeros appends n <= 255 zero bytes.
-func appendZeros(dst []byte, n int) []byte { return append(dst, padding[:n]...) }
-
-// align4 rounds n up to a multiple of four.
-func align4(n int) int { return (n + 3) &^ 3 }

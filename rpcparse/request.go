@@ -27,7 +27,15 @@ func ParseRequest(pdu []byte) (x Request, err error) {
 }
 
 func (x *Request) parse(pdu []byte) error {
-	if err := x.open(pdu, PTypeRequest); err != nil {
+	if err := x.Header.parse(pdu); err != nil {
+		return err
+	}
+	return x.parseBody(pdu)
+}
+
+// parseBody reads the PDU behind its header, which x already has.
+func (x *Request) parseBody(pdu []byte) error {
+	if err := x.check(pdu, PTypeRequest); err != nil {
 		return err
 	}
 	o, start := orderOf(pdu[4]), bodyStart(PTypeRequest, x.Flags)

@@ -23,7 +23,15 @@ func ParseResponse(pdu []byte) (x Response, err error) {
 }
 
 func (x *Response) parse(pdu []byte) error {
-	if err := x.open(pdu, PTypeResponse); err != nil {
+	if err := x.Header.parse(pdu); err != nil {
+		return err
+	}
+	return x.parseBody(pdu)
+}
+
+// parseBody reads the PDU behind its header, which x already has.
+func (x *Response) parseBody(pdu []byte) error {
+	if err := x.check(pdu, PTypeResponse); err != nil {
 		return err
 	}
 	o, start := orderOf(pdu[4]), bodyStart(PTypeResponse, x.Flags)

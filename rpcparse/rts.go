@@ -21,7 +21,10 @@ func ParseRTS(pdu []byte) (x RTS, err error) {
 }
 
 func (x *RTS) parse(pdu []byte) error {
-	if err := x.open(pdu, PTypeRTS); err != nil {
+	if err := x.Header.parse(pdu); err != nil {
+		return err
+	}
+	if err := x.check(pdu, PTypeRTS); err != nil {
 		return err
 	}
 	if err := checkRTS(x.Header); err != nil {

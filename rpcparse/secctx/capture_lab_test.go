@@ -148,7 +148,9 @@ type observer struct {
 func newObserver(k *keys) *observer {
 	return &observer{numbers: map[*secctx.Context]*[2]int{}, conv: rpcparse.NewConversation(rpcparse.ConversationOptions{
 		FollowAll: true, MidStream: true,
-		NewHandshake: func() rpcparse.Handshake { return both{secctx.NewHandshake(k), secctx.NewHandshake(k)} },
+		NewHandshake: func(*rpcparse.SecurityContext) rpcparse.Handshake {
+			return both{secctx.NewHandshake(k), secctx.NewHandshake(k)}
+		},
 	})}
 }
 
