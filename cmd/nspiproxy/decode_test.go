@@ -6,10 +6,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
+	"github.com/nspiproxy/nspiproxy/internal/testkit/captures"
 	"github.com/nspiproxy/nspiproxy/internal/testkit/capturetest"
 	"github.com/nspiproxy/nspiproxy/internal/testkit/oracle"
 	"github.com/nspiproxy/nspiproxy/proxy/capture/listing"
@@ -90,21 +90,6 @@ func TestDecodeSaysWhenThereIsNothing(t *testing.T) {
 	}
 }
 
-// collection returns the captures that other programs' readings are stored of,
-// or skips the test where they are absent.
-func collection(t *testing.T) (folder string, captures []oracle.Capture) {
-	t.Helper()
-	folder, ok := oracle.Folder(filepath.Join("..", ".."))
-	if !ok {
-		t.Skipf("no captures in %s: set %s to their folder", folder, oracle.FolderVariable)
-	}
-	captures, err := oracle.Captures(folder)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return folder, slices.DeleteFunc(captures, func(c oracle.Capture) bool { return c.NetMon })
-}
-
 // decodeCapture returns the rows of a capture of the collection.
 func decodeCapture(t *testing.T, file string) []listing.Row {
 	t.Helper()
@@ -122,23 +107,23 @@ func decodeCapture(t *testing.T, file string) []listing.Row {
 func TestEveryCaptureReadsAsInTheStoredTables(t *testing.T) {
 	var total oracle.Report
 	tables := 0
-	_, captures := collection(t)
-	for _, c := range captures {
-		rows := decodeCapture(t, c.File)
+	files := captures.Files(t)
+	for _, c := range files {
+		rows := decodeCapture(t, c.Path)
 		table := &oracle.Table{} // nothing
 		if c.Table != "" {
 			tables++
 			table = storedTable(t, c.Table)
 		}
-		report := oracle.Compare(c.Path, table, rows)
+		report := oracle.Compare(c.Name, table, rows)
 		for _, d := range report.Differences {
-			t.Errorf("%s: %s", c.Path, d)
+			t.Errorf("%s: %s", c.Name, d)
 		}
 		total.PDUs += report.PDUs
 		total.Cells += report.Cells
 		total.Known += report.Known
 	}
-	t.Logf("%d captures, %d tables, %d PDUs, %d cells compared, %d differ as known", len(captures), tables, total.PDUs, total.Cells, total.Known)
+	t.Logf("%d captures, %d tables, %d PDUs, %d cells compared, %d differ as known", len(files), tables, total.PDUs, total.Cells, total.Known)
 }
 
 func storedTable(t *testing.T, name string) *oracle.Table {
@@ -156,35 +141,33 @@ func storedTable(t *testing.T, name string) *oracle.Table {
 }
 
 func TestLegitimateTrafficHasNoErrors(t *testing.T) {
-	_, captures := collection(t)
-	for _, c := range captures {
+	for _, c := range captures.Files(t) {
 		wrong := ""
-		for _, r := range decodeCapture(t, c.File) {
+		for _, r := range decodeCapture(t, c.Path) {
 			if r.Error != nil {
 				wrong = fmt.Sprintf("frame %d: %s: %s", r.Frame, r.Error.Name, r.Error.Detail)
 			}
 		}
 		if (wrong == "") != (c.Anomaly == "") {
-			t.Errorf("%s (%s): error %q", c.Path, c.Anomaly, wrong)
+			t.Errorf("%s (%s): error %q", c.Name, c.Anomaly, wrong)
 		}
 	}
 }
 
 func TestTSVAndJSONSayTheSame(t *testing.T) {
-	_, captures := collection(t)
-	for _, c := range captures {
-		out, _, err := runDecode(t, "--format", "tsv", c.File)
+	for _, c := range captures.Files(t) {
+		out, _, err := runDecode(t, "--format", "tsv", c.Path)
 		if err != nil {
 			t.Fatal(err)
 		}
 		lines := strings.Split(strings.TrimSuffix(out, "\n"), "\n")
-		rows := decodeCapture(t, c.File)
+		rows := decodeCapture(t, c.Path)
 		if len(lines) != len(rows)+1 {
-			t.Errorf("%s: %d lines, %d objects", c.Path, len(lines), len(rows))
+			t.Errorf("%s: %d lines, %d objects", c.Name, len(lines), len(rows))
 			continue
 		}
 		for i := range rows {
-			compareTSV(t, c.Path, strings.Split(lines[i+1], "\t"), &rows[i])
+			compareTSV(t, c.Name, strings.Split(lines[i+1], "\t"), &rows[i])
 		}
 	}
 }

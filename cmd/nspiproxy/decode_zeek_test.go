@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/nspiproxy/nspiproxy/internal/testkit/captures"
 	"github.com/nspiproxy/nspiproxy/proxy/capture/listing"
 )
 
@@ -55,7 +56,7 @@ const mapiCapture = "public/zeek/dce-rpc__mapi.pcap"
 // TestMAPICaptureReadsAsInZeeksBaseline compares the calls whose bind was
 // captured, in the order of their answers.
 func TestMAPICaptureReadsAsInZeeksBaseline(t *testing.T) {
-	folder, _ := collection(t)
+	folder := captures.Folder(t)
 	var got, want []string
 	for _, r := range decodeCapture(t, filepath.Join(folder, mapiCapture)) {
 		if r.Type == "response" && r.Flags == "0x03" && r.Interface != "" {
@@ -75,7 +76,7 @@ func TestMAPICaptureReadsAsInZeeksBaseline(t *testing.T) {
 }
 
 func TestMAPICaptureNamesTheUsersThatZeekNames(t *testing.T) {
-	folder, _ := collection(t)
+	folder := captures.Folder(t)
 	var got, want []string
 	for _, r := range decodeCapture(t, filepath.Join(folder, mapiCapture)) {
 		if r.NTLM != nil && r.NTLM.Message == 3 {
@@ -93,7 +94,7 @@ func TestMAPICaptureNamesTheUsersThatZeekNames(t *testing.T) {
 }
 
 func TestSecondaryAddressesReadAsInZeeksBaseline(t *testing.T) {
-	folder, _ := collection(t)
+	folder := captures.Folder(t)
 	var got strings.Builder
 	for _, r := range decodeCapture(t, filepath.Join(folder, "public/zeek/dce-rpc__bind-ack-no-inband-null.pcap")) {
 		if r.Type == "bind_ack" {

@@ -4,59 +4,51 @@ package secctx_test
 
 import (
 	"bytes"
-	"errors"
-	"io"
-	"os"
-	"path/filepath"
 	"slices"
 	"testing"
 
+	"github.com/nspiproxy/nspiproxy/internal/testkit/captures"
 	"github.com/nspiproxy/nspiproxy/proxy/capture"
 	"github.com/nspiproxy/nspiproxy/rpcparse"
 	"github.com/nspiproxy/nspiproxy/rpcparse/secctx"
-	"github.com/nspiproxy/nspiproxy/rpcparse/secctx/krb5"
 )
 
-const (
-	labPassword = "Al1ce-Passw0rd!"
-	labKeytab   = "samba/lab-test.all.keytab"
-	wiki        = "public/wireshark-wiki-samples/"
-)
+const wiki = "public/wireshark-wiki-samples/"
 
 // captured names captures whose keys are known, and how many protected PDUs
-// they have. Paths are below the folder in NSPIPROXY_CAPTURES.
+// they have. The path is below [captures.Folder].
 var captured = []struct {
-	file, password, keytab string
-	pdus                   int
+	file string
+	pdus int
 }{
-	{wiki + "ntlmssp__create_two_tasks_then_enum_RPC_C_AUTHN_LEVEL_PKT_PRIVACY_NTLMv2__password_clem.pcapng", "clem", "", 6},
-	{"public/scapy/dcerpc_privacy_ntlm.pcapng", "Password123!", "", 12},
-	{"samba/impacket_alterctx_ntlm_privacy.pcap", labPassword, "", 32},
-	{"samba/impacket_nspi_ntlm_integrity.pcap", labPassword, "", 20},
-	{"samba/nspi_ntlm_seal_ntlm_bigendian.pcap", labPassword, "", 34},
-	{"samba/nspi_ntlm_sign_ntlm.pcap", labPassword, "", 34},
-	{"samba/nspi_ntlm_sign_spnego.pcap", labPassword, "", 34},
-	{"samba/rpcclient_ntlm_seal.pcap", labPassword, "", 34},
-	{"samba/rpcclient_spnego_sign.pcap", labPassword, "", 14},
-	{"samba/samr_ntlm_packet.pcap", labPassword, "", 14},
-	{"samba/samr_ntlm_seal.pcap", labPassword, "", 14},
-	{"samba/samr_ntlm_seal_fragreq.pcap", labPassword, "", 31},
-	{"samba/samr_spnego_ntlm_seal.pcap", labPassword, "", 14},
-	{"samba/smbtorture_rpc_handles_ntlmseal.pcap", "Adm1n-Passw0rd!", "", 17},
-	{wiki + "win2k19-joined.pcap", "", wiki + "acme.keytab", 32},
-	{"public/scapy/dcerpc_privacy_krb.pcapng", "", "public/scapy/dcerpc_privacy_krb.keytab", 12},
-	{"samba/drsuapi_krb5_seal_getnc.pcap", "", labKeytab, 122},
-	{"samba/nspi_krb_seal_krb5.pcap", "", labKeytab, 34},
-	{"samba/nspi_krb_seal_spnego.pcap", "", labKeytab, 34},
-	{"samba/nspi_krb_sign_krb5_rc4.pcap", "", labKeytab, 18},
-	{"samba/raw_spnego_integrity.pcap", "", labKeytab, 21},
-	{"samba/rpcclient_krb5_sign.pcap", "", labKeytab, 14},
-	{"samba/rpcclient_spnegokrb5_seal.pcap", "", labKeytab, 14},
-	{"samba/samr_krb5_seal_aes128.pcap", "", labKeytab, 14},
-	{"samba/samr_krb5_seal_bigendian.pcap", "", labKeytab, 14},
-	{"samba/samr_krb5_seal_rc4.pcap", "", labKeytab, 14},
-	{"samba/samr_krb5_sign_aes256.pcap", "", labKeytab, 14},
-	{"samba/samr_spnego_krb5_sign_aes256.pcap", "", labKeytab, 14},
+	{wiki + "ntlmssp__create_two_tasks_then_enum_RPC_C_AUTHN_LEVEL_PKT_PRIVACY_NTLMv2__password_clem.pcapng", 6},
+	{"public/scapy/dcerpc_privacy_ntlm.pcapng", 12},
+	{"samba/impacket_alterctx_ntlm_privacy.pcap", 32},
+	{"samba/impacket_nspi_ntlm_integrity.pcap", 20},
+	{"samba/nspi_ntlm_seal_ntlm_bigendian.pcap", 34},
+	{"samba/nspi_ntlm_sign_ntlm.pcap", 34},
+	{"samba/nspi_ntlm_sign_spnego.pcap", 34},
+	{"samba/rpcclient_ntlm_seal.pcap", 34},
+	{"samba/rpcclient_spnego_sign.pcap", 14},
+	{"samba/samr_ntlm_packet.pcap", 14},
+	{"samba/samr_ntlm_seal.pcap", 14},
+	{"samba/samr_ntlm_seal_fragreq.pcap", 31},
+	{"samba/samr_spnego_ntlm_seal.pcap", 14},
+	{"samba/smbtorture_rpc_handles_ntlmseal.pcap", 17},
+	{wiki + "win2k19-joined.pcap", 32},
+	{"public/scapy/dcerpc_privacy_krb.pcapng", 12},
+	{"samba/drsuapi_krb5_seal_getnc.pcap", 122},
+	{"samba/nspi_krb_seal_krb5.pcap", 34},
+	{"samba/nspi_krb_seal_spnego.pcap", 34},
+	{"samba/nspi_krb_sign_krb5_rc4.pcap", 18},
+	{"samba/raw_spnego_integrity.pcap", 21},
+	{"samba/rpcclient_krb5_sign.pcap", 14},
+	{"samba/rpcclient_spnegokrb5_seal.pcap", 14},
+	{"samba/samr_krb5_seal_aes128.pcap", 14},
+	{"samba/samr_krb5_seal_bigendian.pcap", 14},
+	{"samba/samr_krb5_seal_rc4.pcap", 14},
+	{"samba/samr_krb5_sign_aes256.pcap", 14},
+	{"samba/samr_spnego_krb5_sign_aes256.pcap", 14},
 }
 
 // way is what happens to a PDU on its way through a proxy. It reports whether
@@ -145,7 +137,7 @@ type observer struct {
 	numbers map[*secctx.Context]*[2]int
 }
 
-func newObserver(k *keys) *observer {
+func newObserver(k secctx.Keys) *observer {
 	return &observer{numbers: map[*secctx.Context]*[2]int{}, conv: rpcparse.NewConversation(rpcparse.ConversationOptions{
 		FollowAll: true, MidStream: true,
 		NewHandshake: func(*rpcparse.SecurityContext) rpcparse.Handshake {
@@ -205,48 +197,27 @@ func (o *observer) protected(p *capture.PDU, s *rpcparse.SecurityContext, v *rpc
 
 // passage sends all PDUs of a capture on their way and returns how many of them
 // are protected, and how many were opened.
-func passage(t *testing.T, file string, k *keys, w way) (pdus, opened int) {
-	f, err := os.Open(file)
-	must(t, 0, err)
-	defer f.Close()
-	r, err := capture.NewReader(f)
-	must(t, 0, err)
-	observers := map[*capture.Connection]*observer{}
-	for {
-		pdu, err := r.Next()
-		if errors.Is(err, io.EOF) {
-			return pdus, opened
-		}
-		must(t, 0, err)
-		if observers[pdu.Connection] == nil {
-			observers[pdu.Connection] = newObserver(k)
-		}
-		if p := observers[pdu.Connection].take(pdu); p != nil {
-			pdus++
-			if w(t, p) {
-				opened++
+func passage(t *testing.T, file captures.File, w way) (pdus, opened int) {
+	for _, c := range file.Conversations(t) {
+		o := newObserver(c.Keys)
+		for _, pdu := range c.PDUs {
+			if p := o.take(pdu); p != nil {
+				pdus++
+				if w(t, p) {
+					opened++
+				}
 			}
 		}
 	}
+	return pdus, opened
 }
 
 func TestPDUsOfRealPeersPassInEveryWay(t *testing.T) {
-	root := os.Getenv("NSPIPROXY_CAPTURES")
-	if root == "" {
-		t.Skip("NSPIPROXY_CAPTURES does not name the folder of captures")
-	}
 	for name, w := range ways {
 		t.Run(name, func(t *testing.T) {
 			total, verified := 0, 0
 			for _, tc := range captured {
-				k := &keys{password: tc.password}
-				if tc.keytab != "" {
-					data, err := os.ReadFile(filepath.Join(root, tc.keytab))
-					must(t, 0, err)
-					k.keytab, err = krb5.ParseKeytab(data)
-					must(t, 0, err)
-				}
-				pdus, opened := passage(t, filepath.Join(root, tc.file), k, w)
+				pdus, opened := passage(t, captures.Named(t, tc.file), w)
 				if pdus != tc.pdus {
 					t.Errorf("%s: %d protected PDUs, want %d", tc.file, pdus, tc.pdus)
 				}

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/nspiproxy/nspiproxy/internal/testkit/captures"
 	"github.com/nspiproxy/nspiproxy/internal/testkit/capturetest"
 	"github.com/nspiproxy/nspiproxy/internal/testkit/oracle"
 	"github.com/nspiproxy/nspiproxy/proxy/capture/listing"
@@ -21,36 +22,24 @@ import (
 // TestEveryCaptureReadsAsTsharkReadsIt compares, field by field, what decode says about each capture of the collection
 // with what tshark says about it now.
 func TestEveryCaptureReadsAsTsharkReadsIt(t *testing.T) {
-	folder, ok := oracle.Folder(root(t))
-	if !ok {
-		t.Skipf("no captures in %s: set %s to their folder", folder, oracle.FolderVariable)
-	}
-	captures, err := oracle.Captures(folder)
-	if err != nil {
-		t.Fatal(err)
-	}
 	var total oracle.Report
-	read := 0
-	for _, c := range captures {
-		if c.NetMon {
-			continue // a conversion to pcap lies beside it
-		}
-		report := oracle.Compare(c.Path, tsharkTable(t, c), decodeRows(t, c.File))
+	files := captures.Files(t)
+	for _, c := range files {
+		report := oracle.Compare(c.Name, tsharkTable(t, c), decodeRows(t, c.Path))
 		for _, d := range report.Differences {
-			t.Errorf("%s: %s", c.Path, d)
+			t.Errorf("%s: %s", c.Name, d)
 		}
-		read++
 		total.PDUs += report.PDUs
 		total.Cells += report.Cells
 		total.Known += report.Known
 	}
-	t.Logf("%d captures, %d PDUs, %d cells compared, %d of them differ as known", read, total.PDUs, total.Cells, total.Known)
+	t.Logf("%d captures, %d PDUs, %d cells compared, %d of them differ as known", len(files), total.PDUs, total.Cells, total.Known)
 }
 
 // tsharkTable has tshark read a capture.
-func tsharkTable(t *testing.T, c oracle.Capture) *oracle.Table {
+func tsharkTable(t *testing.T, c captures.File) *oracle.Table {
 	t.Helper()
-	args := append([]string{"-n", "-r", c.File}, c.Extra...)
+	args := append([]string{"-n", "-r", c.Path}, c.Extra...)
 	args = append(args, "-Y", "dcerpc && tcp && !smb && !smb2",
 		"-T", "fields", "-E", "header=y", "-E", "occurrence=a", "-E", "aggregator=,")
 	for _, f := range oracle.Fields() {
@@ -58,7 +47,7 @@ func tsharkTable(t *testing.T, c oracle.Capture) *oracle.Table {
 	}
 	table, err := oracle.ReadTable(bytes.NewReader(output(t, "tshark", args...)))
 	if err != nil {
-		t.Fatalf("%s: %v", c.Path, err)
+		t.Fatalf("%s: %v", c.Name, err)
 	}
 	return table
 }

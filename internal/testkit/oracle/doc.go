@@ -10,5 +10,5 @@
 // PDUs of that frame have of a field. Rows are put together in the same way, and
 // every cell must be equal, except for those in [KnownDifferences].
 //
-// The captures are no part of the repository: see [Folder].
+// The captures are no part of the repository: package captures finds them.
 package oracle

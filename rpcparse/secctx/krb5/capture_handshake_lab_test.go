@@ -4,14 +4,12 @@ package krb5_test
 
 import (
 	"bytes"
-	"errors"
-	"io"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"testing"
 
+	"github.com/nspiproxy/nspiproxy/internal/testkit/captures"
 	"github.com/nspiproxy/nspiproxy/proxy/capture"
 	"github.com/nspiproxy/nspiproxy/rpcparse"
 	"github.com/nspiproxy/nspiproxy/rpcparse/secctx/krb5"
@@ -30,7 +28,7 @@ const (
 
 // opened tells what the handshakes of a capture are with its keytab: the
 // encryption type of the key of the context, and how many handshakes there are
-// for each user. The paths are below the folder in NSPIPROXY_CAPTURES.
+// for each user. The paths are below [captures.Folder].
 var opened = []struct {
 	file, keytab string
 	etype        int32
@@ -69,12 +67,11 @@ var foreign = map[string]int{
 }
 
 func TestHandshakesOfRealPeersOpen(t *testing.T) {
-	root := captures(t)
 	for _, tc := range opened {
 		t.Run(filepath.Base(tc.file), func(t *testing.T) {
-			kt := readKeytab(t, filepath.Join(root, tc.keytab))
+			kt := captures.Keytab(t, tc.keytab)
 			users, malformed := make(map[string]int), 0
-			for _, h := range handshakes(t, filepath.Join(root, tc.file)) {
+			for _, h := range handshakes(t, captures.Named(t, tc.file)) {
 				in, o := krb5.OpenAPReq(h.request, kt)
 				if o.Result == krb5.Malformed {
 					malformed++
@@ -116,10 +113,9 @@ func (h *handshake) finish(t *testing.T, in *krb5.Initiated, etype int32) {
 }
 
 func TestHandshakesWithoutTheirKeySaySo(t *testing.T) {
-	root := captures(t)
-	all := allKeytabs(t, root)
+	all := allKeytabs(t)
 	for file, want := range foreign {
-		found := handshakes(t, filepath.Join(root, file))
+		found := handshakes(t, captures.Named(t, file))
 		if len(found) != want {
 			t.Errorf("%s: %d handshakes, want %d", file, len(found), want)
 		}
@@ -130,7 +126,7 @@ func TestHandshakesWithoutTheirKeySaySo(t *testing.T) {
 		}
 	}
 	for _, tc := range opened {
-		for _, h := range handshakes(t, filepath.Join(root, tc.file)) {
+		for _, h := range handshakes(t, captures.Named(t, tc.file)) {
 			if _, o := krb5.OpenAPReq(h.request, nil); o.Result != krb5.NoKeyForPrincipal && o.Result != krb5.Malformed {
 				t.Errorf("%s frame %d without a keytab: %s", tc.file, h.frame, o)
 			}
@@ -139,21 +135,13 @@ func TestHandshakesWithoutTheirKeySaySo(t *testing.T) {
 }
 
 func TestNoCaptureWithKerberosIsForgotten(t *testing.T) {
-	root := captures(t)
-	for _, pattern := range []string{"samba/*.pcap*", "public/*/*.pcap*"} {
-		files, err := filepath.Glob(filepath.Join(root, pattern))
-		if err != nil || len(files) == 0 {
-			t.Fatal(files, err)
+	for _, file := range captures.Files(t) {
+		listed := foreign[file.Name] > 0
+		for _, tc := range opened {
+			listed = listed || tc.file == file.Name
 		}
-		for _, file := range files {
-			name, _ := filepath.Rel(root, file)
-			listed := foreign[name] > 0
-			for _, tc := range opened {
-				listed = listed || tc.file == name
-			}
-			if n := len(handshakes(t, file)); (n > 0) != listed {
-				t.Errorf("%s has %d handshakes, listed: %t", name, n, listed)
-			}
+		if n := len(handshakes(t, file)); (n > 0) != listed {
+			t.Errorf("%s has %d handshakes, listed: %t", file.Name, n, listed)
 		}
 	}
 }
@@ -165,29 +153,13 @@ type handshake struct {
 }
 
 // handshakes finds the Kerberos handshakes of a capture.
-func handshakes(t *testing.T, file string) (found []*handshake) {
-	f, err := os.Open(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	r, err := capture.NewReader(f)
-	if err != nil {
-		t.Fatal(err)
-	}
+func handshakes(t *testing.T, file captures.File) (found []*handshake) {
 	type context struct {
 		connection *capture.Connection
 		id         uint32
 	}
 	current := make(map[context]*handshake)
-	for {
-		p, err := r.Next()
-		if errors.Is(err, io.EOF) {
-			return found
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
+	for p := range file.PDUs(t) {
 		v, ok := handshakeLeg(p)
 		if !ok {
 			continue
@@ -209,6 +181,7 @@ func handshakes(t *testing.T, file string) (found []*handshake) {
 			h.third = message
 		}
 	}
+	return found
 }
 
 // handshakeLeg returns the verifier of a PDU that carries a leg of a handshake.
@@ -227,29 +200,8 @@ func handshakeLeg(p *capture.PDU) (rpcparse.Verifier, bool) {
 	return rpcparse.Verifier{}, false
 }
 
-// captures returns the folder of captures, or skips the test.
-func captures(t *testing.T) string {
-	root := os.Getenv("NSPIPROXY_CAPTURES")
-	if root == "" {
-		t.Skip("NSPIPROXY_CAPTURES does not name the folder of captures")
-	}
-	return root
-}
-
-func readKeytab(t *testing.T, file string) *krb5.Keytab {
-	data, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	kt, err := krb5.ParseKeytab(data)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return kt
-}
-
 // allKeytabs joins every keytab that any capture has.
-func allKeytabs(t *testing.T, root string) *krb5.Keytab {
+func allKeytabs(t *testing.T) *krb5.Keytab {
 	var files []string
 	for _, tc := range opened {
 		files = append(files, tc.keytab)
@@ -257,7 +209,7 @@ func allKeytabs(t *testing.T, root string) *krb5.Keytab {
 	slices.Sort(files)
 	var all []*krb5.Keytab
 	for _, file := range slices.Compact(files) {
-		all = append(all, readKeytab(t, filepath.Join(root, file)))
+		all = append(all, captures.Keytab(t, file))
 	}
 	return krb5.Join(all...)
 }

@@ -4,12 +4,10 @@ package krb5_test
 
 import (
 	"bytes"
-	"errors"
-	"io"
-	"os"
 	"path/filepath"
 	"testing"
 
+	"github.com/nspiproxy/nspiproxy/internal/testkit/captures"
 	"github.com/nspiproxy/nspiproxy/proxy/capture"
 	"github.com/nspiproxy/nspiproxy/rpcparse"
 	"github.com/nspiproxy/nspiproxy/rpcparse/secctx/krb5"
@@ -17,8 +15,8 @@ import (
 )
 
 // captured names captures with Kerberos and their keytabs, and how many
-// signatures they hold, those of mechanism lists included. Paths are below the
-// folder in NSPIPROXY_CAPTURES.
+// signatures they hold, those of mechanism lists included. Paths are below
+// [captures.Folder].
 var captured = []struct {
 	file, keytab string
 	signatures   int
@@ -42,21 +40,9 @@ var captured = []struct {
 const labKeytab = "samba/lab-test.all.keytab"
 
 func TestSignaturesOfRealPeersVerify(t *testing.T) {
-	root := os.Getenv("NSPIPROXY_CAPTURES")
-	if root == "" {
-		t.Skip("NSPIPROXY_CAPTURES does not name the folder of captures")
-	}
 	for _, tc := range captured {
 		t.Run(filepath.Base(tc.file), func(t *testing.T) {
-			raw, err := os.ReadFile(filepath.Join(root, tc.keytab))
-			if err != nil {
-				t.Fatal(err)
-			}
-			keys, err := krb5.ParseKeytab(raw)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if n := observe(t, filepath.Join(root, tc.file), keys); n != tc.signatures {
+			if n := observe(t, captures.Named(t, tc.file), captures.Keytab(t, tc.keytab)); n != tc.signatures {
 				t.Errorf("%d signatures, want %d", n, tc.signatures)
 			}
 		})
@@ -64,33 +50,12 @@ func TestSignaturesOfRealPeersVerify(t *testing.T) {
 }
 
 // observe verifies all PDUs of a capture and returns how many had signatures.
-func observe(t *testing.T, file string, keys *krb5.Keytab) (verified int) {
-	f, err := os.Open(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	r, err := capture.NewReader(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	observers := make(map[*capture.Connection]*observer)
-	for {
-		pdu, err := r.Next()
-		if errors.Is(err, io.EOF) {
-			break
+func observe(t *testing.T, file captures.File, keys *krb5.Keytab) (verified int) {
+	for _, c := range file.Conversations(t) {
+		o := &observer{t: t, keys: keys, contexts: make(map[uint32]*observed), signHeader: true}
+		for _, p := range c.PDUs {
+			o.pdu(p)
 		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		o := observers[pdu.Connection]
-		if o == nil {
-			o = &observer{t: t, keys: keys, contexts: make(map[uint32]*observed), signHeader: true}
-			observers[pdu.Connection] = o
-		}
-		o.pdu(pdu)
-	}
-	for _, o := range observers {
 		verified += o.verified
 	}
 	return verified

@@ -3,14 +3,10 @@
 package ntlm_test
 
 import (
-	"errors"
-	"io"
-	"maps"
-	"os"
 	"path/filepath"
 	"testing"
 
-	"github.com/nspiproxy/nspiproxy/internal/testkit/oracle"
+	"github.com/nspiproxy/nspiproxy/internal/testkit/captures"
 	"github.com/nspiproxy/nspiproxy/proxy/capture"
 	"github.com/nspiproxy/nspiproxy/rpcparse"
 	"github.com/nspiproxy/nspiproxy/rpcparse/secctx/ntlm"
@@ -18,7 +14,7 @@ import (
 )
 
 // captured names captures with NTLM whose passwords are known, and how many
-// signatures they hold. The path is below [oracle.Folder].
+// signatures they hold. The path is below [captures.Folder].
 var captured = []struct {
 	file, password string
 	signatures     int
@@ -56,13 +52,9 @@ type observed struct {
 }
 
 func TestSignaturesOfRealPeersVerify(t *testing.T) {
-	root, ok := oracle.Folder(filepath.Join("..", "..", ".."))
-	if !ok {
-		t.Skipf("no captures in %s: set %s to their folder", root, oracle.FolderVariable)
-	}
 	for _, tc := range captured {
 		t.Run(filepath.Base(tc.file), func(t *testing.T) {
-			n := observe(t, filepath.Join(root, tc.file), tc.password)
+			n := observe(t, captures.Named(t, tc.file), tc.password)
 			if n != tc.signatures {
 				t.Errorf("%d signatures, want %d", n, tc.signatures)
 			}
@@ -71,33 +63,12 @@ func TestSignaturesOfRealPeersVerify(t *testing.T) {
 }
 
 // observe verifies all PDUs of a capture and returns how many had signatures.
-func observe(t *testing.T, file, password string) (verified int) {
-	f, err := os.Open(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	r, err := capture.NewReader(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	observers := make(map[*capture.Connection]*observer)
-	for {
-		pdu, err := r.Next()
-		if errors.Is(err, io.EOF) {
-			break
+func observe(t *testing.T, file captures.File, password string) (verified int) {
+	for _, c := range file.Conversations(t) {
+		o := &observer{t: t, password: password, contexts: make(map[uint32]*observed)}
+		for _, p := range c.PDUs {
+			o.pdu(p)
 		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		o := observers[pdu.Connection]
-		if o == nil {
-			o = &observer{t: t, password: password, contexts: make(map[uint32]*observed)}
-			observers[pdu.Connection] = o
-		}
-		o.pdu(pdu)
-	}
-	for o := range maps.Values(observers) {
 		verified += o.verified
 	}
 	return verified
