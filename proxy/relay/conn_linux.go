@@ -8,7 +8,7 @@ import (
 )
 
 // Conn is one client's connection and the one to the server made for it. Its
-// methods belong to its handler, on its loop, but for Wake.
+// methods belong to its handler, on its loop, but for Wake and Decide.
 //
 // There may be tens of thousands, most of them idle: what is here is what an
 // idle connection costs.
@@ -38,7 +38,8 @@ type Conn struct {
 	orphan  bool // the server has ended its stream
 	queued  bool // in the loop's list of what to do next
 
-	waking atomic.Bool // a wake is in the mailbox
+	waking    atomic.Bool  // a wake is in the mailbox
+	decisions atomic.Int32 // how many are in the mailbox
 }
 
 // state is drawn as a table in the package's comment.

@@ -29,8 +29,10 @@
 //
 // Whatever may wait must not do so in a handler. It answers [Hold], which pauses
 // reading from that side, and later calls [Conn.Wake] from any goroutine; the
-// loop then asks [Handler.Resume]. Messages reach a loop through its mailbox,
-// whose eventfd is one of the descriptors the loop waits for.
+// loop then asks [Handler.Resume]. A decision that comes from elsewhere, as of a
+// changed rule or of an administrator, is brought to the loop by [Conn.Decide], or
+// by [Group.DecideAll] for every connection. Messages reach a loop through its
+// mailbox, whose eventfd is one of the descriptors the loop waits for.
 //
 // # Before a server is chosen
 //
@@ -69,9 +71,11 @@
 //	          refused, timeout, CloseServer Handler.Closed, ask the Router again    dialing
 //	          and the Router has no other   reset the client                        gone
 //	          client reset                  close both                              gone
+//	          Close by a Decision           close both, reset the client            gone
 //	open      PDU                           ask the handler                         open
 //	          a PDU of that side is held    do not read it                          open
 //	          wake                          ask Handler.Resume for what is held     open
+//	          Decision                      ask it, send its PDUs                   open
 //	          end of one stream             half-close the other side               open
 //	          the same, of the server's     and give the client DrainTimeout, once  open
 //	                                        it has taken everything

@@ -18,6 +18,8 @@ type Group struct {
 	loops   []*loop
 	active  atomic.Int64 // connections over all loops, for the cap
 
+	deciding atomic.Int64 // calls of DecideAll under way, times the loops
+
 	mu        sync.Mutex
 	listeners map[*Listener]struct{}
 	stopped   bool

@@ -25,6 +25,9 @@ func (*Group) Stats() Stats { return Stats{} }
 // CloseServer does nothing.
 func (*Group) CloseServer(netip.Addr, time.Duration) {}
 
+// DecideAll returns false.
+func (*Group) DecideAll(Decision) bool { return false }
+
 // Shutdown does nothing.
 func (*Group) Shutdown(context.Context) error { return nil }
 
@@ -57,6 +60,9 @@ func (*Conn) Server() netip.AddrPort { return netip.AddrPort{} }
 
 // Wake does nothing.
 func (*Conn) Wake() {}
+
+// Decide returns false.
+func (*Conn) Decide(Decision) bool { return false }
 
 // HandshakeDone does nothing.
 func (*Conn) HandshakeDone() {}

@@ -2,9 +2,8 @@ package relay
 
 import "github.com/nspiproxy/nspiproxy/rpcparse"
 
-// Head is what a client's first PDU, a bind, says.
+// Head is what a client's first PDU says, which is a bind.
 type Head struct {
-	Type rpcparse.PType
 	// Group is the association group that the client wants to join; 0: a new one.
 	Group uint32
 }
@@ -26,5 +25,5 @@ func parseHead(b []byte) (head Head, ok, done bool) {
 	case len(b) < headSize:
 		return Head{}, false, false
 	}
-	return Head{Type: h.Type, Group: h.Order().Uint32(b[headSize-4:])}, true, true
+	return Head{Group: h.Order().Uint32(b[headSize-4:])}, true, true
 }

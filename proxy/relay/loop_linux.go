@@ -179,6 +179,11 @@ func (l *loop) obey(msg message) {
 	case opWake:
 		msg.conn.waking.Store(false)
 		msg.conn.awake()
+	case opDecide:
+		msg.conn.decisions.Add(-1)
+		l.current = msg.conn
+		msg.conn.decide(msg.decide)
+		l.current = nil
 	case opListen:
 		l.listen(msg.acceptor)
 	case opUnlisten:

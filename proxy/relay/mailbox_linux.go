@@ -12,7 +12,8 @@ import (
 // message asks a loop to do something for another goroutine.
 type message struct {
 	op       op
-	conn     *Conn     // of opWake
+	conn     *Conn     // of opWake, opDecide
+	decide   Decision  // of opDecide
 	acceptor *acceptor // of opListen, opUnlisten
 	sweep    *sweep    // of opSweep
 }
@@ -21,9 +22,10 @@ type op uint8
 
 const (
 	opWake     op = iota // go on with what is held
+	opDecide             // take a decision on one connection
 	opListen             // accept from a new listening socket
 	opUnlisten           // close a listening socket
-	opSweep              // close the connections to a server that is gone
+	opSweep              // go through the connections
 	opStop               // close all listening sockets; end when the last connection has
 	opKill               // close all connections
 )
@@ -32,8 +34,9 @@ const (
 // return; it is armed edge-triggered, so it need not be read: its counter would
 // take centuries to overflow.
 //
-// It is bounded: a connection has one wake in it at most, and the rest are
-// calls of an administrator and results of health checks, at their own pace.
+// It is bounded: a connection has one wake and maxDecisions decisions in it at
+// most, and the rest are calls of an administrator and results of health checks,
+// at their own pace.
 type mailbox struct {
 	mu       sync.Mutex
 	closed   bool

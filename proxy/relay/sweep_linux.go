@@ -8,18 +8,32 @@ import (
 )
 
 // What a turn does of a sweep at most, so that the other connections' PDUs wait
-// for a millisecond or two: slots are only looked at, a connection to the server
-// costs some system calls.
+// for a millisecond or two: slots are only looked at, a connection that the sweep
+// is for costs some system calls.
 const (
 	sweepSlots = 4096
 	sweepConns = 64
 )
 
-// sweep is a search for the connections to a server that is gone.
+// sweep goes through the connections of a loop: all of them for DecideAll, those to
+// one server for CloseServer.
 type sweep struct {
+	decide Decision // nil: CloseServer
 	server [16]byte // IPv4-mapped, like an endpoint's
 	silent time.Duration
 	next   int // the slot to look at
+}
+
+// wants says whether the sweep is for c.
+func (s *sweep) wants(c *Conn) bool { return s.decide != nil || c.remote.ip == s.server }
+
+// visit does with c what the sweep is for.
+func (s *sweep) visit(c *Conn) {
+	if s.decide != nil {
+		c.decide(s.decide)
+	} else {
+		c.bereave(s.silent)
+	}
 }
 
 // CloseServer ends the connections to a server, whatever its port, from which
@@ -39,16 +53,26 @@ func (g *Group) CloseServer(server netip.Addr, silent time.Duration) {
 	}
 }
 
-// beginSweep puts s on the list, on which there is one for each server.
+// beginSweep puts s on the list, on which there is one for each server that is
+// gone.
 func (l *loop) beginSweep(s sweep) {
 	for i := range l.sweeps {
-		if l.sweeps[i].server == s.server {
-			s.silent = min(s.silent, l.sweeps[i].silent)
-			l.sweeps[i] = s
+		if old := &l.sweeps[i]; s.decide == nil && old.decide == nil && old.server == s.server {
+			s.silent = min(s.silent, old.silent)
+			*old = s
 			return
 		}
 	}
 	l.sweeps = append(l.sweeps, s)
+}
+
+// endSweep takes the first sweep, which is over, from the list.
+func (l *loop) endSweep() {
+	if l.sweeps[0].decide != nil {
+		l.group.deciding.Add(-1)
+	}
+	l.sweeps[0] = sweep{}
+	l.sweeps = l.sweeps[1:]
 }
 
 // sweep goes on with the first sweep for a turn.
@@ -59,15 +83,15 @@ func (l *loop) sweep() {
 	s := &l.sweeps[0]
 	for conns, end := 0, s.next+sweepSlots; conns < sweepConns && s.next < end; {
 		if s.next >= len(l.slots.all) {
-			l.sweeps = l.sweeps[1:]
+			l.endSweep()
 			return
 		}
 		c := l.slots.all[s.next].conn
 		s.next++
-		if c != nil && c.remote.ip == s.server {
+		if c != nil && s.wants(c) {
 			conns++
 			l.current = c
-			c.bereave(s.silent)
+			s.visit(c)
 			l.current = nil
 		}
 	}

@@ -32,8 +32,12 @@ func (c *Conn) awake() {
 	}
 }
 
-// inject sends whole PDUs of the handler's, each by a write of its own.
+// inject sends whole PDUs of the handler's, each by a write of its own. Nothing can
+// follow the end of a stream, and among bytes that are no PDUs there is no place.
 func (c *Conn) inject(to *side, pdus []byte) {
+	if to.shut || c.bare {
+		return
+	}
 	for len(pdus) > 0 {
 		n := len(pdus)
 		if h, err := rpcparse.ParseHeader(pdus); err == nil {
