@@ -9,10 +9,15 @@ import (
 func TestLoopsAskWithoutAllocating(t *testing.T) {
 	s := New(Options{Backends: []Backend{{Name: "a", Address: number(1)}, {Name: "b", Address: number(2)}}})
 	dc, found, addr := s.At(number(1)), s.At(netip.MustParseAddr("10.0.0.9")), netip.MustParseAddr("10.0.0.9")
-	dc.attend(true)
+	dc.setMonitored(true)
 	load := loads{}.of
 	for name, f := range map[string]func(){
 		"State":            func() { _ = dc.State() },
+		"Silent":           func() { _ = dc.Silent() },
+		"LastProbe":        func() { _, _ = dc.LastProbe() },
+		"names":            func() { _, _ = dc.BackendName(), dc.ServerName() },
+		"TryTrial":         func() { dc.TryTrial() },
+		"ClientOK":         func() { dc.ClientOK(7) },
 		"NSPI":             func() { _ = dc.NSPI() },
 		"DialOK":           func() { dc.DialOK(7) },
 		"Members and Pick": func() { s.Pick(s.Members("a"), load, nil) },

@@ -2,17 +2,18 @@ package backend
 
 import (
 	"net/netip"
-	"slices"
 	"sync"
 	"sync/atomic"
 )
 
-// DC is a domain controller. All its methods may be called from any goroutine,
-// and none of them waits: loops read these.
+// DC is a domain controller at one of its addresses. All its methods may be
+// called from any goroutine, and none of them waits: event loops call them. Those
+// that only read need no lock and do not allocate.
 type DC struct {
-	// Name tells it from all others, in metrics, in events about it and in the
-	// session table: the backend's name, "backend/target" for one that DNS
-	// names, or the address of a discovered one or of [Backend.Also].
+	// Name is unique: it is the label of metrics, and stands in events and in
+	// the session table. It is the backend's name, "backend/target" for a domain
+	// controller that DNS names, and the address itself for a discovered one and
+	// for those of [Backend.Also].
 	Name string
 	Addr netip.Addr
 	EPM  netip.AddrPort // its endpoint mapper
@@ -21,39 +22,28 @@ type DC struct {
 	nspiPort   uint16 // where it is fixed, else 0
 	discovered bool
 	onEvent    func(Event)
+	reducer    reducer
 
-	priority atomic.Uint32 // of its SRV record
-	ports    atomic.Pointer[[]uint16]
-	dialled  atomic.Uint32 // the latest port that a client got through to, but for the endpoint mapper's
-	probed   atomic.Pointer[Result]
-	state    atomic.Uint32 // health.state
-	troubled atomic.Bool   // a connect that succeeds would change something
-
-	clientFailed atomic.Bool  // the last client could not reach it under its own address
-	tried        atomic.Int64 // when, in Unix nanoseconds, or when one was let try
-
-	doubted atomic.Bool   // it is to be checked, and promptly until a check succeeds
-	wake    chan struct{} // the monitor's; one place
-
-	mu       sync.Mutex
-	attended atomic.Bool // somebody finds out when it is back; written with mu held
-	health   health
-	silence  silence
+	wake   chan struct{} // wakes the monitor; has one place
+	mu     sync.Mutex    // held to replace health, so that events are in order
+	health atomic.Pointer[health]
 }
 
-// dcNames is who a domain controller is, by whichever of its addresses.
+// dcNames is what the domain controller is called, the same at each of its
+// addresses.
 type dcNames struct{ backend, server string }
 
-// newDC makes a domain controller that nobody attends to.
-func newDC(name string, of dcNames, addr netip.AddrPort, nspiPort uint16, o *Options) *DC {
+// newDC makes a domain controller that is not monitored.
+func newDC(name string, of dcNames, epm netip.AddrPort, nspiPort uint16, o *Options) *DC {
 	dc := &DC{
-		Name: name, names: of, Addr: addr.Addr(), EPM: addr,
-		nspiPort: nspiPort, onEvent: o.OnEvent, wake: make(chan struct{}, 1),
-		health: health{rise: o.Rise, fall: o.Fall},
+		Name: name, Addr: epm.Addr(), EPM: epm, names: of, nspiPort: nspiPort, onEvent: o.OnEvent,
+		reducer: reducer{rise: o.Rise, fall: o.Fall, epmPort: epm.Port()}, wake: make(chan struct{}, 1),
 	}
+	h := &health{}
 	if nspiPort != 0 {
-		dc.ports.Store(&[]uint16{nspiPort})
+		h.ports = &[]uint16{nspiPort}
 	}
+	dc.health.Store(h)
 	return dc
 }
 
@@ -61,56 +51,35 @@ func newDC(name string, of dcNames, addr netip.AddrPort, nspiPort uint16, o *Opt
 // configured backend's, or the address of a discovered one.
 func (dc *DC) BackendName() string { return dc.names.backend }
 
-// ServerName returns the name of the domain controller that has this address,
-// for logs and for counting users: the same for all its addresses.
+// ServerName returns the name for logs and for counting users. All addresses of
+// a domain controller have the same.
 func (dc *DC) ServerName() string { return dc.names.server }
 
 // State returns its state.
-func (dc *DC) State() State { return State(dc.state.Load()) }
+func (dc *DC) State() State { return dc.health.Load().state }
 
-// NSPI returns the ports of NSPI, in ascending order: the configured one or
-// those that the endpoint mapper told last, even if it no longer does. It is
-// empty while none is known, and must not be changed.
-func (dc *DC) NSPI() []uint16 {
-	if p := dc.ports.Load(); p != nil {
-		return *p
-	}
-	return nil
-}
+// Silent reports whether it is unreachable because nothing at all comes from its
+// host, on any port: not even a refusal.
+func (dc *DC) Silent() bool { return dc.reducer.silent(dc.health.Load()) }
+
+// ClientsFail reports whether the last client could not reach it under its own
+// address.
+func (dc *DC) ClientsFail() bool { return dc.health.Load().clients.failed }
+
+// NSPI returns the ports of NSPI, in ascending order: the configured one or those
+// that the endpoint mapper named last, even if it no longer does. It is empty
+// while none is known. The caller must not change it.
+func (dc *DC) NSPI() []uint16 { return dc.health.Load().nspi() }
 
 // Priority returns the priority of its SRV record, the lower the better. It is
 // 0 for a domain controller that DNS does not name.
-func (dc *DC) Priority() uint16 { return uint16(dc.priority.Load()) }
+func (dc *DC) Priority() uint16 { return dc.health.Load().priority }
 
 // LastProbe returns what the latest active check found; ok is false before the
 // first.
 func (dc *DC) LastProbe() (r Result, ok bool) {
-	if p := dc.probed.Load(); p != nil {
+	if p := dc.health.Load().probe; p != nil {
 		return *p, true
 	}
 	return Result{}, false
-}
-
-// counts reports whether a connection to port says something about the state.
-// The state is about NSPI, so only its own ports do, or any while they are not
-// known: an endpoint mapper is no substitute for it, nor the reverse.
-func (dc *DC) counts(port uint16) bool {
-	known := dc.NSPI()
-	return len(known) == 0 || slices.Contains(known, port)
-}
-
-// checkPorts returns where to connect in doubt, and where else the host may
-// show that it lives. While no port of NSPI is known, what clients got through
-// to stands in for it, or else the endpoint mapper.
-func (dc *DC) checkPorts() (counted, others []netip.AddrPort) {
-	for _, port := range dc.NSPI()[:min(len(dc.NSPI()), maxCheckPorts)] {
-		counted = append(counted, netip.AddrPortFrom(dc.Addr, port))
-	}
-	if port := dc.dialled.Load(); len(counted) == 0 && port != 0 {
-		counted = append(counted, netip.AddrPortFrom(dc.Addr, uint16(port)))
-	}
-	if len(counted) == 0 {
-		return []netip.AddrPort{dc.EPM}, nil
-	}
-	return counted, []netip.AddrPort{dc.EPM}
 }

@@ -30,7 +30,7 @@ func (s *Set) At(addr netip.Addr) *DC {
 //
 // It may be called for every connection.
 func (s *Set) Watch(dc *DC) bool {
-	if dc.attended.Load() {
+	if dc.health.Load().monitored {
 		return true
 	}
 	s.mu.Lock()

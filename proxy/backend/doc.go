@@ -14,14 +14,17 @@
 // address that is neither (discovered). The first two are looked after as long
 // as they are named, the third after [Set.Watch].
 //
-// # Looking after one
+// # Monitoring one
 //
-//	monitor.go   one goroutine: active checks, connects in doubt ──▶ health.go decides the state
-//	watch.go     one goroutine: asks the endpoint mapper where NSPI is, twice a second
+//	monitor.go   one goroutine: active checks, and connects while it is degraded  ──▶ observations
+//	watch.go     one goroutine: asks the endpoint mapper where NSPI is            ──▶ observations
+//	record.go    what connections for clients have shown                          ──▶ observations
+//	reducer.go   health + observation = health + effects; pure
+//	dc.go        the latest health, published: loops read it without a lock
 //
-// Neither waits for another domain controller, except for one of the places of
-// active checks. The state is about NSPI: what counts is connections to its
-// ports, and to the endpoint mapper only while no port is known.
+// Neither goroutine waits for another domain controller, except for one of the
+// places of active checks. The state is about NSPI: connections to its ports
+// count, and connections to the endpoint mapper only while no port is known.
 //
 //	state          on                                                   next
 //	serving        fall failed connects in a row                        unreachable
@@ -30,31 +33,50 @@
 //	               rise good active checks in a row                     serving
 //	unreachable    rise successful connects in a row                    serving, or not serving
 //	                                                                    if the last active check since says so
+//	               a good active check                                  unreachable; back as serving
+//	               one that NSPI fails                                  unreachable; back as not serving
+//	any            monitoring begins or ends                            serving
 //
-// Connects are those for clients and those of checks. One that fails, a broken
-// connection to the endpoint mapper, or an answer of it that takes long, puts the
-// domain controller in doubt: it is connected to every second, or every interval
-// where that is shorter, until that succeeds, and so it is while unreachable. A
-// refusal by the session limit, or of an anonymous client, is a good check.
+// Connects are those for clients and those of checks. A connect that fails, a
+// broken connection to the endpoint mapper, or an answer of it that takes long,
+// makes a check due: connects every second, or every interval where that is
+// shorter, until one succeeds. The same is done while it is unreachable. A refusal
+// by the session limit, or of an anonymous client, is a good active check.
 //
-// A discovered domain controller that is not watched, and one that DNS no longer
-// names, always counts as serving: nobody would find out that it is back.
+// A domain controller that is not monitored (a discovered one before [Set.Watch],
+// one that DNS no longer names) always counts as serving: nothing would show that
+// it is back.
 //
 // # What is no evidence
 //
-// An endpoint mapper that does not answer takes nothing away: the ports it told
-// are kept, and the state is not its affair once they are known. That a host is
-// dead ([Options.OnSilent]) takes more than a state: as many attempts in a row as
-// make a domain controller unreachable, none of which was accepted or refused, on
-// any of its ports, the endpoint mapper's among them.
+// An endpoint mapper that does not answer takes nothing away: the ports it named
+// are kept, and the state does not depend on it once they are known.
+//
+// That a host is dead ([Options.OnSilent]) takes more than a state: as many
+// attempts in a row as make a domain controller unreachable, none of which was
+// accepted or refused, on any of its ports, the endpoint mapper's among them.
+//
+// A connection under a client's own address that fails makes a check due, and
+// changes no state: a firewall may let in this machine and not the client, or the
+// reverse. [DC.TryTrial] says what follows for other clients.
+//
+// # Addresses
+//
+// A [DC] is one address. Each address of a domain controller has its own health,
+// because one may be reached when another is not. [DC.BackendName] and
+// [DC.ServerName] are the same for all of them, so rules, limits and logs take
+// them for one; [DC.Name] is not.
 //
 // # Where to change what
 //
 //	options.go   what the caller gives; limits.go what bounds it
-//	dc.go        a domain controller; verdict.go what changes its state; event.go what is told of it
-//	reach.go     connecting to see whether it is there; outcome.go what an error means
-//	set.go       all of them, and the goroutines; members.go who belongs where; discover.go addresses
+//	dc.go        what can be asked of a domain controller; record.go what can be recorded
+//	health.go    what is known of one; observation.go what can be observed; reducer.go what that changes
+//	event.go     what is reported; state.go the states
+//	monitor.go   when to check; reach.go connecting, outcome.go what an error means; probeepm.go an active
+//	             check that needs no NSPI client
+//	watch.go     asking the endpoint mapper
+//	set.go       all domain controllers and their goroutines; members.go which there are; discover.go by address
 //	srv.go       following a name in DNS; lookup.go, query.go, answers.go asking; hostname.go what is accepted
-//	pick.go      the choice
-//	probeepm.go  an active check that needs no NSPI client
+//	pick.go      choosing one
 package backend

@@ -1,87 +1,98 @@
 package backend
 
-import "time"
+import (
+	"net/netip"
+	"slices"
+	"time"
+)
 
-// health decides the state of one domain controller. It knows no clock and no
-// lock. The zero value, given the two thresholds, is serving.
+// health is all that is known of one address of a domain controller. Every
+// opinion on whether it is alive is a field of it, or a method that derives the
+// answer from the fields and changes nothing. It is a comparable value:
+// [reducer.next] makes the next one from it, and a published one never changes.
 type health struct {
-	rise, fall int // how many in a row change the state
+	// These survive the beginning and the end of monitoring.
 
-	state    State
-	failed   int  // connects that failed in a row, while it is reachable
-	came     int  // connects that succeeded in a row, while it is not
-	broken   bool // what the active checks have settled on: NSPI does not answer as it should
-	opposite int  // active checks in a row that said the opposite of broken
+	ports    *[]uint16 // of NSPI, ascending: fixed, or as the endpoint mapper named them last; nil: not known
+	reached  uint16    // the port that a client reached last while no port of NSPI was known; 0: none
+	priority uint16    // of the SRV record
+	probe    *Result   // of the latest active check; nil: none yet
+	clients  clientHealth
+
+	// These begin anew with monitoring.
+
+	monitored bool // someone will notice its return; nothing is counted against it otherwise
+	state     State
+	failures  int  // connects in a row that failed, while it is reachable
+	successes int  // connects in a row that succeeded, while it is unreachable
+	broken    bool // the verdict of the active checks: NSPI does not answer as it should
+	contrary  int  // active checks in a row that contradicted broken
+	checkDue  bool // a connect must show whether it is reachable
+	silence   silence
+	mapper    mapperHealth
 }
 
-// connected notes a TCP connect that succeeded.
-func (h *health) connected() {
-	h.failed = 0
-	if h.state != Unreachable {
-		return
-	}
-	if h.came++; h.came >= h.rise {
-		h.came = 0
-		h.settle()
-	}
+// clientHealth is what connections under clients' own addresses have shown. It
+// says nothing about what this machine reaches: a firewall on the domain
+// controller may let in the one and not the other.
+type clientHealth struct {
+	failed bool      // the last client could not connect
+	tried  time.Time // when that was, or when the latest trial began
 }
 
-// failure notes a TCP connect that failed.
-func (h *health) failure() {
-	h.came = 0
-	if h.state == Unreachable {
-		return
-	}
-	if h.failed++; h.failed >= h.fall {
-		h.failed, h.opposite = 0, 0
-		h.state = Unreachable
-	}
+// mapperHealth is how the endpoint mapper is.
+type mapperHealth struct {
+	failures     int  // sessions in a row that ended without an answer
+	down         bool // EPMDown was reported
+	unregistered bool // it answers that NSPI is not registered
 }
-
-// checked notes what an active check found that reached the domain controller.
-// While it is unreachable, the latest check says what it will come back as.
-func (h *health) checked(serves bool) {
-	if h.state == Unreachable {
-		h.broken = !serves
-		return
-	}
-	if serves != h.broken {
-		h.opposite = 0
-		return
-	}
-	need := h.fall
-	if serves {
-		need = h.rise
-	}
-	if h.opposite++; h.opposite >= need {
-		h.opposite = 0
-		h.broken = !serves
-		h.settle()
-	}
-}
-
-func (h *health) settle() {
-	h.state = Serving
-	if h.broken {
-		h.state = NotServing
-	}
-}
-
-// troubled reports whether a connect that succeeds would change anything.
-func (h *health) troubled() bool { return h.failed > 0 || h.state == Unreachable }
 
 // silence is a row of attempts that nothing answered, neither by accepting nor
 // by refusing.
 type silence struct {
 	attempts int
 	since    time.Time // when the first of them began
-	reported bool      // an earlier row was, and nothing has answered since
+	reported bool      // an earlier row was reported, and nothing has answered since
 }
 
-func (s *silence) unanswered(began time.Time) {
-	if s.attempts++; s.attempts == 1 || began.Before(s.since) {
-		s.since = began
+// nspi returns the ports of NSPI, empty while none is known.
+func (h *health) nspi() []uint16 {
+	if h.ports == nil {
+		return nil
 	}
+	return *h.ports
 }
 
-func (s *silence) answered() { *s = silence{} }
+// counts reports whether a connection to port says something about the state.
+// The state is about NSPI, so only its own ports do, or any port while they are
+// not known: the endpoint mapper may work while NSPI does not, and the reverse.
+func (h *health) counts(port uint16) bool {
+	known := h.nspi()
+	return len(known) == 0 || slices.Contains(known, port)
+}
+
+// degraded reports whether it must be checked promptly, and not only at the
+// interval of active checks.
+func (h *health) degraded() bool { return h.checkDue || h.state == Unreachable }
+
+// needsTrial reports whether a client's connection under its own address is
+// expected to fail: neither this machine nor the last client could connect.
+func (h *health) needsTrial() bool { return h.state == Unreachable && h.clients.failed }
+
+// checkPorts returns where to connect in a check of the address: the ports that
+// count, and others at which the host may show that it is alive. While no port
+// of NSPI is known, the port that clients reached stands in for it, or else the
+// endpoint mapper epm.
+func (h *health) checkPorts(epm netip.AddrPort) (counted, others []netip.AddrPort) {
+	known := h.nspi()
+	for _, port := range known[:min(len(known), maxCheckPorts)] {
+		counted = append(counted, netip.AddrPortFrom(epm.Addr(), port))
+	}
+	if len(counted) == 0 && h.reached != 0 {
+		counted = append(counted, netip.AddrPortFrom(epm.Addr(), h.reached))
+	}
+	if len(counted) == 0 {
+		return []netip.AddrPort{epm}, nil
+	}
+	return counted, []netip.AddrPort{epm}
+}

@@ -25,7 +25,7 @@ func (s *Set) arrange() {
 			dc := known[b.mapper(t.addr)]
 			if dc == nil {
 				dc = s.srvDC(b, t)
-				dc.priority.Store(uint32(t.priority))
+				dc.observe(observation{kind: priorityNamed, number: t.priority})
 				known[dc.EPM] = dc
 				all = append(all, dc)
 			}

@@ -6,16 +6,15 @@ import (
 	"time"
 )
 
-// monitor keeps the state of one domain controller current: by active checks
-// at the interval, and by connecting to it as long as it is in doubt or
-// unreachable.
+// monitor keeps the health of one domain controller current: by active checks at
+// the interval, and by connecting to it while it is degraded.
 type monitor struct {
 	set *Set
 	dc  *DC
 	due time.Time // of the next active check
 }
 
-// run checks until ctx ends; at once, then when it is time or somebody doubts.
+// run checks until ctx ends: at once, then when a check is due or asked for.
 func (m *monitor) run(ctx context.Context) {
 	var last time.Time
 	timer := time.NewTimer(0)
@@ -42,10 +41,10 @@ func (m *monitor) run(ctx context.Context) {
 }
 
 // next returns how long to wait after a check that began at that time. ok is
-// false when there is nothing to wait for but a doubt.
+// false when the next check is made only if it is asked for.
 func (m *monitor) next(began time.Time) (wait time.Duration, ok bool) {
 	wait = time.Until(m.due)
-	if m.inTrouble() {
+	if m.dc.health.Load().degraded() {
 		wait = min(m.set.o.Interval, promptly) - time.Since(began)
 	} else if m.set.o.Prober == nil {
 		return 0, false
@@ -53,20 +52,18 @@ func (m *monitor) next(began time.Time) (wait time.Duration, ok bool) {
 	return max(wait, 0), true
 }
 
-func (m *monitor) inTrouble() bool {
-	return m.dc.doubted.Load() || m.dc.State() == Unreachable
-}
-
 // check does what is due.
 func (m *monitor) check(ctx context.Context) {
-	if m.dc.State() == Unreachable {
+	h := m.dc.health.Load()
+	if h.state == Unreachable {
 		m.recheck(ctx)
 		return
 	}
-	if m.dc.doubted.Swap(false) {
+	if h.checkDue {
+		m.dc.observe(observation{kind: checkBegun})
 		m.connect(ctx)
 	}
-	if time.Now().Before(m.due) || m.inTrouble() {
+	if time.Now().Before(m.due) || m.dc.health.Load().degraded() {
 		return
 	}
 	if m.probes() {
@@ -82,39 +79,33 @@ func (m *monitor) probes() bool {
 	return m.set.o.Prober != nil && (!m.dc.discovered || len(m.dc.NSPI()) > 0)
 }
 
-// probe runs one active check and draws the conclusions.
+// probe runs one active check. One that could not connect may have failed at
+// something else, such as the endpoint mapper: a connect shows whether the
+// domain controller is reachable all the same.
 func (m *monitor) probe(ctx context.Context) {
 	r, ok := m.ask(ctx)
 	if !ok {
 		return
 	}
-	switch {
-	case r.serves():
-		m.dc.checked(true, "")
-	case r.Reachable:
-		m.dc.checked(false, r.Err)
-	case m.connect(ctx) == connected:
-		// It is reachable all the same: the check failed at something else.
-		m.dc.checked(false, r.Err)
+	kind := probeEnded
+	if !r.serves() && !r.Reachable && m.connect(ctx) != connected {
+		kind = probeFailed
 	}
+	m.dc.observe(observation{kind: kind, result: &r, reason: r.Err})
 }
 
 // ask runs the active check. ok is false when ctx has ended.
 func (m *monitor) ask(ctx context.Context) (r Result, ok bool) {
 	if r, ok = m.set.probe(ctx, m.dc); ok {
 		m.due = time.Now().Add(jitter(m.set.o.Interval))
-		m.dc.probed.Store(&r)
 	}
 	return r, ok
 }
 
-// connect connects, and stays in doubt if that fails.
+// connect connects, and records what that has shown.
 func (m *monitor) connect(ctx context.Context) outcome {
 	began := time.Now()
 	o, reason := m.set.reach(ctx, m.dc)
-	if o != connected {
-		m.dc.doubted.Store(true)
-	}
 	m.conclude(o, began, reason)
 	return o
 }
@@ -130,24 +121,21 @@ func (m *monitor) recheck(ctx context.Context) {
 			return
 		}
 		reason = r.Err
-		m.dc.checked(r.serves(), reason)
+		m.dc.observe(observation{kind: probeEnded, result: &r, reason: reason})
 	}
 	m.conclude(o, began, reason)
 }
 
-// conclude notes what a check by connecting has shown, and reports a host from
-// which nothing comes.
+// conclude records what the connects of a check have shown, and reports a host
+// from which nothing comes.
 func (m *monitor) conclude(o outcome, began time.Time, reason string) {
-	m.dc.saw(o, true, began, reason)
-	if o != unanswered {
-		return
-	}
-	if d, ok := m.dc.silent(time.Now()); ok {
-		m.set.o.OnSilent(m.dc.Addr, d)
+	e := m.dc.observe(observation{kind: checkEnded, outcome: o, began: began, at: time.Now(), reason: reason})
+	if e.silent {
+		m.set.o.OnSilent(m.dc.Addr, e.silentFor)
 	}
 }
 
-// probe calls the Prober when there is a place. ok is false when ctx has ended.
+// probe calls the Prober as soon as fewer than maxProbes run. ok is false when ctx has ended.
 func (s *Set) probe(ctx context.Context, dc *DC) (r Result, ok bool) {
 	select {
 	case s.probing <- struct{}{}:

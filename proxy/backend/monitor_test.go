@@ -203,7 +203,8 @@ func TestDiscoveredAddressIsCheckedOnceItShowsNSPI(t *testing.T) {
 	if wait, ok := m.next(time.Now()); len(w.probes) != 0 || !ok || wait < s.o.Interval/2 {
 		t.Errorf("%d checks, the next in %v", len(w.probes), wait)
 	}
-	m.dc.ports.Store(&[]uint16{7})
+	m.dc.setMonitored(true)
+	m.dc.observe(observation{kind: mapperAnswered, ports: []uint16{7}})
 	m.due = time.Time{}
 	if m.check(t.Context()); len(w.probes) != 1 {
 		t.Errorf("%d checks", len(w.probes))

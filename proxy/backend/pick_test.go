@@ -11,10 +11,8 @@ import (
 
 // pickable is a domain controller in a state.
 func pickable(name string, state State, priority uint16) *DC {
-	o := Options{}.withDefaults()
-	dc := newDC(name, dcNames{}, netip.MustParseAddrPort("10.0.0.1:135"), 0, &o)
-	dc.state.Store(uint32(state))
-	dc.priority.Store(uint32(priority))
+	dc := newDC(name, dcNames{}, netip.MustParseAddrPort("10.0.0.1:135"), 0, &Options{})
+	dc.health.Store(&health{state: state, priority: priority})
 	return dc
 }
 

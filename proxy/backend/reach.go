@@ -64,6 +64,6 @@ func judge(attempts <-chan attempt) (outcome, string) {
 func (s *Set) reach(ctx context.Context, dc *DC) (outcome, string) {
 	ctx, cancel := context.WithTimeout(ctx, min(s.o.Timeout, connectTimeout))
 	defer cancel()
-	counted, others := dc.checkPorts()
+	counted, others := dc.health.Load().checkPorts(dc.EPM)
 	return reach(ctx, s.dial, counted, others)
 }

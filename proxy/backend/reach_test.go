@@ -137,11 +137,11 @@ func TestConnectsToSeveralPortsAreOneOutcome(t *testing.T) {
 }
 
 func TestPortsThatAreCheckedInDoubt(t *testing.T) {
-	o := Options{}.withDefaults()
-	dc := newDC("dc", dcNames{}, netip.MustParseAddrPort("10.0.0.1:135"), 0, &o)
+	epm, o := netip.MustParseAddrPort("10.0.0.1:135"), Options{}.withDefaults()
+	dc := newDC("dc", dcNames{}, epm, 0, &o)
 	check := func(what string, counted, others []uint16) {
 		t.Helper()
-		c, x := dc.checkPorts()
+		c, x := dc.health.Load().checkPorts(epm)
 		if got, rest := portsOf(c), portsOf(x); !slices.Equal(got, counted) || !slices.Equal(rest, others) {
 			t.Errorf("%s: %v and %v, want %v and %v", what, got, rest, counted, others)
 		}
@@ -151,10 +151,11 @@ func TestPortsThatAreCheckedInDoubt(t *testing.T) {
 	check("clients reach the endpoint mapper", []uint16{135}, nil)
 	dc.DialOK(6004)
 	check("clients reach a port", []uint16{6004}, []uint16{135})
-	dc.ports.Store(&[]uint16{1, 2, 3, 4, 5, 6})
+	dc.setMonitored(true)
+	dc.observe(observation{kind: mapperAnswered, ports: []uint16{1, 2, 3, 4, 5, 6}})
 	check("NSPI known", []uint16{1, 2, 3, 4}, []uint16{135})
-	dc = newDC("dc", dcNames{}, netip.MustParseAddrPort("10.0.0.1:135"), 7, &o)
-	check("fixed", []uint16{7}, []uint16{135})
+	dc = newDC("dc", dcNames{}, epm, 7, &o)
+	check("a fixed one", []uint16{7}, []uint16{135})
 }
 
 func portsOf(addrs []netip.AddrPort) (list []uint16) {

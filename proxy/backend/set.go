@@ -115,7 +115,7 @@ func (s *Set) attend(dc *DC) {
 	ctx, stop := context.WithCancel(s.running)
 	a := &attendance{stop: stop}
 	s.attended[dc] = a
-	dc.attend(true)
+	dc.setMonitored(true)
 	transient := s.watched[dc.Addr] == dc
 	s.work.Go(func() {
 		s.lookAfter(ctx, dc, transient)
@@ -160,7 +160,7 @@ func (s *Set) dismiss(dc *DC) {
 	}
 	a.stop()
 	delete(s.attended, dc)
-	dc.attend(false)
+	dc.setMonitored(false)
 	if s.watched[dc.Addr] == dc {
 		delete(s.watched, dc.Addr)
 	}

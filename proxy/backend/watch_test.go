@@ -222,12 +222,12 @@ func TestWhatDiallingAnEndpointMapperSays(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			s, _ := watching(tc.epm)
 			dc := s.All()[0]
-			dc.attend(true)
+			dc.setMonitored(true)
 			if tc.ports != nil {
-				dc.ports.Store(&tc.ports)
+				dc.observe(observation{kind: mapperAnswered, ports: tc.ports})
 			}
 			for range s.o.Fall {
-				dc.saw(unanswered, true, time.Now(), "")
+				dc.observe(observation{kind: checkEnded, outcome: unanswered})
 			}
 			w := watcher{set: s, dc: dc}
 			for range s.o.Rise {
@@ -235,8 +235,8 @@ func TestWhatDiallingAnEndpointMapperSays(t *testing.T) {
 					c.Close()
 				}
 			}
-			if dc.State() != tc.want || dc.silence.attempts != 0 {
-				t.Errorf("%v, %d attempts without an answer", dc.State(), dc.silence.attempts)
+			if dc.State() != tc.want || dc.Silent() {
+				t.Errorf("%v, silent: %v", dc.State(), dc.Silent())
 			}
 		})
 	}
@@ -265,8 +265,7 @@ func TestPausesBetweenDialsGrow(t *testing.T) {
 		{1, busy, 200 * time.Millisecond}, {3, busy, 800 * time.Millisecond}, {99, busy, 2 * time.Second},
 		{5, errors.New("bind_nak"), 2 * time.Second},
 	} {
-		w := watcher{failures: tc.failures}
-		if got := w.pause(tc.err); got != tc.want {
+		if got := pause(tc.failures, tc.err); got != tc.want {
 			t.Errorf("%d failures, %v: %v, want %v", tc.failures, tc.err, got, tc.want)
 		}
 	}
