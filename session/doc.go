@@ -16,7 +16,8 @@
 //
 // # Slots
 //
-// A slot is one place in a user's quota.
+// A slot is one session of a user's quota. A request that waits has none until it
+// is woken; then one is reserved for it.
 //
 //	state                  event                                     next state
 //	-                      Reserve, below the limit                  reserved (proven, or provisional)
@@ -72,21 +73,34 @@
 //	proven + provisional in flight >= limit    wait until these are answered
 //	otherwise                                  reserved
 //
-// So no claim ever gets anybody refused, and the limit is not exceeded if all of
-// them turn out to be true. Waiting ends soon: those with a proven name are
-// served first and no further claim is let in before them, so that they wait for
-// one answer of the domain controller; everybody else is served in order, client
-// addresses in turns; and a claim without an answer is waited for no longer than
-// [ClaimTimeout] ([Table.Expire] sees to that).
+// So no claim ever gets a request refused, and the limit is not exceeded if all
+// of them turn out to be true. A provisional reservation makes others wait like
+// this:
 //
-// Requests from the address that a claim came from do wait for it for as long as
-// it may prove true: until it is answered, or until its association ends if its
-// connection was lost. So a limit can be exceeded only by as many claims as come
-// from different addresses, and are answered late or never.
+//	the claim is                                     requests that wait for it
+//	in flight for less than ClaimTimeout             all of its name
+//	stale: in flight for longer                      those from its own address
+//	of a lost connection whose association lives on  those from its own address
+//	answered, or its association has ended           none
+//
+// Stale claims and those of lost connections are the unresolved claims of a user.
+//
+// Requests that wait are served in this order: those with a proven name first,
+// and no further claim is let in before them, so that they wait for one answer of
+// the domain controller; then the others in order of arrival, client addresses in
+// turns. No request waits longer than [WaitTimeout]: then it is decided by what is
+// proven, as if there were no claims. [Table.Expire] wakes it, and those whose
+// claims have become stale.
+//
+// A limit can therefore be exceeded by true claims in two ways: if they come from
+// different addresses and are unanswered for ClaimTimeout, and if they have
+// waited for WaitTimeout. Both need a client that holds the answers back for
+// seconds: a domain controller answers within milliseconds, and its own limit
+// still holds.
 //
 // Waiting requests are bounded by the connections, which have one at most.
-// There is no smaller bound, because it could only be kept by refusing: whoever
-// filled the queue with claims would lock out their owner.
+// There is no smaller bound, because it could only be kept by refusing: a client
+// that fills the queue with claims of a name would lock out its owner.
 //
 // # Where to change what
 //

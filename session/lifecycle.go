@@ -121,7 +121,7 @@ func (t *Table) connectionLost(s *Slot, c *Conn, a *association) {
 	if u == nil {
 		u = t.newUser(key, id)
 	}
-	own := t.take(c, u, &ReserveRequest{User: id, Proven: true})
+	own := t.take(c, u, true)
 	own.opaque, own.unanswered = true, true
 	t.hold(own, a)
 	a.unanswered.claimed = claimed

@@ -157,7 +157,8 @@ func (m *machine) checkSessionsOf(t *rapid.T, scope string, id Identity) {
 	}
 }
 
-// checkWaiters: who is woken is woken once, and nobody waits without a reason.
+// checkWaiters: who is woken is woken once, and nobody waits without a reason or
+// for longer than WaitTimeout.
 func (m *machine) checkWaiters(t *rapid.T) {
 	for _, w := range m.all {
 		if w.woken != w.expect || w.woken > 1 {
@@ -167,6 +168,9 @@ func (m *machine) checkWaiters(t *rapid.T) {
 	for _, w := range m.model.waiters {
 		if user := w.owner(); w.waiting && m.model.claims(user)+m.model.unresolvedClaims(user, w.conn.client) == 0 {
 			t.Fatalf("waits for nothing: %+v", w)
+		}
+		if w.waiting && m.model.timedOut(w) {
+			t.Fatalf("waits for too long: %+v", w)
 		}
 	}
 }
@@ -195,6 +199,9 @@ func (m *machine) checkRecords(t *rapid.T) {
 				break
 			}
 		}
+	}
+	if tab.waiters.n != len(m.model.waiters) {
+		t.Fatalf("%d waiters, want %d", tab.waiters.n, len(m.model.waiters))
 	}
 	if associations != current || len(tab.wakes) != 0 {
 		t.Fatalf("%d associations, want %d; %d wakes", associations, current, len(tab.wakes))

@@ -105,7 +105,12 @@ type modelWaiter struct {
 	expect  int // by the model
 	slot    *modelSlot
 	waiting bool // still queued
+	since   time.Duration
+	age     int // in order of the first answer of Wait
 }
+
+// timedOut reports whether w has waited for as long as a request may.
+func (m *model) timedOut(w *modelWaiter) bool { return m.now-w.since >= WaitTimeout }
 
 func (m *model) userSlots(user string, p phase) (n int) {
 	for _, s := range m.slots {
@@ -162,8 +167,13 @@ func (m *model) reserve(c *modelConn, id Identity, limit int, proven, patient bo
 		return nil, Usage{}, Refused
 	}
 	user, first := c.owner(id), false
+	m.turn++
+	next := &modelWaiter{conn: c, user: id, limit: limit, proven: proven, waiting: true, since: m.now, age: m.turn}
 	if w := m.waiterOf(c); w != nil {
 		first = w.slot != nil && w.owner() == user
+		if w.owner() == user {
+			next.since, next.age = w.since, w.age
+		}
 		m.withdraw(w)
 		if !first {
 			m.settle()
@@ -175,6 +185,7 @@ func (m *model) reserve(c *modelConn, id Identity, limit int, proven, patient bo
 			before++
 		}
 	}
+	patient = patient && !m.timedOut(next)
 	used, out := m.usage(user), m.outcome(user, limit, before+m.unresolvedClaims(user, c.client), patient)
 	switch out {
 	case Reserved:
@@ -182,18 +193,16 @@ func (m *model) reserve(c *modelConn, id Identity, limit int, proven, patient bo
 		m.settle()
 		return s, used, out
 	case Wait:
-		w := &modelWaiter{conn: c, user: id, limit: limit, proven: proven, waiting: true}
-		m.turn++
 		switch {
 		case first:
-			m.turns[w.clientQueue()] = -m.turn
-		case m.head(w.clientQueue()) == nil:
-			m.turns[w.clientQueue()] = m.turn
+			m.turns[next.clientQueue()] = -m.turn
+		case m.head(next.clientQueue()) == nil:
+			m.turns[next.clientQueue()] = m.turn
 		}
 		if first {
-			m.waiters = slices.Insert(m.waiters, 0, w)
+			m.waiters = slices.Insert(m.waiters, 0, next)
 		} else {
-			m.waiters = append(m.waiters, w)
+			m.waiters = append(m.waiters, next)
 		}
 	}
 	m.settle()
@@ -248,20 +257,35 @@ func (m *model) admitOne() bool {
 			case outcome == Reserved && m.outcome(user, w.limit, m.unresolvedClaims(user, w.conn.client), true) == Wait:
 				continue
 			}
-			m.turn++
-			m.turns[w.clientQueue()] = m.turn
-			switch outcome {
-			case Reserved:
-				w.slot = m.take(w.conn, w.user, w.proven)
-			case Refused:
-				m.waiters = slices.DeleteFunc(m.waiters, func(o *modelWaiter) bool { return o == w })
-			}
-			w.waiting = false
-			w.expect++
+			m.answer(w, outcome)
 			return true
 		}
 	}
 	return false
+}
+
+// answer wakes w, whose request will have that outcome.
+func (m *model) answer(w *modelWaiter, outcome Outcome) {
+	m.turn++
+	m.turns[w.clientQueue()] = m.turn
+	if outcome == Reserved {
+		w.slot = m.take(w.conn, w.user, w.proven)
+	}
+	w.waiting = false
+	w.expect++
+}
+
+// expire decides what has waited for too long by what is proven, the oldest
+// first.
+func (m *model) expire() {
+	byAge := slices.SortedFunc(slices.Values(m.waiters), func(a, b *modelWaiter) int { return a.age - b.age })
+	for _, w := range byAge {
+		if w.waiting && m.timedOut(w) {
+			m.answer(w, m.outcome(w.owner(), w.limit, 0, false))
+			m.settle()
+		}
+	}
+	m.settle()
 }
 
 // head returns the request of a client queue that has waited for longest, or nil.

@@ -21,10 +21,12 @@ type clientQueue struct {
 type (
 	byTurn    struct{}
 	byArrival struct{}
+	byAge     struct{}
 )
 
 func (byTurn) of(cq *clientQueue) *links[clientQueue] { return &cq.links }
 func (byArrival) of(w *waiter) *links[waiter]         { return &w.links }
+func (byAge) of(w *waiter) *links[waiter]             { return &w.ageLinks }
 
 // push adds w; first puts it before all others.
 func (q *queue) push(w *waiter, first bool) {

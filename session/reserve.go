@@ -38,10 +38,12 @@ type ReserveRequest struct {
 	// an address. Otherwise the name is a claim, and the reservation provisional.
 	Proven bool
 	// Wake is called once after an answer of Wait, when asking again will be
-	// answered otherwise; unless the connection closes or asks again before.
+	// answered otherwise, after WaitTimeout at the latest; unless the connection
+	// closes or asks again before.
 	// It is called from any goroutine, without a lock, perhaps before Reserve
-	// has returned, and perhaps just after Close has. If it is nil the request
-	// does not wait: it is decided by what is proven.
+	// has returned, and perhaps just after Close has. If it is nil, or the request
+	// has waited for WaitTimeout, it does not wait: it is decided by what is
+	// proven.
 	Wake func()
 }
 
@@ -72,25 +74,35 @@ func (c *Conn) Reserve(r ReserveRequest) (*Slot, Usage, Outcome) {
 		return nil, Usage{}, Refused
 	}
 	key := c.keyOf(&r.User)
-	first := c.takeReservedSlot(key)
+	first := c.resumeWait(key)
 	u := c.userOf(key)
 	used, outcome := c.check(u, &r, first)
-	switch outcome {
-	case Reserved:
-		if u == nil {
-			u = t.newUser(key, r.User)
-		}
-		c.user = u
-		s := t.take(c, u, &r)
+	if outcome == Wait {
+		t.enqueue(c, u, &r, first)
 		t.settle(u)
-		return s, used, Reserved
-	case Wait:
-		t.enqueue(c, u, r, first)
+		return nil, used, Wait
+	}
+	c.forgetWaiter()
+	var s *Slot
+	if outcome == Reserved {
+		u, s = c.grant(u, key, &r)
 	}
 	if u != nil {
 		t.settle(u)
 	}
-	return nil, used, outcome
+	return s, used, outcome
+}
+
+// grant takes a slot for r, and makes the record of its user if u is nil.
+func (c *Conn) grant(u *user, key userKey, r *ReserveRequest) (*user, *Slot) {
+	if u == nil {
+		u = c.table.newUser(key, r.User)
+	}
+	if r.Proven {
+		u.identity = r.User // a spelling that no domain controller has accepted must not stay on display
+	}
+	c.user = u
+	return u, c.table.take(c, u, r.Proven)
 }
 
 // keyOf returns the key of id. A connection has one user mostly, so it is
@@ -117,13 +129,12 @@ func (c *Conn) check(u *user, r *ReserveRequest, first bool) (Usage, Outcome) {
 		return Usage{}, decide(r.Limit, 0, 0)
 	}
 	c.table.expireClaims(u)
-	position := 0
-	if !first {
-		position = u.position(r.Proven)
+	if r.Wake == nil || c.wait != nil && c.wait.timedOut(c.table.clock()) {
+		return u.usage(), decide(r.Limit, u.proven(), 0)
 	}
-	unresolved := u.claims.n + position + u.unresolvedClaims[c.addr]
-	if r.Wake == nil {
-		unresolved = 0
+	unresolved := u.claims.n + u.unresolvedClaims[c.addr]
+	if !first {
+		unresolved += u.position(r.Proven)
 	}
 	return u.usage(), decide(r.Limit, u.proven(), unresolved)
 }
@@ -143,13 +154,11 @@ func decide(limit, proven, unresolved int) Outcome {
 	return Reserved
 }
 
-// take gives u a slot on c for r.
-func (t *Table) take(c *Conn, u *user, r *ReserveRequest) *Slot {
+// take gives u a slot on c.
+func (t *Table) take(c *Conn, u *user, proven bool) *Slot {
 	s := &Slot{user: u}
 	s.used.Store(notLive)
-	if r.Proven {
-		// Text that nobody has vouched for must not stay on display.
-		u.identity = r.User
+	if proven {
 		t.reserve(s, c, stateReserved)
 	} else {
 		t.reserve(s, c, stateClaimed)

@@ -16,7 +16,7 @@ const (
 	stateHeld           // a live session
 )
 
-// Slot is one place in a user's quota: a reservation until the domain
+// Slot is one session of a user's quota: a reservation until the domain
 // controller has answered the NspiBind, then the session that it granted. Its
 // methods may be called in any state and on a nil Slot, which is what a
 // response to a call that was never made has; then they do nothing. They never

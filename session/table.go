@@ -27,6 +27,7 @@ type Table struct {
 	controllers map[string]*controller // by backend
 	held        []*Slot                // all held slots, in no order
 	contended   map[*user]struct{}     // those with waiters
+	waiters     list[waiter, byAge]    // the requests that were answered with Wait, oldest first
 	counts      Counts
 	wakes       []func() // to be called once mu is free
 }
@@ -59,12 +60,13 @@ func (t *Table) Open(client netip.AddrPort, scope, backend, endpoint string) *Co
 	return c
 }
 
-// Expire wakes those who wait for a claim that has gone unanswered for
-// [ClaimTimeout]. Call it about once a second; it costs nothing while nobody
-// waits.
+// Expire wakes the requests that wait for a claim which has gone unanswered for
+// [ClaimTimeout], and those that have waited for [WaitTimeout]. Call it about once
+// a second; it costs nothing while no request waits.
 func (t *Table) Expire() {
 	t.mu.Lock()
 	defer t.unlock()
+	t.expireWaits()
 	for u := range t.contended {
 		t.settle(u)
 	}

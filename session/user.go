@@ -34,7 +34,7 @@ type user struct {
 	claims           list[Slot, byUser] // provisional reservations that others wait for, oldest first
 	stale            int                // provisional reservations that others do not wait for any more
 	unresolvedClaims map[netip.Addr]int // claims that only requests from their own address wait for: stale ones and those whose connection was lost
-	queue            [2]queue
+	queues           [2]queue
 }
 
 // proven returns the slots that count against everybody.
