@@ -1,11 +1,5 @@
 package rpcparse
 
-import "github.com/nspiproxy/nspiproxy/rpcparse/nspi"
-
-// maxHandshakes is how many binds and alter_contexts may wait for their
-// answers at once. Clients send one leg at a time (MS-RPCE 3.3.1.5.2.1).
-const maxHandshakes = 16
-
 // ConversationOptions sets what a [Conversation] follows. The zero value is
 // what a proxy needs.
 type ConversationOptions struct {
@@ -20,13 +14,6 @@ type ConversationOptions struct {
 	// what it returns stands in [SecurityContext.Handshake] from then on. Of s,
 	// ID, Type and Level are set. Nil: no context gets one.
 	NewHandshake func(s *SecurityContext) Handshake
-}
-
-// Handshake follows the tokens of one security context. It must not keep them.
-type Handshake interface {
-	FromClient(token []byte)
-	FromServer(token []byte)
-	Refused() // the server said no, and the context is forgotten: the last call
 }
 
 // Conversation is the state of one TCP connection: presentation contexts,
@@ -45,32 +32,21 @@ type Conversation struct {
 	bound      bool // a bind was answered with bind_ack
 	headerSign bool // agreed, and never cleared (MS-RPCE 3.3.1.5.2.2)
 	group      uint32
-	limits     [2]int // largest fragment agreed, by direction
+	limits     [2]uint16 // largest fragment agreed, by direction
 
-	contexts   []*PresentationContext
-	security   []*SecurityContext
-	handshakes []handshake
-	calls      []*Call
-	others     outstanding // calls that are not followed
-	last       *Call
-	hidden     bool // the PDU seen last may open or end a session in somebody's reading
-	use        Use
-	used       bool         // use belongs to the PDU seen last
-	requests   []fragmented // between their first and last fragment
+	contexts   presentationContexts
+	security   securityContexts
+	binds      pendingBinds
+	calls      calls
+	unfollowed outstanding // calls that are not followed
+	requests   requestFragments
+	responding responseFragments
 
-	responseInProgress fragmented
-	responding         bool // responseInProgress has begun and not ended
-}
-
-// handshake is a bind or alter_context that waits for its answer.
-type handshake struct {
-	callID     uint32
-	ptype      PType
-	headerSign bool
-	proposals  []proposal
-	security   *SecurityContext
-	begins     bool  // security did not exist before
-	doubt      error // what was wrong with it
+	// About the PDU seen last.
+	last        *Call
+	mayHideBind bool // it could be taken for an NspiBind or its answer
+	use         Use
+	used        bool // use is set
 }
 
 // NewConversation returns a conversation that follows what opts says.
@@ -89,7 +65,7 @@ func (c *Conversation) HeaderSigning() bool { return c.headerSign }
 
 // MaxFragment returns the largest fragment, in bytes, that was agreed for dir
 // by bind and bind_ack; 0 before.
-func (c *Conversation) MaxFragment(dir Direction) int { return c.limits[dir] }
+func (c *Conversation) MaxFragment(dir Direction) int { return int(c.limits[dir]) }
 
 // Call returns the call that the PDU seen last belongs to, or nil when it
 // belongs to none or to one that is not followed.
@@ -105,10 +81,10 @@ func (c *Conversation) SecurityContexts() int { return len(c.security) }
 // ClientPDU follows a PDU of the client and appends what it meant to out. It
 // keeps no part of p. Errors are *[Error].
 func (c *Conversation) ClientPDU(p *PDU, out []Event) ([]Event, error) {
-	c.last, c.used, c.hidden = nil, false, false
+	c.last, c.used, c.mayHideBind = nil, false, false
 	out, err := c.clientPDU(p, out)
 	if err != nil && !p.Type.Handshake() {
-		c.others.begin(p.CallID) // whatever it is, it may be answered
+		c.unfollowed.begin(p.CallID) // whatever it is, it may be answered
 	}
 	return out, err
 }
@@ -150,16 +126,16 @@ func (c *Conversation) ServerPDU(p *PDU, out []Event) ([]Event, error) {
 func (c *Conversation) NeedsStub(p *PDU) bool {
 	switch p.Type {
 	case PTypeRequest:
-		return p.Err == nil && p.Request.Opnum <= nspi.OpnumUnbind && c.contextByID(p.Request.ContextID).IsNSPI()
+		return p.Err == nil && c.contexts.find(p.Request.ContextID).changesSessions(p.Request.Opnum)
 	case PTypeResponse:
-		k := c.findCall(p.CallID)
-		return k.IsBind() || k.IsUnbind() || k.Refers()
+		k := c.calls.find(p.CallID)
+		return k.changesSessions() || k.Refers()
 	}
 	return false
 }
 
 // Security returns the security context that the PDU's verifier names, or nil.
-func (c *Conversation) Security(v *Verifier) *SecurityContext { return c.securityByID(v.ContextID) }
+func (c *Conversation) Security(v *Verifier) *SecurityContext { return c.security.find(v.ContextID) }
 
 // AwaitsHandshake reports whether the meaning of a request, or of its answer,
 // depends on a handshake that the server has not answered yet: the request names
@@ -168,22 +144,13 @@ func (c *Conversation) Security(v *Verifier) *SecurityContext { return c.securit
 // fault could be either's. Whoever must act on the request waits until
 // [Conversation.Handshaking] is false.
 func (c *Conversation) AwaitsHandshake(p *PDU) bool {
-	if len(c.handshakes) == 0 || p.Type != PTypeRequest || p.Err != nil {
+	if len(c.binds) == 0 || p.Type != PTypeRequest || p.Err != nil {
 		return false
 	}
 	r := &p.Request
-	for i := range c.handshakes {
-		hs := &c.handshakes[i]
-		if hs.callID == r.CallID || hs.offers(r.ContextID) || (hs.doubt != nil && c.contextByID(r.ContextID) == nil) {
-			return true
-		}
-	}
-	return false
-}
-
-func (hs *handshake) offers(contextID uint16) bool {
-	for _, p := range hs.proposals {
-		if p.id == contextID {
+	for i := range c.binds {
+		b := &c.binds[i]
+		if b.callID == r.CallID || b.offers(r.ContextID) || (b.err != nil && c.contexts.find(r.ContextID) == nil) {
 			return true
 		}
 	}
@@ -191,4 +158,22 @@ func (hs *handshake) offers(contextID uint16) bool {
 }
 
 // Handshaking reports whether a bind or alter_context waits for its answer.
-func (c *Conversation) Handshaking() bool { return len(c.handshakes) > 0 }
+func (c *Conversation) Handshaking() bool { return len(c.binds) > 0 }
+
+// Responding reports whether the server is between two fragments of a
+// response, so that another PDU to the client must wait.
+func (c *Conversation) Responding() bool { return c.responding.unfinished }
+
+// Context returns the accepted presentation context of that id, or nil when
+// there is none or it is not followed.
+func (c *Conversation) Context(id uint16) *PresentationContext { return c.contexts.find(id) }
+
+// Calls returns the calls that are followed and wait for an answer, until the
+// next PDU.
+func (c *Conversation) Calls() []*Call { return c.calls }
+
+// Withdraw forgets a call whose request is not forwarded to the server.
+func (c *Conversation) Withdraw(k *Call) { c.calls.remove(k) }
+
+// WithdrawBind forgets a bind that is not forwarded to the server.
+func (c *Conversation) WithdrawBind(callID uint32) { c.binds.take(callID, PTypeBind) }

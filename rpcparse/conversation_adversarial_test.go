@@ -258,7 +258,7 @@ func TestSecurityContextsAreCapped(t *testing.T) {
 
 func TestHandshakesWithoutAnswerAreCapped(t *testing.T) {
 	s := bound(t)
-	for n := range maxHandshakes + 1 {
+	for n := range maxPendingBinds + 1 {
 		s.client(must(t)(AppendBind(nil, Bind{Header: whole(PTypeAlterContext, uint32(n+2))})))
 	}
 	s.wantError(ClassLimit, "handshakes")

@@ -96,8 +96,8 @@ func TestCallIDMayBeUsedAgainAfterItsAnswer(t *testing.T) {
 	if e := s.last(); e.Kind != EventBindRequested {
 		t.Errorf("got %v", e)
 	}
-	if s.c.others.ids != nil || s.c.others.more != 0 {
-		t.Errorf("%d calls still wait", len(s.c.others.ids)+s.c.others.more)
+	if s.c.unfollowed.ids != nil || s.c.unfollowed.more != 0 {
+		t.Errorf("%d calls still wait", len(s.c.unfollowed.ids)+s.c.unfollowed.more)
 	}
 }
 

@@ -8,6 +8,6 @@ func (c *Conversation) Missed(dir Direction) {
 	if dir == ClientToServer {
 		c.requests = nil
 	} else {
-		c.responding = false
+		c.responding.unfinished = false
 	}
 }

@@ -52,7 +52,7 @@ func TestWhatMissedPDUsExplainIsNoError(t *testing.T) {
 		}},
 		{"handshakes without answers", ServerToClient, func(s *script, missed func()) {
 			missed()
-			for range 2 * maxHandshakes {
+			for range 2 * maxPendingBinds {
 				s.client(s.bindPDU(nil))
 			}
 		}},
@@ -100,7 +100,7 @@ func TestReaderOfOneDirectionForgetsTheOldestCalls(t *testing.T) {
 	if n := len(s.c.calls); n > MaxCalls {
 		t.Errorf("%d calls are followed, at most %d", n, MaxCalls)
 	}
-	if s.c.findCall(2) != nil || s.c.findCall(2*MaxCalls+1) == nil {
+	if s.c.calls.find(2) != nil || s.c.calls.find(2*MaxCalls+1) == nil {
 		t.Error("the oldest call is followed, or the newest is not")
 	}
 }

@@ -371,7 +371,7 @@ func TestUntrailedCallOfSeveralContextsProvesNothing(t *testing.T) {
 	s.server(s.response(5, 0, make([]byte, 8), nil))
 	s.wantNoError()
 	for _, id := range []uint32{7, 8} {
-		if s.c.securityByID(id).Accepted() {
+		if s.c.security.find(id).Accepted() {
 			t.Errorf("security context %d accepted by an answer that may be another's", id)
 		}
 	}
