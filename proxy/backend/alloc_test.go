@@ -7,9 +7,11 @@ import (
 
 // Loops ask these for every connection.
 func TestLoopsAskWithoutAllocating(t *testing.T) {
-	s := New(Options{Backends: []Backend{{Name: "a", Address: number(1)}, {Name: "b", Address: number(2)}}})
-	dc, found, addr := s.At(number(1)), s.At(netip.MustParseAddr("10.0.0.9")), netip.MustParseAddr("10.0.0.9")
+	s := New(Options{Backends: []Backend{{Name: "a", Address: number(1)}, {Name: "b", Address: number(2), NSPIPort: 7}}})
+	dc, fixed := s.At(number(1)), s.At(number(2))
+	found, addr := s.At(netip.MustParseAddr("10.0.0.9")), netip.MustParseAddr("10.0.0.9")
 	dc.setMonitored(true)
+	fixed.setMonitored(true)
 	load := loads{}.of
 	for name, f := range map[string]func(){
 		"State":            func() { _ = dc.State() },
@@ -20,6 +22,7 @@ func TestLoopsAskWithoutAllocating(t *testing.T) {
 		"ClientOK":         func() { dc.ClientOK(7) },
 		"NSPI":             func() { _ = dc.NSPI() },
 		"DialOK":           func() { dc.DialOK(7) },
+		"DialOK, any port": func() { fixed.DialOK(7); fixed.DialOK(8) },
 		"Members and Pick": func() { s.Pick(s.Members("a"), load, nil) },
 		"At, configured":   func() { s.At(dc.Addr) },
 		"At, discovered":   func() { s.At(addr) },

@@ -6,15 +6,15 @@ import (
 	"github.com/miekg/dns"
 )
 
-// answers is the records of one type that answer a name.
+// answers are the records of one type that answer a question for a name.
 type answers[T dns.RR] struct {
 	list []T
-	ttl  time.Duration // the smallest on the way; maxTTL without records
+	ttl  time.Duration // the smallest of the records used, aliases included; maxTTL without records
 }
 
 // answersOf follows the aliases of name among records, and returns the records
-// of type T at their end. Records of other names are ignored: nobody asked for
-// them.
+// of type T at their end. It ignores records of other names, which were not asked
+// for.
 func answersOf[T dns.RR](records []dns.RR, name string) answers[T] {
 	a := answers[T]{ttl: maxTTL}
 	name = dns.CanonicalName(name)
@@ -41,7 +41,7 @@ func answersOf[T dns.RR](records []dns.RR, name string) answers[T] {
 	return a
 }
 
-// lower takes the TTL of one record. Values with the highest bit set mean 0
+// lower takes the TTL of one record into account. Values with the highest bit set mean 0
 // (RFC 2181 8).
 func (a *answers[T]) lower(ttl uint32) {
 	if ttl > 1<<31-1 {

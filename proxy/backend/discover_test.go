@@ -49,7 +49,7 @@ func TestLatestAddressesAreRemembered(t *testing.T) {
 	if got := s.At(number(1)); got == second || got.Name != second.Name {
 		t.Errorf("%d and more are remembered", maxDiscovered)
 	}
-	if n := s.found.Len(); n != maxDiscovered {
+	if n := s.discovered.Len(); n != maxDiscovered {
 		t.Errorf("%d are remembered", n)
 	}
 }

@@ -1,5 +1,5 @@
-// Package backend is the domain controllers behind the proxy: which there are,
-// how they are, where NSPI listens on them, and which one a new association
+// Package backend knows the domain controllers behind the proxy: which there are,
+// whether they serve, where NSPI listens on them, and which one a new association
 // goes to.
 //
 //	set := backend.New(backend.Options{Backends: …, Prober: …, OnPorts: …, OnSilent: …, OnEvent: …})
@@ -7,12 +7,12 @@
 //
 //	dc := set.Pick(set.Members("site"), load, nil)  // a new association, forward mode
 //	dc := set.At(conn.Local().Addr())               // transparent mode; set.Watch(dc) when it shows NSPI
-//	dc.DialOK(port), dc.DialFailed(port, timeout)   // what became of a connection to it
+//	dc.DialOK(port), dc.DialFailed(port, timeout)   // the outcome of a connection to it
 //
 // A domain controller ([DC]) comes from one of three places: the configuration,
 // DNS SRV records that the configuration names, or a client's connection to an
-// address that is neither (discovered). The first two are looked after as long
-// as they are named, the third after [Set.Watch].
+// address that is neither (discovered). The first two are monitored as long as
+// they are named, the third after [Set.Watch].
 //
 // # Monitoring one
 //

@@ -13,31 +13,32 @@ type Kind string
 const (
 	// DCUp: the domain controller is serving.
 	DCUp Kind = "dc.up"
-	// DCDown: it is in a worse state, or back in one that is not the best; see
-	// Event.State and Event.Reason.
+	// DCDown: it is unreachable, or reachable and not serving; Event.State says
+	// which, Event.Reason why.
 	DCDown Kind = "dc.down"
-	// DCPorts: NSPI listens on Event.Ports, other ones than before, or on none
-	// that the endpoint mapper knows: those known before are kept then.
+	// DCPorts: NSPI listens on Event.Ports, which are others than before. Without
+	// ports: the endpoint mapper names none any more, and those known are kept.
 	DCPorts Kind = "dc.ports"
-	// EPMDown: its endpoint mapper cannot be asked; told once until it can.
+	// EPMDown: its endpoint mapper does not answer; reported once until EPMUp.
 	EPMDown Kind = "epm.down"
-	// EPMUp: it can be asked again.
+	// EPMUp: it answers again.
 	EPMUp Kind = "epm.up"
 	// SRVChanged: DNS names other domain controllers than before.
 	SRVChanged Kind = "srv.changed"
-	// SRVFailed: DNS does not answer, or names none; those known before are
-	// kept. Told again when the reason changes.
+	// SRVFailed: DNS does not answer, or names none; those known are kept.
+	// Reported again when the reason changes.
 	SRVFailed Kind = "srv.failed"
 )
 
-// Event is something that an administrator may want to know. It prints itself.
+// Event is a change for the log. It prints itself.
 type Event struct {
 	Kind    Kind
 	Backend string // the configured backend's name
 	DC      string // the domain controller's name; empty in srv events
 	State   State  // in dc.up and dc.down
 	Ports   []uint16
-	// Reason is in words; printable and clipped, whatever the network said.
+	// Reason is a text for people. It may quote the network: it is made
+	// printable, and cut at maxText bytes.
 	Reason string
 }
 
@@ -60,7 +61,7 @@ func (e Event) String() string {
 	return s
 }
 
-// printable makes a text from elsewhere fit for a log: no control characters,
+// printable makes a text from the network fit for a log: no control characters,
 // no line ends, at most maxText bytes.
 func printable(s string) string {
 	clipped := len(s) > maxText

@@ -23,10 +23,9 @@ type health struct {
 
 	monitored bool // someone will notice its return; nothing is counted against it otherwise
 	state     State
-	failures  int  // connects in a row that failed, while it is reachable
-	successes int  // connects in a row that succeeded, while it is unreachable
-	broken    bool // the verdict of the active checks: NSPI does not answer as it should
-	contrary  int  // active checks in a row that contradicted broken
+	connects  int  // in a row that speak against the state: failed while it is reachable, made while it is not
+	broken    bool // what the active checks say: NSPI does not answer as it should
+	probes    int  // active checks in a row that speak against broken
 	checkDue  bool // a connect must show whether it is reachable
 	silence   silence
 	mapper    mapperHealth

@@ -2,19 +2,18 @@ package backend
 
 import "time"
 
-// What this package keeps, starts and waits for at most.
+// Bounds of what this package keeps, starts and waits for.
 const (
-	// maxProbes is how many active checks run at once. Each may be a child
-	// process with a Kerberos handshake: 30 ms of one core.
+	// maxProbes is how many active checks run at once. Each may need a Kerberos
+	// handshake, some milliseconds of one core.
 	maxProbes = 8
 	// maxCheckPorts is how many ports of NSPI one check connects to. Windows
 	// has two.
 	maxCheckPorts = 4
-	// connectTimeout bounds a connect of a check: on a network that has any
-	// business between a proxy and its domain controllers, two SYNs (at 0 and
-	// 1 s) have been answered by then.
+	// connectTimeout bounds a connect of a check. The kernel sends two SYNs in
+	// that time, at 0 and 1 s: one of them is answered by a host that is alive.
 	connectTimeout = 2 * time.Second
-	// promptly is how often a domain controller in trouble is checked, so that
+	// promptly is how often a degraded domain controller is checked, so that
 	// neither its end nor its return waits for the interval of active checks.
 	promptly = time.Second
 	// checkGap is the least time between two checks of one domain controller,
@@ -22,34 +21,34 @@ const (
 	checkGap = 200 * time.Millisecond
 
 	// minRedial and maxRedial bound the pause before an endpoint mapper is
-	// dialled again; refusedRedial bounds it where the host answers: nothing
-	// is spent then but one round trip, and a service that restarts with
-	// another port must be found within a second.
+	// dialled again. refusedRedial bounds it where the host refuses: that costs
+	// one round trip, and a service that restarts with another port must be
+	// found within a second.
 	minRedial     = 200 * time.Millisecond
 	refusedRedial = 500 * time.Millisecond
 	maxRedial     = 2 * time.Second
-	// suspicious is how long an endpoint mapper takes to answer before it is
-	// looked whether the host is still there. Slow ones are no fault.
+	// suspicious is how long an endpoint mapper may take to answer before a
+	// check shows whether the host is still alive. A slow one is no fault.
 	suspicious = time.Second
 
-	// maxDiscovered is how many addresses are remembered that clients have
-	// tried to reach, the latest: at a few hundred bytes each.
+	// maxDiscovered is how many of the addresses are remembered that clients
+	// have tried to reach last, at a few hundred bytes each.
 	maxDiscovered = 4096
 	// maxWatched is how many domain controllers are watched that neither the
 	// configuration nor DNS names. The largest forests have a few hundred
 	// global catalogs in all.
 	maxWatched = 256
-	// watchUnseen is after how long the watching of such an address ends that
-	// has shown no NSPI: half the machines of a network have an endpoint
-	// mapper, and they must not use up the places of domain controllers.
+	// watchUnseen is how long such an address is watched without NSPI. Half the
+	// machines of a network have an endpoint mapper, and they must not use up
+	// the places of domain controllers.
 	watchUnseen = 10 * time.Minute
-	// maxRetired is how many domain controllers are remembered that have left
-	// the answers of DNS, the latest: connections to them may live on, and
-	// they may come back.
+	// maxRetired is how many of the domain controllers are remembered that have
+	// left the answers of DNS last: connections to them may live on, and they
+	// may come back.
 	maxRetired = 64
 )
 
-// What DNS may tell.
+// Bounds of what is taken from DNS.
 const (
 	// maxTargets is how many targets of one SRV name are used, those of the
 	// lowest priority first. Sites have a handful of domain controllers.

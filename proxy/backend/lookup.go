@@ -23,9 +23,9 @@ type target struct {
 type targets struct {
 	list  []target // by host; no host and no address twice
 	ttl   time.Duration
-	named int // records in the answer, whatever became of them
-	// partial: an address could not be asked for, and is the one of before or
-	// missing.
+	named int // records in the answer, used or not
+	// partial: the question for an address failed, and the address is that of an
+	// earlier answer, or the host is left out.
 	partial bool
 }
 
@@ -68,7 +68,7 @@ func (r *resolver) lookup(ctx context.Context, name string, before map[string]ne
 }
 
 // candidates returns the hosts that records name, each once with its lowest
-// priority: those of the lowest, at most maxTargets.
+// priority: at most maxTargets, those of the lowest priorities.
 func candidates(records []*dns.SRV) []target {
 	var list []target
 	for _, rr := range records {
@@ -90,11 +90,10 @@ var errNoAddress = errors.New("no usable address")
 // address finds the address of t, in the additional section of the SRV answer
 // or by questions of its own.
 //
-// IPv4 is preferred: towers of the endpoint mapper can carry nothing else, so it
-// is what clients of NSPI connect to, while domain controllers register IPv6
-// addresses that lead nowhere from another network. Of several the lowest is
-// taken: DNS servers rotate them, and the domain controller must stay the same
-// one.
+// IPv4 is preferred: towers of the endpoint mapper carry nothing else, so clients
+// of NSPI connect to it, while domain controllers register IPv6 addresses that
+// cannot be reached from other networks. Of several addresses the lowest is taken:
+// DNS servers rotate them, and the address must stay the same.
 func (r *resolver) address(ctx context.Context, t *target, extra []dns.RR) (time.Duration, error) {
 	name := dns.Fqdn(t.host)
 	for _, qtype := range []uint16{dns.TypeA, dns.TypeAAAA} {

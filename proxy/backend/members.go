@@ -6,16 +6,27 @@ import (
 	"slices"
 )
 
-// arrange brings everything in line with what DNS says now: who is a member of
-// which backend, who is looked after, what readers see. s.mu is held.
-func (s *Set) arrange() {
-	members := make(map[string][]*DC)
-	known := make(map[netip.AddrPort]*DC) // by the endpoint mapper: users must not have two limits on one
-	all := slices.Clone(s.static)
+// rebuild brings everything in line with what DNS names now: the members of each
+// backend, which domain controllers are monitored, and what readers see. s.mu is
+// held.
+func (s *Set) rebuild() {
+	members, named := s.members()
+	s.remember(named)
+	current := slices.Concat(s.static, s.further, named)
+	s.updateMonitoring(current)
+	s.publish(members, current)
+}
+
+// members returns the members of each backend, and the domain controllers that
+// only DNS names. One that is known already, by the address of its endpoint
+// mapper, stays the same: users must not have two limits on it.
+func (s *Set) members() (members map[string][]*DC, named []*DC) {
+	members = make(map[string][]*DC)
 	for _, dc := range s.static {
-		if dc.Name == dc.ServerName() { // not a further address
-			members[dc.BackendName()] = append(members[dc.BackendName()], dc)
-		}
+		members[dc.BackendName()] = append(members[dc.BackendName()], dc)
+	}
+	known := make(map[netip.AddrPort]*DC)
+	for _, dc := range slices.Concat(s.static, s.further) {
 		if known[dc.EPM] == nil {
 			known[dc.EPM] = dc
 		}
@@ -27,13 +38,12 @@ func (s *Set) arrange() {
 				dc = s.srvDC(b, t)
 				dc.observe(observation{kind: priorityNamed, number: t.priority})
 				known[dc.EPM] = dc
-				all = append(all, dc)
+				named = append(named, dc)
 			}
 			members[b.Name] = append(members[b.Name], dc)
 		}
 	}
-	s.retire(all)
-	s.show(members, all)
+	return members, named
 }
 
 // srvDC returns the domain controller of a target: the one that it was before,
@@ -48,43 +58,40 @@ func (s *Set) srvDC(b *srvBackend, t target) *DC {
 	return newDC(name, dcNames{backend: b.Name, server: name}, b.mapper(t.addr), b.NSPIPort, &s.o)
 }
 
-// retire ends the looking after those who are not in current any more, unless
-// clients go there, and starts it for those who are new there. The latest of
-// those who have left are remembered.
-func (s *Set) retire(current []*DC) {
-	var left []*DC
-	for _, dc := range s.named {
-		if slices.Contains(current, dc) {
-			continue
-		}
-		if s.watched[dc.Addr] != dc {
-			s.dismiss(dc)
-		}
-		left = append(left, dc)
-	}
-	left = left[max(0, len(left)-maxRetired):]
-	s.named = append(left, current[len(s.static):]...)
+// remember keeps those that DNS names, and the latest that have left its answers.
+func (s *Set) remember(named []*DC) {
+	left := slices.DeleteFunc(s.named, func(dc *DC) bool { return slices.Contains(named, dc) })
+	s.named = slices.Concat(left[max(0, len(left)-maxRetired):], named)
+}
+
+// updateMonitoring starts to monitor those that are current. It stops monitoring
+// those that are not, unless clients go there ([Set.Watch]), and watched ones whose
+// address is that of a current one.
+func (s *Set) updateMonitoring(current []*DC) {
+	named := make(map[netip.Addr]bool)
 	for _, dc := range current {
-		if old := s.watched[dc.Addr]; old != nil {
-			s.dismiss(old)
+		named[dc.Addr] = true
+	}
+	for dc := range s.monitored {
+		if watched := s.watched[dc.Addr] == dc; watched && named[dc.Addr] || !watched && !slices.Contains(current, dc) {
+			s.stopMonitoring(dc)
 		}
-		if s.attended[dc] == nil {
-			s.attend(dc)
+	}
+	for _, dc := range current {
+		if s.monitored[dc] == nil {
+			s.startMonitoring(dc)
 		}
 	}
 }
 
-// show makes what readers without a lock see.
-func (s *Set) show(members map[string][]*DC, all []*DC) {
+// publish shows readers without a lock what there is. Of several domain
+// controllers at one address the first one is that of the address; current ones
+// come before others.
+func (s *Set) publish(members map[string][]*DC, current []*DC) {
 	byAddr := maps.Clone(s.watched)
-	for _, dc := range slices.Backward(s.named) {
+	for _, dc := range slices.Backward(slices.Concat(current, s.named)) {
 		byAddr[dc.Addr] = dc
 	}
-	for _, dc := range slices.Backward(all) {
-		byAddr[dc.Addr] = dc // the first of those with one address is the one
-	}
-	for _, dc := range s.watched {
-		all = append(all, dc)
-	}
+	all := slices.AppendSeq(current, maps.Values(s.watched))
 	s.current.Store(&snapshot{members: members, byAddr: byAddr, all: all})
 }

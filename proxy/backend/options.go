@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Options say what domain controllers there are and how they are looked after.
+// Options say what domain controllers there are and how they are monitored.
 // Zero values are the defaults that the fields name.
 type Options struct {
 	Backends []Backend
@@ -28,23 +28,24 @@ type Options struct {
 	// mapper. Default: 135.
 	EPMPort uint16
 
-	// Prober is the active check. nil: none; then connects that fail, and
-	// those that are tried in doubt, are all that counts.
+	// Prober is the active check. nil: none; then only connects count, those
+	// for clients and those of the checks that follow a failure.
 	Prober Prober
 
-	// OnPorts is told the ports of NSPI when they are known, when they have
-	// changed, and again after each new connection to the endpoint mapper;
-	// never an empty list: what is known is kept while nothing better is. It
-	// may wait, which delays the watching of this domain controller alone, and
-	// must not change the slice.
+	// OnPorts is called with the ports of NSPI when they are known, when they
+	// have changed, and again after each new connection to the endpoint mapper.
+	// The list is never empty: ports are kept until others are known. It may
+	// wait, which delays the watching of this domain controller alone, and must
+	// not change the slice.
 	OnPorts func(dc *DC, ports []uint16)
-	// OnSilent is told that nothing at all has come from the host of an
+	// OnSilent is called when nothing at all has come from the host of an
 	// unreachable domain controller for so long, on any of its ports: neither
-	// connections nor refusals. It is told again as long as that lasts. A host
-	// that answers on one port, however slowly or wrongly, is never reported.
+	// connections nor refusals. It is called again as long as that lasts, and
+	// never for a host that answers on one port, however slowly or wrongly.
 	OnSilent func(addr netip.Addr, silentFor time.Duration)
-	// OnEvent is told what belongs into the log. It must neither wait nor call
-	// back: the one who made the change may be a loop, and holds a lock.
+	// OnEvent is called with what belongs into the log. It must neither wait nor
+	// call this package: an event loop may have made the change, and holds a
+	// lock.
 	OnEvent func(Event)
 }
 
@@ -62,7 +63,7 @@ type Backend struct {
 	// SRV is an absolute name with SRV records, such as
 	// _ldap._tcp.dc._msdcs.corp.example. Their ports are LDAP's, and ignored.
 	SRV string
-	// DNSServer is whom to ask for it. The zero value means the servers of
+	// DNSServer answers for that name. The zero value means the servers of
 	// /etc/resolv.conf, as it is at the time of the question.
 	DNSServer netip.AddrPort
 
@@ -75,8 +76,8 @@ func (b *Backend) mapper(addr netip.Addr) netip.AddrPort {
 	return netip.AddrPortFrom(addr.Unmap(), cmp.Or(b.EPMPort, epmPort))
 }
 
-// Prober is an active check of one domain controller. It returns soon after ctx
-// has ended. Several run at once.
+// Prober is an active check of one domain controller. It must return soon after
+// ctx has ended. Several run at once.
 type Prober func(ctx context.Context, t Target) Result
 
 // Target is what a Prober checks.
@@ -92,8 +93,8 @@ type Result struct {
 	Reachable bool // a TCP connect succeeded
 	Serving   bool // NSPI answered as it should
 	// Limited: it answered MAPI_E_LOGON_FAILED, to an anonymous client or
-	// because of its limit. That is an answer as it should be, whatever
-	// Serving says.
+	// because of its limit. That shows that NSPI works, even if Serving is
+	// false.
 	Limited  bool
 	Err      string // what was wrong; not trusted: it may quote the network
 	Duration time.Duration

@@ -9,19 +9,19 @@ import (
 	"syscall"
 )
 
-// outcome is what became of an attempt to connect.
+// outcome is the outcome of an attempt to connect.
 type outcome uint8
 
 const (
-	// connected: somebody listens there.
+	// connected: the port accepted the connection.
 	connected outcome = iota
-	// refused: nobody listens there, but the host lives.
+	// refused: nothing listens on the port, but the host is alive.
 	refused
 	// unanswered: nothing came back, or the network says that the host is not
 	// there.
 	unanswered
-	// undecided: this machine could not even try (no free port, no
-	// descriptor), or was told not to: nobody's fault.
+	// undecided: this machine could not try (no free port, no descriptor), or
+	// the attempt was canceled: it says nothing about the host.
 	undecided
 )
 
@@ -43,16 +43,16 @@ func classify(err error) outcome {
 	return undecided
 }
 
-// isDial reports whether err is one of connecting, not of what came later.
+// isDial reports whether err is an error of connecting, and not of what came after.
 func isDial(err error) bool {
 	var op *net.OpError
 	return errors.As(err, &op) && op.Op == "dial"
 }
 
-// dialer connects, and closes again, for nothing but the outcome.
+// dialer connects and closes the connection again: only the outcome matters.
 type dialer func(ctx context.Context, addr netip.AddrPort) error
 
-// dialTCP is the dialer of all but tests.
+// dialTCP is the dialer outside of tests.
 func dialTCP(ctx context.Context, addr netip.AddrPort) error {
 	var d net.Dialer
 	conn, err := d.DialContext(ctx, "tcp", addr.String())

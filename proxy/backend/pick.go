@@ -1,13 +1,12 @@
 package backend
 
-// Pick chooses the domain controller for a new association: of those that
-// exclude does not exclude, the ones in the best state; of these, the ones of
-// the lowest SRV priority; of these, the one with the fewest sessions, then the
-// fewest connections, as load tells by name. Where all is equal, they take
-// turns. exclude may be nil; load is asked once for each candidate.
+// Pick chooses the domain controller for a new association among those that are
+// not excluded: the best state wins, then the lowest SRV priority, the fewest
+// sessions and the fewest connections, which load returns for a [DC.Name]. Equals
+// take turns. exclude may be nil; load is called once for each candidate.
 //
-// If none is healthy, the others are tried: a check that is configured wrongly
-// must not lock everybody out. nil means that all are excluded.
+// If none serves, one that does not is chosen: a wrongly configured check must
+// not lock all clients out. nil means that all are excluded.
 func (s *Set) Pick(members []*DC, load func(name string) (sessions, connections int), exclude func(*DC) bool) *DC {
 	var room [8]*DC
 	best, equals := rank{}, room[:0]

@@ -9,9 +9,9 @@ import (
 	"github.com/nspiproxy/nspiproxy/rpcparse/nspi"
 )
 
-// ProbeEPM is a [Prober] that asks the endpoint mapper whether NSPI is
-// registered and connects to its port, or to the fixed port alone. It shows that
-// the service is there, not that it works.
+// ProbeEPM is a [Prober] that asks the endpoint mapper whether NSPI is registered
+// and connects to its port; a fixed port it only connects to. It shows that the
+// service runs, not that it works.
 func ProbeEPM(ctx context.Context, t Target) (r Result) {
 	began := time.Now()
 	defer func() { r.Duration = time.Since(began) }()

@@ -18,9 +18,9 @@ var (
 	errAnswer = errors.New("an answer to another question")
 )
 
-// resolver asks DNS servers.
+// resolver sends questions to DNS servers.
 type resolver struct {
-	servers func() ([]string, error) // IP:port of whom to ask, in this order
+	servers func() ([]string, error) // IP:port, in the order in which they are asked
 	timeout time.Duration            // of one question to one server
 }
 

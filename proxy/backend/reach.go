@@ -14,12 +14,13 @@ type attempt struct {
 	err     error
 }
 
-// reach connects to all these ports at once and says what that means:
+// reach connects to all these ports at once and returns the outcome, and why it is
+// not connected:
 //
-//	connected   one of counted took the connection
+//	connected   one of counted accepted the connection
 //	refused     none did, but the host has answered on some port
 //	unanswered  nothing came back from any port
-//	undecided   none of it, because of this machine
+//	undecided   nothing came back, and some attempts could not be made
 func reach(ctx context.Context, dial dialer, counted, others []netip.AddrPort) (outcome, string) {
 	ctx, cancel := context.WithCancel(ctx)
 	var dials sync.WaitGroup
@@ -40,7 +41,7 @@ func reach(ctx context.Context, dial dialer, counted, others []netip.AddrPort) (
 	return judge(attempts)
 }
 
-// judge reads as many attempts as there is room for, or until one is enough.
+// judge reads as many attempts as attempts has room for, or until one decides.
 func judge(attempts <-chan attempt) (outcome, string) {
 	verdict, reason := unanswered, ""
 	for range cap(attempts) {

@@ -134,39 +134,43 @@ func (r reducer) attempt(h *health, o observation, counts bool) {
 	case undecided:
 		return
 	}
-	switch {
-	case !counts:
-	case o.outcome == connected:
-		r.success(h)
-	default:
-		r.failure(h)
+	if counts {
+		r.connect(h, o.outcome == connected)
 	}
 }
 
-func (r reducer) success(h *health) {
-	h.failures = 0
-	if h.state != Unreachable {
+// connect counts a connect that the state is about.
+func (r reducer) connect(h *health, ok bool) {
+	if !r.overturns(&h.connects, ok, h.state != Unreachable) {
 		return
 	}
-	if h.successes++; h.successes >= r.rise {
-		h.successes = 0
+	if ok {
 		h.reachable()
+	} else {
+		h.state, h.probes = Unreachable, 0
 	}
 }
 
-func (r reducer) failure(h *health) {
-	h.successes = 0
-	if h.state == Unreachable {
-		return
+// overturns counts what speaks against an opinion, for the better or for the
+// worse, and reports whether it does so for long enough to change the opinion.
+func (r reducer) overturns(inRow *int, good, opinion bool) bool {
+	if good == opinion {
+		*inRow = 0
+		return false
 	}
-	if h.failures++; h.failures >= r.fall {
-		h.failures, h.contrary = 0, 0
-		h.state = Unreachable
+	need := r.fall
+	if good {
+		need = r.rise
 	}
+	if *inRow++; *inRow < need {
+		return false
+	}
+	*inRow = 0
+	return true
 }
 
 // reachable takes the state of a domain controller that takes connections from
-// the verdict of the active checks.
+// the active checks.
 func (h *health) reachable() {
 	h.state = Serving
 	if h.broken {
@@ -176,7 +180,7 @@ func (h *health) reachable() {
 
 // check draws the conclusions from the connects of a check.
 func (r reducer) check(h *health, o observation, e *effects) {
-	if o.outcome != connected && h.state != Unreachable {
+	if o.outcome != connected {
 		h.checkDue = true // again, soon
 	}
 	r.attempt(h, o, true)
@@ -205,16 +209,8 @@ func (r reducer) probe(h *health, serves bool) {
 		h.broken = !serves
 		return
 	}
-	if serves != h.broken {
-		h.contrary = 0
-		return
-	}
-	need := r.fall
-	if serves {
-		need = r.rise
-	}
-	if h.contrary++; h.contrary >= need {
-		h.contrary, h.broken = 0, !serves
+	if r.overturns(&h.probes, serves, !h.broken) {
+		h.broken = !serves
 		h.reachable()
 	}
 }

@@ -137,6 +137,7 @@ func TestWhatFollowsFromObservations(t *testing.T) {
 		{"not when something else answered", "UUhUUhUU", "dc.down  unreachable: unanswered"},
 		{"not when it refused once", "UUFUU", "dc.down  unreachable: refused"},
 		{"failures of clients count, checks report", "uuuuU", "dc.down  unreachable: unanswered, silent for 4s, wake"},
+		{"one lost session is not the end of the endpoint mapper", "l7l", "dc.ports  [7], new ports, wake"},
 		{"the first lost session has it checked", "lBll", "epm.down : lost, wake"},
 		{"and each that nothing answered", "tBtBt", "epm.down : lost, wake, wake, wake"},
 		{"its return is told", "lllB7", "dc.ports  [7], epm.down : lost, epm.up , new ports, wake"},
@@ -155,6 +156,25 @@ func TestWhatFollowsFromObservations(t *testing.T) {
 				t.Errorf("%q: %q, want %q", tc.word, got, tc.want)
 			}
 		})
+	}
+}
+
+func TestSilenceLastsUntilSomethingAnswers(t *testing.T) {
+	for word, want := range map[string]bool{
+		"": false, "UU": false, "UUU": true, "uuu": true, "UUUU": true, "UUUUU": true, "UUUUUC": false, "UUUUF": false,
+		"UUUh": false, "UUU7": false, "UUUE": false, "UUUk": true, "UUUM": false, "FFF": false, "FFFUU": false, "FFFUUU": true,
+	} {
+		if h, _ := reduceWord(testReducer, health{monitored: true}, word); testReducer.silent(&h) != want {
+			t.Errorf("%q: silent %v, want %v", word, !want, want)
+		}
+	}
+}
+
+func TestResultOfEveryActiveCheckIsKept(t *testing.T) {
+	for word, want := range map[string]*Result{"": nil, "g": &good, "gb": &bad, "bx": &gone, "FFFg": &good, "xM": &gone} {
+		if h, _ := reduceWord(testReducer, health{monitored: true}, word); h.probe != want {
+			t.Errorf("%q: %v, want %v", word, h.probe, want)
+		}
 	}
 }
 

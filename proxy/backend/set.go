@@ -18,19 +18,20 @@ type Set struct {
 	unseen  time.Duration // watchUnseen
 	slow    time.Duration // suspicious
 	probing chan struct{} // the places of active checks
-	static  []*DC
+	static  []*DC         // of the configuration, by their first addresses
+	further []*DC         // the same by their further addresses
 	srv     []*srvBackend
 	turn    atomic.Uint32 // of Pick
 
-	current atomic.Pointer[snapshot]
-	found   *lru.Cache[netip.Addr, *DC] // discovered, the latest
+	current    atomic.Pointer[snapshot]
+	discovered *lru.Cache[netip.Addr, *DC] // the latest
 
-	work     sync.WaitGroup // the goroutines of Run; added to with mu held and running set
-	mu       sync.Mutex
-	running  context.Context // of Run, while it runs
-	attended map[*DC]*attendance
-	named    []*DC              // by DNS: those in its answers, and the latest that have left them
-	watched  map[netip.Addr]*DC // attended to because clients go there
+	work      sync.WaitGroup // the goroutines of Run; added to with mu held and running set
+	mu        sync.Mutex
+	running   context.Context // of Run, while it runs
+	monitored map[*DC]*monitoring
+	named     []*DC              // by DNS: the latest that have left its answers, then those in them
+	watched   map[netip.Addr]*DC // monitored because clients go there
 }
 
 // snapshot is what readers without a lock see.
@@ -40,35 +41,33 @@ type snapshot struct {
 	all     []*DC
 }
 
-// attendance is the looking after one domain controller, from its start to its
+// monitoring is the monitoring of one domain controller, from its start to its
 // end.
-type attendance struct{ stop context.CancelFunc }
+type monitoring struct{ stop context.CancelFunc }
 
-// New makes a set. Nothing is looked after before [Set.Run].
+// New makes a set. Nothing is monitored before [Set.Run].
 func New(o Options) *Set {
 	s := &Set{
-		o:        o.withDefaults(),
-		dial:     dialTCP,
-		unseen:   watchUnseen,
-		slow:     suspicious,
-		probing:  make(chan struct{}, maxProbes),
-		attended: make(map[*DC]*attendance),
-		watched:  make(map[netip.Addr]*DC),
+		o:         o.withDefaults(),
+		dial:      dialTCP,
+		unseen:    watchUnseen,
+		slow:      suspicious,
+		probing:   make(chan struct{}, maxProbes),
+		monitored: make(map[*DC]*monitoring),
+		watched:   make(map[netip.Addr]*DC),
 	}
-	s.found, _ = lru.New[netip.Addr, *DC](maxDiscovered) // fails only for sizes below 1
+	s.discovered, _ = lru.New[netip.Addr, *DC](maxDiscovered) // fails only for sizes below 1
 	for _, b := range o.Backends {
 		if b.SRV != "" {
 			s.srv = append(s.srv, newSRVBackend(b))
 			continue
 		}
 		s.static = append(s.static, s.staticDC(b, b.Name, b.Address))
-	}
-	for _, b := range o.Backends {
 		for _, addr := range b.Also {
-			s.static = append(s.static, s.staticDC(b, addr.String(), addr))
+			s.further = append(s.further, s.staticDC(b, addr.String(), addr))
 		}
 	}
-	s.arrange() // nobody else has s yet
+	s.rebuild() // no other goroutine has s yet
 	return s
 }
 
@@ -77,14 +76,14 @@ func (s *Set) staticDC(b Backend, name string, addr netip.Addr) *DC {
 	return newDC(name, dcNames{backend: b.Name, server: b.Name}, b.mapper(addr), b.NSPIPort, &s.o)
 }
 
-// Run looks after the domain controllers until ctx ends, and returns when
-// nothing of it is left. It is called once.
+// Run monitors the domain controllers until ctx ends, and returns when all its
+// goroutines have ended. It is called once.
 func (s *Set) Run(ctx context.Context) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	s.mu.Lock()
 	s.running = ctx
-	s.arrange()
+	s.rebuild()
 	for _, b := range s.srv {
 		s.work.Go(func() { s.follow(ctx, b) })
 	}
@@ -98,35 +97,35 @@ func (s *Set) Run(ctx context.Context) {
 }
 
 // Members returns the domain controllers of a configured backend as they are
-// now: one, or those that DNS names for it, by name. It must not be changed. A
-// domain controller that another backend names as well is the same in both, and
-// has the name of the one that comes first in the configuration.
-func (s *Set) Members(config string) []*DC { return s.current.Load().members[config] }
+// now: one, or those that DNS names for it, by name. The caller must not change
+// it. A domain controller that another backend names as well is the same in both,
+// and has the name of the one that comes first in the configuration.
+func (s *Set) Members(backend string) []*DC { return s.current.Load().members[backend] }
 
-// All returns those that are looked after: of the configuration, of DNS, and
-// the watched ones. It must not be changed.
+// All returns those that are monitored: of the configuration, of DNS, and the
+// watched ones. The caller must not change it.
 func (s *Set) All() []*DC { return s.current.Load().all }
 
-// attend starts to look after dc, while Run runs. s.mu is held.
-func (s *Set) attend(dc *DC) {
+// startMonitoring starts to monitor dc, if Run runs. s.mu is held.
+func (s *Set) startMonitoring(dc *DC) {
 	if s.running == nil || s.running.Err() != nil {
 		return
 	}
 	ctx, stop := context.WithCancel(s.running)
-	a := &attendance{stop: stop}
-	s.attended[dc] = a
+	m := &monitoring{stop: stop}
+	s.monitored[dc] = m
 	dc.setMonitored(true)
 	transient := s.watched[dc.Addr] == dc
 	s.work.Go(func() {
-		s.lookAfter(ctx, dc, transient)
+		s.monitorAndWatch(ctx, dc, transient)
 		stop()
-		s.leave(dc, a)
+		s.monitoringStopped(dc, m)
 	})
 }
 
-// lookAfter monitors and watches dc until ctx ends, or until there is no use in
-// that for one that is transient.
-func (s *Set) lookAfter(ctx context.Context, dc *DC, transient bool) {
+// monitorAndWatch keeps the health of dc current until ctx ends, or until the
+// watcher of a transient one is useless.
+func (s *Set) monitorAndWatch(ctx context.Context, dc *DC, transient bool) {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	if dc.nspiPort != 0 {
@@ -141,25 +140,21 @@ func (s *Set) lookAfter(ctx context.Context, dc *DC, transient bool) {
 	monitoring.Wait()
 }
 
-// leave forgets that dc was looked after, unless it is again already.
-func (s *Set) leave(dc *DC, a *attendance) {
+// monitoringStopped cleans up after m, unless dc is monitored anew already.
+func (s *Set) monitoringStopped(dc *DC, m *monitoring) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.attended[dc] != a {
+	if s.monitored[dc] != m {
 		return
 	}
-	s.dismiss(dc)
-	s.arrange()
+	s.stopMonitoring(dc)
+	s.rebuild()
 }
 
-// dismiss ends the looking after dc, if there is any. s.mu is held.
-func (s *Set) dismiss(dc *DC) {
-	a := s.attended[dc]
-	if a == nil {
-		return
-	}
-	a.stop()
-	delete(s.attended, dc)
+// stopMonitoring ends the monitoring of dc. s.mu is held.
+func (s *Set) stopMonitoring(dc *DC) {
+	s.monitored[dc].stop()
+	delete(s.monitored, dc)
 	dc.setMonitored(false)
 	if s.watched[dc.Addr] == dc {
 		delete(s.watched, dc.Addr)

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// resolvConf is where the system's DNS servers are.
+// resolvConf names the system's DNS servers.
 const resolvConf = "/etc/resolv.conf"
 
 // srvBackend is a backend that DNS names.
@@ -18,8 +18,8 @@ type srvBackend struct {
 	lookup         func(ctx context.Context, name string, before map[string]netip.Addr) (targets, error)
 	minTTL, maxTTL time.Duration
 
-	targets []target // as DNS named them last; guarded by the Set
-	failure string   // as the log has it; of the goroutine that follows it
+	targets []target // as DNS named them last; guarded by Set.mu
+	failure string   // the reason that was reported last; used by follow alone
 }
 
 func newSRVBackend(b Backend) *srvBackend {
@@ -27,9 +27,9 @@ func newSRVBackend(b Backend) *srvBackend {
 	return &srvBackend{Backend: b, lookup: lookup, minTTL: minTTL, maxTTL: maxTTL}
 }
 
-// follow asks DNS for the domain controllers of b until ctx ends: again when
-// the answer expires, or after a pause when there was none. What is known is
-// kept in any case until a better answer comes.
+// follow asks DNS for the domain controllers of b until ctx ends: again when the
+// answer expires, or after a pause when there was none. Targets that are known are
+// kept until there is another answer.
 func (s *Set) follow(ctx context.Context, b *srvBackend) {
 	retry := minRetry
 	before := make(map[string]netip.Addr)
@@ -60,7 +60,7 @@ func (s *Set) follow(ctx context.Context, b *srvBackend) {
 	}
 }
 
-// srvFailed tells why b could not be resolved, if that is news.
+// srvFailed reports why b could not be resolved, unless it did so already.
 func (s *Set) srvFailed(b *srvBackend, err error) {
 	if reason := printable(err.Error()); reason != b.failure {
 		b.failure = reason
@@ -77,7 +77,7 @@ func (s *Set) adopt(b *srvBackend, found targets) {
 	}
 	news := difference(b.targets, found)
 	b.targets = found.list
-	s.arrange()
+	s.rebuild()
 	s.o.OnEvent(Event{Kind: SRVChanged, Backend: b.Name, Reason: news})
 }
 

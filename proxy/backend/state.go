@@ -7,10 +7,10 @@ type State uint8
 
 // The states, the best first. See the table in doc.go.
 const (
-	// Serving is also what a domain controller is taken for that nobody has
-	// checked yet.
+	// Serving is also the state of a domain controller that has not been checked
+	// yet.
 	Serving State = iota
-	// NotServing: it takes connections, but NSPI does not answer as it should.
+	// NotServing: it accepts connections, but NSPI does not answer as it should.
 	NotServing
 	// Unreachable: connections to it fail.
 	Unreachable
