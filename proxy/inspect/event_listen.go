@@ -1,0 +1,79 @@
+package inspect
+
+import "net/netip"
+
+// The events of this file are about the listeners that lead connections to
+// inspectors, and about the domain controllers behind them.
+
+// Listening is a port that was opened.
+type Listening struct {
+	Listener string
+	Backends []string // of a forward listener
+	Mode     string   // of a transparent one
+	Address  netip.AddrPort
+	Target   string // where a port of a forward listener leads
+}
+
+// Unreachable is a connection that was reset at once, because its domain
+// controller is unreachable.
+type Unreachable struct{ Source }
+
+// ConnectionForeign is a connection to a transparent listener that was not to
+// one of its destinations.
+type ConnectionForeign struct {
+	Listener string
+	Client   netip.Addr
+	To       netip.AddrPort
+}
+
+// BackendIsProxy is a domain controller whose address is a listener of the proxy
+// itself, which would connect to itself without end.
+type BackendIsProxy struct {
+	Backend string // that rules match
+	DC      string
+	Address netip.AddrPort
+}
+
+// InterceptionFailed is a port of NSPI that is not intercepted.
+type InterceptionFailed struct {
+	DC  string
+	Err error
+}
+
+// InterceptedPorts tells whether the kernel leads the ports of NSPI that are
+// known to the proxy.
+type InterceptedPorts struct {
+	Ports int
+	Err   error // nil: it does
+}
+
+// PortStore tells whether the ports that were learnt are kept over a restart.
+type PortStore struct{ Err error } // nil: they are
+
+// KeysLoaded tells that keytabs have changed.
+type KeysLoaded struct {
+	Keys int
+	Err  error // not nil: the old keys stay in use
+}
+
+// ControllerChanged is a change of a domain controller, or of those that DNS names.
+type ControllerChanged struct {
+	Kind    string // such as "dc.down"
+	Bad     bool   // a change for the worse
+	Backend string
+	DC      string   // empty in changes of what DNS names
+	State   string   // of the domain controller, where Kind is about that
+	Ports   []uint16 // on which NSPI listens, where Kind is about them
+	Text    string   // what Kind means, in words
+	Reason  string   // printable and shortened
+}
+
+func (Listening) event()          {}
+func (Unreachable) event()        {}
+func (ConnectionForeign) event()  {}
+func (BackendIsProxy) event()     {}
+func (InterceptionFailed) event() {}
+func (InterceptedPorts) event()   {}
+func (PortStore) event()          {}
+func (KeysLoaded) event()         {}
+func (ControllerChanged) event()  {}
