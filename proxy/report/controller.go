@@ -1,0 +1,64 @@
+package report
+
+import "github.com/nspiproxy/nspiproxy/proxy/inspect"
+
+// controllerChanged writes a change of a domain controller.
+func (r *recorder) controllerChanged(c inspect.ControllerChanged) {
+	e := r.log.Info()
+	if c.Bad {
+		e = r.log.Warn()
+	}
+	e = e.Str("event", c.Kind).Str("backend", c.Backend)
+	if c.DC != "" && c.DC != c.Backend {
+		e = e.Str("dc", c.DC)
+	}
+	if c.State != "" {
+		e = e.Str("state", c.State)
+	}
+	if c.Ports != nil {
+		e = e.Uints16("ports", c.Ports)
+	}
+	if c.Reason != "" {
+		e = e.Str("reason", c.Reason)
+	}
+	e.Msg(c.Text)
+}
+
+// listening writes that a port was opened.
+func (r *recorder) listening(l inspect.Listening) {
+	e := r.log.Info().Str("event", "listening").Str("listener", l.Listener)
+	if l.Mode != "" {
+		e = e.Str("mode", l.Mode)
+	} else {
+		e = e.Strs("backends", l.Backends)
+	}
+	e = e.Stringer("address", l.Address)
+	if l.Target != "" {
+		e = e.Str("target", l.Target)
+	}
+	e.Msg("listening")
+}
+
+// program writes what the program found out about its own means.
+func (r *recorder) program(e inspect.Event) {
+	switch e := e.(type) {
+	case inspect.PortStore:
+		if e.Err != nil {
+			r.log.Error().Str("event", "state.error").Err(e.Err).Msg("learnt ports are not kept over a restart")
+			return
+		}
+		r.log.Info().Str("event", "state.ok").Msg("learnt ports are kept over a restart")
+	case inspect.InterceptedPorts:
+		if e.Err != nil {
+			r.log.Error().Str("event", "intercept.error").Err(e.Err).Msg("learnt ports are not intercepted")
+			return
+		}
+		r.log.Info().Str("event", "intercept.ok").Int("ports", e.Ports).Msg("learnt ports are intercepted")
+	case inspect.KeysLoaded:
+		if e.Err != nil {
+			r.log.Error().Str("event", "keytab.error").Err(e.Err).Msg("keytabs changed and could not be loaded; the old keys stay in use")
+			return
+		}
+		r.log.Info().Str("event", "keytab.loaded").Int("keys", e.Keys).Msg("keytabs loaded again")
+	}
+}

@@ -1,0 +1,103 @@
+package report
+
+import (
+	"fmt"
+
+	"github.com/nspiproxy/nspiproxy/proxy/inspect"
+	"github.com/nspiproxy/nspiproxy/rpcparse/secctx"
+)
+
+// maxNotes is how many different findings are remembered as written, and
+// notesShare the part of such a number that those of one kind may take: with
+// transparent listeners a client can bring about a finding for each of very many
+// addresses, and a server any number of names. The others must still be written.
+const (
+	maxNotes   = 1024
+	notesShare = 8
+)
+
+// onceNotes remembers what was written.
+type onceNotes struct {
+	seen  map[string]map[string]struct{} // by kind
+	count int
+	limit int
+}
+
+func newOnceNotes(limit int) onceNotes {
+	return onceNotes{seen: make(map[string]map[string]struct{}), limit: limit}
+}
+
+// first reports whether id is new among those of its kind and there is room to
+// remember it.
+func (o *onceNotes) first(kind, id string) bool {
+	of := o.seen[kind]
+	if _, seen := of[id]; seen || o.count >= o.limit || len(of) >= o.limit/notesShare {
+		return false
+	}
+	if of == nil {
+		of = make(map[string]struct{})
+		o.seen[kind] = of
+	}
+	of[id] = struct{}{}
+	o.count++
+	return true
+}
+
+// note writes a finding about a subject that administrators need to read once,
+// however often it recurs.
+func (r *recorder) note(event, subject, text string) {
+	if r.once.first(event, subject) {
+		r.log.Warn().Str("event", event).Str("backend", subject).Msg(text)
+	}
+}
+
+// find writes the finding that an event is.
+func (r *recorder) find(e inspect.Event) {
+	switch e := e.(type) {
+	case inspect.EndpointsUnchanged:
+		r.endpointsUnchanged(e)
+	case inspect.KeyOutcome:
+		r.keyOutcome(e)
+	case inspect.DirectoryDown:
+		r.note("directory.down", e.Backend, "the directory does not answer: "+e.Err.Error())
+	case inspect.NotRPC:
+		r.note("traffic.not_rpc", e.Backend, "a connection does not speak DCE/RPC and is passed unseen, as configured")
+	case inspect.ConnectionForeign:
+		r.note("intercept.foreign", e.Listener, fmt.Sprintf("a connection from %v to %v was refused: "+
+			"it is not to one of the listener's destinations", e.Client, e.To))
+	case inspect.BackendIsProxy:
+		r.note("backend.itself", e.Backend, fmt.Sprintf("%s is not used as a domain controller: %v is this proxy itself", e.DC, e.Address))
+	case inspect.InterceptionFailed:
+		r.note("intercept.port", e.DC, "connections to a port of NSPI are not intercepted: "+e.Err.Error())
+	}
+}
+
+// endpointsUnchanged writes what could not be done with an answer of the endpoint
+// mapper.
+func (r *recorder) endpointsUnchanged(e inspect.EndpointsUnchanged) {
+	switch e.Reason {
+	case inspect.EndpointsProtected:
+		r.note("endpoint.protected", e.Backend, "an answer of the endpoint mapper is signed and passed unchanged: "+
+			"that client goes to ports on which the proxy may not listen; fix the port of NSPI on the domain controller and set nspi_port")
+	case inspect.EndpointsPrivate:
+		r.note("endpoint.protected", e.Backend, "an answer of the endpoint mapper is signed and cannot be read: "+
+			"the proxy asks the endpoint mapper itself which ports are to be intercepted")
+	case inspect.EndpointsMalformed:
+		r.note("endpoint.malformed", e.Backend, "an answer of the endpoint mapper could not be read and passed unchanged")
+	case inspect.EndpointsNoPort:
+		r.note("endpoint.port", e.Backend, "no port could be opened for an endpoint of the domain controller; its tower passed unchanged")
+	}
+}
+
+// keyOutcome writes that keys could not be found for a handshake: an
+// administrator learns from it that a password has changed.
+func (r *recorder) keyOutcome(e inspect.KeyOutcome) {
+	switch o := e.Outcome; o.Result {
+	case secctx.WrongVersion:
+		r.note("key.stale", e.Backend, "a ticket is made with a key that is not in the keytab: "+o.Detail)
+	case secctx.NoKey:
+		r.note("auth.opaque", e.Backend, "a security context cannot be read: "+o.Detail)
+	case secctx.Undecryptable:
+		r.note("key.wrong", e.Backend, "a security context cannot be read with the key at hand: "+o.Detail)
+	}
+}

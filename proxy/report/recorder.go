@@ -1,0 +1,122 @@
+package report
+
+import (
+	"context"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/nspiproxy/nspiproxy/proxy/inspect"
+)
+
+const (
+	// recordQueue is how many records may wait for the writer. A log that
+	// blocks must never block a loop: what does not fit is counted and lost.
+	recordQueue = 4096
+	// recordTick is how often sums of repeated refusals are looked at.
+	recordTick = time.Second
+)
+
+// recorder writes what the loops report, on a goroutine of its own.
+type recorder struct {
+	log       zerolog.Logger
+	now       func() time.Time
+	queue     chan inspect.Event
+	lost      func() // a record did not fit into the queue
+	limits    sums[limitKey, limitRecord]
+	closings  sums[closedKey, closedRecord]
+	once      onceNotes
+	referrals onceNotes // names of servers
+}
+
+func newRecorder(log zerolog.Logger, now func() time.Time, lost func()) *recorder {
+	return &recorder{
+		log: log, now: now, lost: lost,
+		queue:     make(chan inspect.Event, recordQueue),
+		limits:    newSums[limitKey, limitRecord](),
+		closings:  newSums[closedKey, closedRecord](),
+		once:      newOnceNotes(maxNotes),
+		referrals: newOnceNotes(maxReferralNames),
+	}
+}
+
+// put hands an event to the writer without waiting.
+func (r *recorder) put(e inspect.Event) {
+	select {
+	case r.queue <- e:
+	default:
+		r.lost()
+	}
+}
+
+// run writes records until ctx ends, and then what is still in the queue.
+func (r *recorder) run(ctx context.Context) {
+	tick := time.NewTicker(recordTick)
+	defer tick.Stop()
+	for {
+		select {
+		case e := <-r.queue:
+			r.write(e)
+		case <-tick.C:
+			r.flush(false)
+		case <-ctx.Done():
+			r.drain()
+			return
+		}
+	}
+}
+
+func (r *recorder) drain() {
+	for {
+		select {
+		case e := <-r.queue:
+			r.write(e)
+		default:
+			r.flush(true)
+			return
+		}
+	}
+}
+
+// write writes the record of an event, or counts it where records are summed.
+func (r *recorder) write(e inspect.Event) {
+	switch e := e.(type) {
+	case inspect.LimitExceeded:
+		limitRecord(e).add(r)
+	case inspect.Closed:
+		closedRecord(e).add(r)
+	case inspect.BindAnswered:
+		r.refusedUpstream(e)
+	case inspect.Violation:
+		r.violation(e)
+	case inspect.AssociationRefused:
+		r.associationRefused(e)
+	case inspect.Referral:
+		r.referral(e)
+	case inspect.ControllerChanged:
+		r.controllerChanged(e)
+	case inspect.Listening:
+		r.listening(e)
+	case inspect.PortStore, inspect.InterceptedPorts, inspect.KeysLoaded:
+		r.program(e)
+	default:
+		r.find(e)
+	}
+}
+
+// flush writes the sums that are due, or all.
+func (r *recorder) flush(all bool) {
+	r.limits.flush(r, all)
+	r.closings.flush(r, all)
+}
+
+// maxText is how much of a text from the network is written, in bytes.
+const maxText = 256
+
+// clip shortens text from the network. The log writer escapes it.
+func clip(s string) string {
+	if len(s) > maxText {
+		return s[:maxText] + "…"
+	}
+	return s
+}
