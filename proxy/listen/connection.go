@@ -1,0 +1,139 @@
+package listen
+
+import (
+	"errors"
+	"slices"
+	"syscall"
+
+	"github.com/nspiproxy/nspiproxy/policy"
+	"github.com/nspiproxy/nspiproxy/proxy/backend"
+	"github.com/nspiproxy/nspiproxy/proxy/inspect"
+	"github.com/nspiproxy/nspiproxy/proxy/relay"
+	"github.com/nspiproxy/nspiproxy/rpcparse"
+)
+
+// connection is one client's connection on its way to one domain controller: the
+// inspector decides on its PDUs, and the domain controller's record is told
+// whether it was reached.
+type connection struct {
+	inspector inspect.Inspector
+	all       *Listeners
+	listener  *policy.Listener
+	conn      *relay.Conn
+	dc        *backend.DC
+	pool      *pool         // nil: there is no other domain controller to go to
+	tried     []*backend.DC // of pool: which ones the client could not reach before
+	reached   bool          // the server has answered
+}
+
+var (
+	_ relay.Handler       = (*connection)(nil)
+	_ relay.StreamHandler = (*connection)(nil)
+)
+
+// connect makes the handler of a connection from a listener to a port of dc.
+// The options need what is special about the connection only.
+func (l *Listeners) connect(c *relay.Conn, config *policy.Listener, dc *backend.DC, o inspect.Options) *connection {
+	h := &connection{all: l, listener: config, conn: c, dc: dc}
+	o.Conn, o.Server = c, dc
+	o.Backend, o.Shown, o.RuleName = dc.Name, dc.ServerName(), dc.BackendName()
+	h.inspector.Init(l.Inspect, o)
+	return h
+}
+
+// FromClient implements relay.Handler.
+func (h *connection) FromClient(header rpcparse.Header, pdu []byte) relay.Verdict {
+	return relayed(h.inspector.FromClient(header, pdu))
+}
+
+// FromServer implements relay.Handler.
+func (h *connection) FromServer(header rpcparse.Header, pdu []byte) relay.Verdict {
+	if !h.reached {
+		h.reached = true
+		h.dialled()
+	}
+	return relayed(h.inspector.FromServer(header, pdu))
+}
+
+// Resume implements relay.Handler.
+func (h *connection) Resume(from rpcparse.Direction, header rpcparse.Header, pdu []byte) relay.Verdict {
+	return relayed(h.inspector.Resume(from, header, pdu))
+}
+
+// Closed implements relay.Handler.
+func (h *connection) Closed(reason relay.CloseReason) {
+	h.inspector.Close()
+	h.dialFailed(reason)
+	h.all.closed(reason, func() inspect.Closed {
+		return inspect.Closed{Client: h.conn.Client(), Backend: h.dc.ServerName()}
+	})
+}
+
+// NotRPC implements relay.StreamHandler: the configuration lets other traffic
+// pass unseen.
+func (h *connection) NotRPC(rpcparse.Direction) { h.inspector.NotRPC() }
+
+// ServerEnded implements relay.StreamHandler.
+func (h *connection) ServerEnded() { h.inspector.ServerClosed() }
+
+// Malformed implements relay.StreamHandler.
+func (h *connection) Malformed(_ rpcparse.Direction, head []byte, err error) []byte {
+	return h.inspector.Malformed(head, err)
+}
+
+// relayed is a verdict in the relay's words.
+func relayed(v inspect.Verdict) relay.Verdict {
+	return relay.Verdict{Action: relay.Action(v.Action), ToClient: v.ToClient, ToServer: v.ToServer, Err: v.Err}
+}
+
+// The actions of both packages have the same numbers: a difference does not
+// compile, because an array cannot be that long.
+var (
+	_ = [1]struct{}{}[relay.Forward-relay.Action(inspect.Forward)]
+	_ = [1]struct{}{}[relay.Drop-relay.Action(inspect.Drop)]
+	_ = [1]struct{}{}[relay.Hold-relay.Action(inspect.Hold)]
+	_ = [1]struct{}{}[relay.Close-relay.Action(inspect.Close)]
+)
+
+// dialFailed tells the domain controller's record, and the pool that looks for
+// another one, that it could not be reached.
+func (h *connection) dialFailed(reason relay.CloseReason) {
+	if reason.Cause != relay.CauseDialFailed && reason.Cause != relay.CauseDialTimeout {
+		return
+	}
+	silent := reason.Cause == relay.CauseDialTimeout || isAny(reason.Err, unansweredErrors)
+	switch {
+	case !silent && !isAny(reason.Err, refusalErrors): // this machine is at its limits
+	case h.keepsSource():
+		h.dc.ClientFailed()
+	default:
+		h.dc.DialFailed(h.conn.Server().Port(), silent)
+	}
+	if h.pool != nil {
+		h.pool.failed(h.conn, append(h.tried, h.dc))
+	}
+}
+
+// dialled tells the domain controller's record that it was reached.
+func (h *connection) dialled() {
+	port := h.conn.Server().Port()
+	if h.keepsSource() {
+		h.dc.ClientOK(port)
+		return
+	}
+	h.dc.DialOK(port)
+}
+
+// keepsSource reports whether the domain controller sees the client's address: if
+// it is not reached then, that says nothing about this machine's, nor the reverse.
+func (h *connection) keepsSource() bool { return h.listener.Mode == policy.ModeTPROXY }
+
+// What connect says when nothing came back, and when a refusal did.
+var (
+	unansweredErrors = []error{syscall.ETIMEDOUT, syscall.EHOSTUNREACH, syscall.ENETUNREACH}
+	refusalErrors    = []error{syscall.ECONNREFUSED, syscall.ECONNRESET}
+)
+
+func isAny(err error, list []error) bool {
+	return slices.ContainsFunc(list, func(e error) bool { return errors.Is(err, e) })
+}

@@ -1,0 +1,132 @@
+package listen
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+	"sync"
+
+	"github.com/nspiproxy/nspiproxy/policy"
+	"github.com/nspiproxy/nspiproxy/proxy/backend"
+	"github.com/nspiproxy/nspiproxy/proxy/inspect"
+	"github.com/nspiproxy/nspiproxy/proxy/relay"
+)
+
+// Options are what listeners are made of.
+type Options struct {
+	Config      *policy.Config
+	Group       *relay.Group
+	Controllers *backend.Set
+	Inspect     *inspect.Deps
+	// Load is how much a domain controller has to do, for the choice among
+	// several.
+	Load func(name string) (sessions, connections int)
+}
+
+// Listeners are all listeners of a configuration.
+type Listeners struct {
+	Options
+	forwards    map[string]*forwardListener // by the listener's name
+	listenAddrs sync.Map                    // netip.AddrPort on which forward listeners listen
+	interceptor *portInterceptor            // nil: no listener is transparent
+}
+
+// New prepares listeners. Nothing listens before [Listeners.Start].
+func New(o Options) *Listeners {
+	return &Listeners{Options: o, forwards: make(map[string]*forwardListener)}
+}
+
+// Open reads what was learnt in an earlier run, and begins to tell the kernel.
+func (l *Listeners) Open() { l.interceptor = l.newPortInterceptor() }
+
+// Start opens the listeners.
+func (l *Listeners) Start() error {
+	for n := range l.Config.Listeners {
+		if err := l.start(&l.Config.Listeners[n]); err != nil {
+			return fmt.Errorf("listener %q: %w", l.Config.Listeners[n].Name, err)
+		}
+	}
+	return nil
+}
+
+func (l *Listeners) start(config *policy.Listener) error {
+	if config.Mode.Transparent() {
+		return (&transparentListener{all: l, config: config}).start()
+	}
+	f := newForwardListener(l, config)
+	l.forwards[config.Name] = f
+	return f.start()
+}
+
+// Run watches the domain controllers that are known without a client, until ctx
+// ends or all of them are watched.
+func (l *Listeners) Run(ctx context.Context) {
+	if l.interceptor != nil {
+		l.interceptor.watchKnown(ctx)
+	}
+}
+
+// Close keeps what was learnt. The group closes the listeners.
+func (l *Listeners) Close() {
+	if l.interceptor != nil {
+		l.interceptor.close()
+	}
+}
+
+// PortsTold takes from a domain controller where its NSPI is.
+func (l *Listeners) PortsTold(dc *backend.DC, ports []uint16) {
+	if l.interceptor != nil && l.Config.LeadsTo(dc.Addr) {
+		l.interceptor.confirm(dc, ports)
+	}
+}
+
+// KeepsSources reports whether clients are led to an address under their own.
+func (l *Listeners) KeepsSources(addr netip.Addr) bool {
+	return slices.ContainsFunc(l.Config.TransparentListeners(), func(c *policy.Listener) bool {
+		return c.Mode == policy.ModeTPROXY && c.LeadsTo(addr)
+	})
+}
+
+// Address returns where clients reach the domain controller's TCP port through
+// the named forward listener, if that port is open.
+func (l *Listeners) Address(listener string, port uint16) (netip.AddrPort, error) {
+	f := l.forwards[listener]
+	if f == nil || f.pool != nil {
+		return netip.AddrPort{}, fmt.Errorf("no listener %q with one domain controller", listener)
+	}
+	own, ok := f.ports.lookup(target{kind: targetPort, addr: netip.AddrPortFrom(f.dc.Addr, port)})
+	if !ok {
+		return netip.AddrPort{}, fmt.Errorf("listener %q has no port for port %d", listener, port)
+	}
+	return netip.AddrPortFrom(f.config.Address, own), nil
+}
+
+// unrouted returns what reports connections to a listener that ended before it
+// was decided where they go.
+func (l *Listeners) unrouted(config *policy.Listener) func(*relay.Conn, relay.CloseReason) {
+	return func(c *relay.Conn, reason relay.CloseReason) {
+		l.closed(reason, func() inspect.Closed { return inspect.Closed{Client: c.Peer(), Listener: config.Name} })
+	}
+}
+
+// closed reports the end of a connection.
+func (l *Listeners) closed(reason relay.CloseReason, describe func() inspect.Closed) {
+	ordinary := isOrdinary(reason.Cause)
+	if ordinary && !l.Inspect.Events.Verbose() {
+		return
+	}
+	e := describe()
+	e.Cause, e.Err, e.Ordinary = reason.Cause.String(), reason.Err, ordinary
+	l.Inspect.Events.Report(e)
+}
+
+// isOrdinary reports whether the peers ended a connection, or its reason has an
+// event of its own.
+func isOrdinary(c relay.Cause) bool {
+	switch c {
+	case relay.CauseEnd, relay.CauseClientReset, relay.CauseServerReset, relay.CauseShutdown, relay.CauseVerdict:
+		return true
+	}
+	return false
+}

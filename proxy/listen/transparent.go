@@ -1,0 +1,104 @@
+package listen
+
+import (
+	"net/netip"
+
+	"github.com/nspiproxy/nspiproxy/policy"
+	"github.com/nspiproxy/nspiproxy/proxy/backend"
+	"github.com/nspiproxy/nspiproxy/proxy/inspect"
+	"github.com/nspiproxy/nspiproxy/proxy/relay"
+)
+
+// transparentListener is a transparent listener at work: it takes connections to the
+// domain controllers' own addresses, to which each of them goes on.
+type transparentListener struct {
+	all    *Listeners
+	config *policy.Listener
+}
+
+// start listens where the packet filter leads the clients' packets.
+func (t *transparentListener) start() error {
+	for _, addr := range t.addresses() {
+		l, err := t.all.Group.Listen(relay.ListenOptions{
+			Address:     netip.AddrPortFrom(addr, t.config.Port),
+			Transparent: t.config.Mode == policy.ModeTPROXY,
+			Redirected:  t.config.Mode == policy.ModeRedirect,
+			Route:       t.route,
+			Unrouted:    t.all.unrouted(t.config),
+		})
+		if err != nil {
+			return err
+		}
+		t.all.Inspect.Events.Report(inspect.Listening{Listener: t.config.Name, Mode: string(t.config.Mode), Address: l.Addr()})
+	}
+	return nil
+}
+
+// addresses returns one address for each family of the destinations. A packet
+// that is diverted keeps its destination and may be led to loopback, where
+// nobody else can connect; a redirected one arrives at the interface's address.
+func (t *transparentListener) addresses() (list []netip.Addr) {
+	four, six := netip.AddrFrom4([4]byte{127, 0, 0, 1}), netip.IPv6Loopback()
+	if t.config.Mode == policy.ModeRedirect {
+		four, six = netip.IPv4Unspecified(), netip.IPv6Unspecified()
+	}
+	has := func(is4 bool) bool {
+		for _, n := range t.config.Destinations {
+			if n.Addr().Is4() == is4 {
+				return true
+			}
+		}
+		return false
+	}
+	if has(true) {
+		list = append(list, four)
+	}
+	if has(false) {
+		list = append(list, six)
+	}
+	return list
+}
+
+// route leads a connection on to where its client wanted to go.
+func (t *transparentListener) route(c *relay.Conn, attempt int) relay.Route {
+	to := c.Local()
+	if attempt > 0 || !t.isDestination(c, to) {
+		return relay.Route{}
+	}
+	dc := t.all.Controllers.At(to.Addr())
+	if t.isBoundToFail(dc, to.Port()) {
+		t.all.Inspect.Events.Report(inspect.Unreachable{Source: inspect.Source{Client: c.Client(), Backend: dc.ServerName()}})
+		return relay.Route{} // at once, and not after connect_timeout
+	}
+	var o inspect.Options
+	if to == dc.EPM {
+		o.Interceptor = interceptedDC{t.all.interceptor, dc}
+	}
+	r := relay.Route{Handler: t.all.connect(c, t.config, dc, o), Server: to}
+	if t.config.Mode == policy.ModeTPROXY {
+		r.Source = c.Client()
+	}
+	return r
+}
+
+// isBoundToFail reports whether a connection to a port of dc is bound to fail. An
+// endpoint mapper may answer where NSPI does not, and tell that it has moved.
+func (t *transparentListener) isBoundToFail(dc *backend.DC, port uint16) bool {
+	switch {
+	case dc.State() != backend.Unreachable, port == dc.EPM.Port() && !dc.Silent():
+		return false
+	case t.config.Mode == policy.ModeTPROXY: // clients connect under their own addresses
+		return !dc.TryTrial()
+	}
+	return true
+}
+
+// isDestination reports whether a connection was led here by our rules. One that was
+// made to the listener itself must not be: it would be led here for ever.
+func (t *transparentListener) isDestination(c *relay.Conn, to netip.AddrPort) bool {
+	if to.Port() != t.config.Port && contains(t.config.Destinations, to.Addr()) {
+		return true
+	}
+	t.all.Inspect.Events.Report(inspect.ConnectionForeign{Listener: t.config.Name, Client: c.Client().Addr(), To: to})
+	return false
+}
