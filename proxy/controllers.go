@@ -7,6 +7,7 @@ import (
 
 	"github.com/nspiproxy/nspiproxy/policy"
 	"github.com/nspiproxy/nspiproxy/proxy/backend"
+	"github.com/nspiproxy/nspiproxy/proxy/inspect"
 )
 
 // newControllers makes the set of domain controllers of the configuration.
@@ -14,9 +15,9 @@ func (s *Server) newControllers(prober backend.Prober) *backend.Set {
 	h := &s.config.Health
 	o := backend.Options{
 		Interval: h.Interval, Timeout: h.Timeout, Rise: h.Rise, Fall: h.Fall, EndpointInterval: h.EndpointInterval,
-		OnPorts:  s.endpointsTold,
+		OnPorts:  func(dc *backend.DC, ports []uint16) { s.listeners.PortsTold(dc, ports) },
 		OnSilent: s.silent,
-		OnEvent:  s.recorder.controllerEvent,
+		OnEvent:  s.controllerChanged,
 	}
 	if h.Check != policy.CheckNone {
 		o.Prober = prober
@@ -35,24 +36,10 @@ func (s *Server) newControllers(prober backend.Prober) *backend.Set {
 // again then. Where clients reach it under their own addresses they must have
 // failed as well: a firewall may keep out this machine alone.
 func (s *Server) silent(addr netip.Addr, silentFor time.Duration) {
-	if s.keepsSources(addr) && !s.controllers.At(addr).ClientsFail() {
+	if s.listeners.KeepsSources(addr) && !s.controllers.At(addr).ClientsFail() {
 		return
 	}
 	s.group.CloseServer(addr, silentFor)
-}
-
-// keepsSources reports whether clients are led to an address under their own.
-func (s *Server) keepsSources(addr netip.Addr) bool {
-	return slices.ContainsFunc(s.config.TransparentListeners(), func(l *policy.Listener) bool {
-		return l.Mode == policy.ModeTPROXY && l.LeadsTo(addr)
-	})
-}
-
-// endpointsTold is told where NSPI is on a domain controller.
-func (s *Server) endpointsTold(dc *backend.DC, ports []uint16) {
-	if s.interception != nil && s.config.LeadsTo(dc.Addr) {
-		s.interception.confirm(dc, ports)
-	}
 }
 
 // load is how much a domain controller has to do, for the choice among several.
@@ -61,10 +48,29 @@ func (s *Server) load(name string) (sessions, connections int) {
 	return l.Sessions + l.Reserved, l.Connections
 }
 
-// scope is the name under which users of a domain controller are counted.
-func (s *Server) scope(dc *backend.DC) string {
-	if s.config.Policy.Scope == policy.ScopeAll {
-		return string(policy.ScopeAll)
+// controllerChanged reports a change of a domain controller, or of those that DNS
+// names.
+func (s *Server) controllerChanged(e backend.Event) {
+	c := inspect.ControllerChanged{
+		Kind: string(e.Kind), Backend: e.Backend, DC: e.DC, Text: controllerTexts[e.Kind], Reason: e.Reason,
+		Bad: e.Kind == backend.DCDown || e.Kind == backend.EPMDown || e.Kind == backend.SRVFailed,
 	}
-	return dc.ServerName()
+	switch e.Kind {
+	case backend.DCUp, backend.DCDown:
+		c.State = e.State.String()
+	case backend.DCPorts:
+		c.Ports = append([]uint16{}, e.Ports...)
+	}
+	s.reporter.Report(c)
+}
+
+// controllerTexts are the messages, by kind.
+var controllerTexts = map[backend.Kind]string{
+	backend.DCUp:       "a domain controller is serving",
+	backend.DCDown:     "a domain controller is not serving",
+	backend.DCPorts:    "the endpoint mapper of a domain controller tells where NSPI is",
+	backend.EPMDown:    "the endpoint mapper of a domain controller does not answer: known ports are kept",
+	backend.EPMUp:      "the endpoint mapper of a domain controller answers again",
+	backend.SRVChanged: "DNS names other domain controllers",
+	backend.SRVFailed:  "DNS names no domain controllers: those known are kept",
 }

@@ -24,8 +24,8 @@ func TestAddressesOfOneDomainControllerAreOneForRulesAndCounting(t *testing.T) {
 	t.Cleanup(func() { _ = s.group.Shutdown(expired()) })
 	for addr, want := range map[netip.Addr]string{first: "dc1", second: "dc1", other: "127.4.0.2"} {
 		dc := s.controllers.At(addr)
-		if scope, rules := s.scope(dc), dc.BackendName(); scope != want || rules != want {
-			t.Errorf("%s is counted as %s, and %s for rules, want %s", addr, scope, rules, want)
+		if counted, rules := dc.ServerName(), dc.BackendName(); counted != want || rules != want {
+			t.Errorf("%s is counted as %s, and %s for rules, want %s", addr, counted, rules, want)
 		}
 	}
 	var watched []netip.Addr
@@ -38,11 +38,7 @@ func TestAddressesOfOneDomainControllerAreOneForRulesAndCounting(t *testing.T) {
 	if !slices.Equal(watched, []netip.Addr{first, second}) {
 		t.Errorf("from the start %v are looked after: the listener does not lead to %s", watched, elsewhere)
 	}
-	if _, err := s.metrics.registry.Gather(); err != nil {
+	if _, err := s.reporter.Registry().Gather(); err != nil {
 		t.Error(err)
-	}
-	config.Policy.Scope = policy.ScopeAll
-	if got := s.scope(s.controllers.At(second)); got != "all" {
-		t.Errorf("over all, %s is counted as %s", second, got)
 	}
 }

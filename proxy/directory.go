@@ -2,10 +2,12 @@ package proxy
 
 import (
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"os"
 
 	"github.com/nspiproxy/nspiproxy/policy"
+	"github.com/nspiproxy/nspiproxy/proxy/inspect"
 	"github.com/nspiproxy/nspiproxy/session/directory"
 )
 
@@ -45,4 +47,28 @@ func newDirectory(c *policy.Directory) (*directory.Directory, error) {
 		config.Secret = func() ([]byte, error) { return policy.ReadPrivate(secret) }
 	}
 	return directory.New(config)
+}
+
+// accounts is the directory as inspectors ask it.
+type accounts struct{ directory *directory.Directory }
+
+// Cached implements inspect.Directory.
+func (a accounts) Cached(account string) (inspect.Answer, bool) {
+	r, found, ok := a.directory.Cached(account)
+	return answerOf(r, found), ok
+}
+
+// Resolve implements inspect.Directory.
+func (a accounts) Resolve(account string, done func(inspect.Answer)) {
+	a.directory.Resolve(account, func(r directory.Result, err error) {
+		answer := answerOf(r, err == nil)
+		if errors.Is(err, directory.ErrDown) {
+			answer.Down = err
+		}
+		done(answer)
+	})
+}
+
+func answerOf(r directory.Result, found bool) inspect.Answer {
+	return inspect.Answer{Found: found, SID: r.SID, Groups: r.Groups, Account: r.Account}
 }

@@ -1,34 +1,16 @@
-// Package proxy is the network side of nspiproxy: listeners, the way of a
-// connection to a domain controller, the inspection of every PDU, logs and
-// metrics. Package proxy/relay below it moves the bytes, proxy/backend knows the
-// domain controllers, proxy/transparent what the kernel has to do.
+// Package proxy assembles a running proxy from its parts, starts it and stops it.
+// What the parts do is theirs:
 //
-// A connection's way into the package:
+//	proxy/listen        where clients come in, where they go
+//	proxy/relay         event loops: whole PDUs from socket to socket
+//	proxy/inspect       decides on each PDU of one connection
+//	proxy/report        the events of inspect: log records, sums, metrics
+//	proxy/backend       the domain controllers, and how they are
+//	proxy/transparent   what the kernel does before there is a connection
 //
-//	forward.go      an address of the proxy's own ──▶ one domain controller, or pool.go: which of several
-//	intercept.go    the domain controllers' own addresses ──▶ the one that the client meant
-//	                          │
-//	                          ▼
-//	               relay.Route: an inspector, a server, a source address
-//
-// and through it:
-//
-//	relay.Conn ── PDU ──▶ inspector ──▶ rpcparse.Conversation ──▶ events
-//	                          │
-//	                          ├── policy.Policy.Match     which rule, which limit
-//	                          ├── session.Conn.Reserve    is a slot free, atomically
-//	                          ├── groupTranslation        names of associations, in front of several
-//	                          ├── mapperAnswers           ept_map and ept_lookup answers: endpointRewriter puts in
-//	                          │                           ports of the proxy, portLearner learns where NSPI is
-//	                          ├── referred                answers that lead clients elsewhere
-//	                          └── recorder                event 2820, one record a minute and user
-//	                          ▼
-//	                     relay.Verdict: forward, drop and answer, hold, close
-//
-// Start reading at [Server]; what happens to an NspiBind is in admission.go,
-// how it is refused in refusal.go.
-//
-// Everything that belongs to one connection is touched by one loop alone, so
-// the inspector has no lock. What several loops share (the session table, the
-// port map, the recorder) guards itself and never waits for anything slow.
+//	server.go        the parts of a [Server], and their life
+//	controllers.go   domain controllers of the configuration, and what becomes of their changes
+//	keyring.go       keytabs, loaded again when they change
+//	directory.go     the directory that names are looked up in
+//	http.go          /metrics; collect.go, collect_controllers.go: what is counted elsewhere
 package proxy

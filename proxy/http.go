@@ -34,7 +34,7 @@ func (s *Server) serveMetrics() (*metricsServer, error) {
 		return nil, fmt.Errorf("metrics: %w", err)
 	}
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(s.metrics.registry, promhttp.HandlerOpts{}))
+	mux.Handle("GET /metrics", promhttp.HandlerFor(s.reporter.Registry(), promhttp.HandlerOpts{}))
 	m := &metricsServer{server: &http.Server{Handler: mux, ReadHeaderTimeout: httpHeaderTimeout}}
 	go m.serve(l)
 	s.log.Info().Str("event", "listening").Str("address", l.Addr().String()).Msg("metrics on /metrics")

@@ -68,20 +68,6 @@ func TestConnectionToAnotherDestinationIsRefused(t *testing.T) {
 	s.eventually("it is reported", func() bool { return len(s.log.events("intercept.foreign")) == 1 })
 }
 
-func TestConnectionThatIsBoundToFailIsRefusedAtOnce(t *testing.T) {
-	s := newPoolStage(t, 2, nil)
-	v := &intercept{server: s.proxy, listener: &policy.Listener{Mode: policy.ModeRedirect}}
-	dc, nspi := s.proxy.controllers.Members("dc1")[0], s.dcs[0].NSPIAddr().Port()
-	if v.hopeless(dc, nspi) {
-		t.Fatal("while all is well")
-	}
-	s.dcs[0].Close()
-	s.eventually("it is known", func() bool { return v.hopeless(dc, nspi) })
-	if v.hopeless(dc, dc.EPM.Port()) {
-		t.Error("the host refuses connections, so its endpoint mapper may be back at any moment")
-	}
-}
-
 // A destination that is one address is a domain controller: where NSPI is on it
 // must be known before the first client asks, who may not ask through the proxy.
 func TestSingleDestinationsAreWatchedFromTheStart(t *testing.T) {

@@ -8,9 +8,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/rs/zerolog"
-
 	"github.com/nspiproxy/nspiproxy/policy"
+	"github.com/nspiproxy/nspiproxy/proxy/inspect"
 	"github.com/nspiproxy/nspiproxy/rpcparse/secctx"
 	"github.com/nspiproxy/nspiproxy/rpcparse/secctx/krb5"
 )
@@ -24,10 +23,10 @@ const (
 // keyring holds the keys of the configured keytab files, and loads them again
 // when a file changes. Connections keep the keys they began with.
 type keyring struct {
-	paths []policy.File
-	log   zerolog.Logger
-	now   atomic.Pointer[keySet]
-	seen  []fileStamp
+	paths  []policy.File
+	events inspect.Events
+	now    atomic.Pointer[keySet]
+	seen   []fileStamp
 }
 
 // keySet is the keys at one moment. It never changes.
@@ -46,14 +45,14 @@ func (k *keySet) Kerberos() *krb5.Keytab { return k.tab }
 
 // newKeyring loads the files. Every one of them must be there, readable by
 // nobody but its owner, and a keytab.
-func newKeyring(paths []policy.File, log zerolog.Logger) (*keyring, error) {
-	r := &keyring{paths: paths, log: log}
+func newKeyring(paths []policy.File, events inspect.Events) (*keyring, error) {
+	r := &keyring{paths: paths, events: events}
 	r.seen = r.stamp()
 	return r, r.load()
 }
 
-// current returns the keys of this moment.
-func (r *keyring) current() secctx.Keys { return r.now.Load() }
+// Current implements inspect.KeySource: the keys of this moment.
+func (r *keyring) Current() secctx.Keys { return r.now.Load() }
 
 func (r *keyring) load() error {
 	set := &keySet{}
@@ -110,10 +109,10 @@ func (r *keyring) reload() {
 	}
 	r.seen = stamp // also when it fails: once a change is enough to say so
 	if err := r.load(); err != nil {
-		r.log.Error().Str("event", "keytab.error").Err(err).Msg("keytabs changed and could not be loaded; the old keys stay in use")
+		r.events.Report(inspect.KeysLoaded{Err: err})
 		return
 	}
-	r.log.Info().Str("event", "keytab.loaded").Int("keys", r.now.Load().tab.Len()).Msg("keytabs loaded again")
+	r.events.Report(inspect.KeysLoaded{Keys: r.now.Load().tab.Len()})
 }
 
 // fileStamp is what tells one version of a file from another.

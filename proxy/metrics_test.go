@@ -7,6 +7,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/nspiproxy/nspiproxy/policy"
+	"github.com/nspiproxy/nspiproxy/proxy/inspect"
 	"github.com/nspiproxy/nspiproxy/rpcparse"
 	"github.com/nspiproxy/nspiproxy/session"
 )
@@ -18,14 +19,19 @@ func TestMetricsFollowTheConventions(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.group.Shutdown(expired()) //nolint:errcheck // nothing was opened
-	s.metrics.refused("dc1", policy.Rule{Name: "default", Limit: 50}.Decide(50))
-	s.metrics.bindAnswered("dc1", &rpcparse.Event{Granted: true})
-	s.metrics.unbindAnswered("dc1", &rpcparse.Event{Granted: true})
-	s.metrics.failed(rpcparse.Errorf(rpcparse.ClassState, "x", 0, "y"))
-	s.metrics.endpointNoted(noteMalformed)
-	s.metrics.referred(referralRewritten)
-	s.metrics.associationRefused(session.ErrForeignAssociation)
-	problems, err := testutil.GatherAndLint(s.metrics.registry)
+	from := inspect.Source{Backend: "dc1"}
+	for _, e := range []inspect.Event{
+		inspect.LimitExceeded{Source: from, Decision: policy.Rule{Name: "default", Limit: 50}.Decide(50), Answer: inspect.AnswerFault},
+		inspect.BindAnswered{Source: from, Result: inspect.ResultGranted},
+		inspect.UnbindAnswered{Source: from, Result: inspect.ResultGranted},
+		inspect.Violation{Source: from, Err: rpcparse.Errorf(rpcparse.ClassState, "x", 0, "y")},
+		inspect.EndpointsUnchanged{Source: from, Reason: inspect.EndpointsMalformed},
+		inspect.Referral{Source: from, Result: inspect.ReferralRewritten},
+		inspect.AssociationRefused{Source: from, Err: session.ErrForeignAssociation},
+	} {
+		s.reporter.Report(e)
+	}
+	problems, err := testutil.GatherAndLint(s.reporter.Registry())
 	if err != nil {
 		t.Fatal(err)
 	}

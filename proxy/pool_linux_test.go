@@ -176,7 +176,7 @@ func TestAssociationEndsWithItsLastConnectionInAPool(t *testing.T) {
 	c := s.bind(client.Options{})
 	c.Close()
 	s.wantHeld(0, 0)
-	s.eventually("its name is free", func() bool { return s.proxy.forwards["front"].pool.groups.where(c.Group) == nil })
+	s.eventually("its name is free", func() bool { return s.proxy.table.Count().Associations == 0 })
 	if _, err := client.Dial(s.address, client.Options{Group: c.Group}); !client.IsNak(err, rpcparse.NakNotSpecified) {
 		t.Errorf("an association that has ended: %v", err)
 	}

@@ -8,9 +8,8 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/prometheus/client_golang/prometheus/testutil"
-
 	"github.com/nspiproxy/nspiproxy/proxy/client"
+	"github.com/nspiproxy/nspiproxy/proxy/inspect"
 	"github.com/nspiproxy/nspiproxy/rpcparse"
 	"github.com/nspiproxy/nspiproxy/rpcparse/nspi"
 	"github.com/nspiproxy/nspiproxy/rpcparse/rfri"
@@ -105,7 +104,7 @@ func TestReferralsThatCannotBeReadPassAsTheyWereSent(t *testing.T) {
 			if text := s.log.events("referral.malformed")[0]["message"].(string); !strings.Contains(text, tc.log) {
 				t.Errorf("%q does not say %q", text, tc.log)
 			}
-			s.wantReferrals(map[string]int{referralMalformed: 3})
+			s.wantReferrals(map[string]int{string(inspect.ReferralMalformed): 3})
 		})
 	}
 }
@@ -145,7 +144,7 @@ func TestRewrittenReferralIsNeverLargerThanAFragment(t *testing.T) {
 				exercise(t, c, 3)
 				if limit < tc.size {
 					s.eventually("a record", func() bool { return len(s.log.events("referral.elsewhere")) == 1 })
-					if r := s.log.events("referral.elsewhere")[0]; r["reason"] != referralTooLarge || r["server"] != want {
+					if r := s.log.events("referral.elsewhere")[0]; r["reason"] != "with the other name the answer would be larger than a fragment may be" || r["server"] != want {
 						t.Errorf("%v", r)
 					}
 				}
@@ -170,10 +169,10 @@ func TestReferralThatDoesNotVerifyIsTheClientsToJudge(t *testing.T) {
 			if rpcparse.ClassOf(err) != rpcparse.ClassAuth || got != "" {
 				t.Errorf("%q, %v; want the client's own verdict", got, err)
 			}
-			if n := testutil.ToFloat64(s.proxy.metrics.badSignature); n != 1 {
+			if n := s.metric("nspiproxy_unverified_pdus_total", ""); n != 1 {
 				t.Errorf("%v PDUs did not verify", n)
 			}
-			if n := testutil.ToFloat64(s.proxy.metrics.referrals.WithLabelValues(referralRewritten)); n != 0 {
+			if n := s.metric("nspiproxy_referrals_total", "rewritten"); n != 0 {
 				t.Errorf("%v were rewritten", n)
 			}
 		})
@@ -226,7 +225,7 @@ func TestReferralWithoutItsVerifierPasses(t *testing.T) {
 	if got, err := c.RfrGetNewDSA(dnShorter); err != nil || got != referredTo[dnShorter] {
 		t.Errorf("%q, %v", got, err)
 	}
-	s.wantReferrals(map[string]int{referralElsewhere: 1})
+	s.wantReferrals(map[string]int{string(inspect.ReferralElsewhere): 1})
 	if _, err := c.Do(client.Request{Opnum: rfri.OpnumGetNewDSA}); err == nil {
 		t.Error("a call of the address book is none of the referral interface")
 	}

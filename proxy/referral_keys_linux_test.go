@@ -10,6 +10,7 @@ import (
 
 	"github.com/nspiproxy/nspiproxy/internal/testkit/simdc"
 	"github.com/nspiproxy/nspiproxy/proxy/client"
+	"github.com/nspiproxy/nspiproxy/proxy/inspect"
 	"github.com/nspiproxy/nspiproxy/rpcparse"
 	"github.com/nspiproxy/nspiproxy/rpcparse/nspi"
 	"github.com/nspiproxy/nspiproxy/rpcparse/rfri"
@@ -148,7 +149,7 @@ func TestReferralsInFlightWithOtherCalls(t *testing.T) {
 				inFlight(t, c)
 			}
 			exercise(t, c, 6)
-			s.wantReferrals(map[string]int{referralRewritten: 3 * 20})
+			s.wantReferrals(map[string]int{string(inspect.ReferralRewritten): 3 * 20})
 			s.wantReachedDC(3)
 		})
 	}

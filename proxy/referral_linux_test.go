@@ -7,11 +7,10 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/prometheus/client_golang/prometheus/testutil"
-
 	"github.com/nspiproxy/nspiproxy/internal/testkit/simdc"
 	"github.com/nspiproxy/nspiproxy/policy"
 	"github.com/nspiproxy/nspiproxy/proxy/client"
+	"github.com/nspiproxy/nspiproxy/proxy/inspect"
 	"github.com/nspiproxy/nspiproxy/rpcparse"
 	"github.com/nspiproxy/nspiproxy/rpcparse/nspi"
 	"github.com/nspiproxy/nspiproxy/rpcparse/rfri"
@@ -100,8 +99,8 @@ func wantReferral(t *testing.T, c *client.Conn, dn, want string) {
 // wantReferrals checks how many answers were counted under each result.
 func (s *stage) wantReferrals(want map[string]int) {
 	s.t.Helper()
-	for _, result := range []string{referralRewritten, referralElsewhere, referralProtected, referralMalformed} {
-		if got := testutil.ToFloat64(s.proxy.metrics.referrals.WithLabelValues(result)); got != float64(want[result]) {
+	for _, result := range []string{string(inspect.ReferralRewritten), string(inspect.ReferralElsewhere), string(inspect.ReferralProtected), string(inspect.ReferralMalformed)} {
+		if got := s.metric("nspiproxy_referrals_total", result); got != float64(want[result]) {
 			s.t.Errorf("%v answers are %s, want %d", got, result, want[result])
 		}
 	}
@@ -173,7 +172,7 @@ func TestReferralsLeadBackToTheProxy(t *testing.T) {
 			if err != nil {
 				t.Errorf("a session afterwards: %v", err)
 			}
-			s.wantReferrals(map[string]int{referralRewritten: rewritten})
+			s.wantReferrals(map[string]int{string(inspect.ReferralRewritten): rewritten})
 			if n := len(s.log.events("referral.elsewhere")); n != 0 {
 				t.Errorf("%d servers are reported", n)
 			}
@@ -236,11 +235,11 @@ func TestServersPastTheProxyAreReportedOnce(t *testing.T) {
 	want := len(referredTo) - 2
 	s.eventually("a record for each name", func() bool { return len(s.log.events("referral.elsewhere")) == want })
 	for _, r := range s.log.events("referral.elsewhere") {
-		if r["reason"] != referralUnnamed || r["backend"] != "dc1" || r["level"] != "warn" || r["client"] == "" {
+		if r["reason"] != "no referral_name is configured" || r["backend"] != "dc1" || r["level"] != "warn" || r["client"] == "" {
 			t.Errorf("%v", r)
 		}
 	}
-	s.wantReferrals(map[string]int{referralElsewhere: 3 * 2 * want * len(dialects())})
+	s.wantReferrals(map[string]int{string(inspect.ReferralElsewhere): 3 * 2 * want * len(dialects())})
 }
 
 func TestSignedReferralsWithoutKeysPassAndAreReported(t *testing.T) {
@@ -255,10 +254,10 @@ func TestSignedReferralsWithoutKeysPassAndAreReported(t *testing.T) {
 		exercise(t, c, 3)
 		want := len(referredTo) - len(unreferred)
 		s.eventually("a record for each name", func() bool { return len(s.log.events("referral.elsewhere")) == want })
-		if r := s.log.events("referral.elsewhere")[0]; r["reason"] != referralSigned {
+		if r := s.log.events("referral.elsewhere")[0]; r["reason"] != "the answer is signed with keys that are not known" {
 			t.Errorf("%v", r)
 		}
-		s.wantReferrals(map[string]int{referralElsewhere: 3 * 2 * want})
+		s.wantReferrals(map[string]int{string(inspect.ReferralElsewhere): 3 * 2 * want})
 	}
 }
 
@@ -272,7 +271,7 @@ func TestSealedReferralsWithoutKeysPassAndAreReported(t *testing.T) {
 	}
 	exercise(t, c, 3)
 	s.eventually("a record", func() bool { return len(s.log.events("referral.protected")) == 1 })
-	s.wantReferrals(map[string]int{referralProtected: 3 * 2 * len(referredTo)})
+	s.wantReferrals(map[string]int{string(inspect.ReferralProtected): 3 * 2 * len(referredTo)})
 	if n := len(s.log.events("referral.elsewhere")); n != 0 {
 		t.Errorf("%d servers are reported", n)
 	}

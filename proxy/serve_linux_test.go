@@ -12,6 +12,7 @@ import (
 	"github.com/nspiproxy/nspiproxy/internal/testkit/simdc"
 	"github.com/nspiproxy/nspiproxy/policy"
 	"github.com/nspiproxy/nspiproxy/proxy/client"
+	"github.com/nspiproxy/nspiproxy/proxy/inspect"
 	"github.com/nspiproxy/nspiproxy/rpcparse"
 	"github.com/nspiproxy/nspiproxy/rpcparse/nspi"
 )
@@ -260,7 +261,7 @@ func TestRefusalIsReportedOnceWithItsCause(t *testing.T) {
 	s.eventually("a record", func() bool { return len(s.log.events("limit.reject")) == 1 })
 	r := s.log.events("limit.reject")[0]
 	for field, want := range map[string]any{"event_id": 2820.0, "user": `LAB\alice`, "assurance": "claimed", "backend": "dc1",
-		"current": 3.0, "limit": "3", "rule": policy.DefaultRule, "answer": answerLogonFailed, "client": c.Local().String()} {
+		"current": 3.0, "limit": "3", "rule": policy.DefaultRule, "answer": string(inspect.AnswerLogonFailed), "client": c.Local().String()} {
 		if r[field] != want {
 			t.Errorf("%s = %v, want %v", field, r[field], want)
 		}

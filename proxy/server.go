@@ -3,7 +3,6 @@ package proxy
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/netip"
 	"sync"
 	"time"
@@ -12,33 +11,32 @@ import (
 
 	"github.com/nspiproxy/nspiproxy/policy"
 	"github.com/nspiproxy/nspiproxy/proxy/backend"
+	"github.com/nspiproxy/nspiproxy/proxy/inspect"
+	"github.com/nspiproxy/nspiproxy/proxy/listen"
 	"github.com/nspiproxy/nspiproxy/proxy/relay"
+	"github.com/nspiproxy/nspiproxy/proxy/report"
 	"github.com/nspiproxy/nspiproxy/rpcparse"
-	"github.com/nspiproxy/nspiproxy/rpcparse/nspi"
 	"github.com/nspiproxy/nspiproxy/session"
 	"github.com/nspiproxy/nspiproxy/session/directory"
 )
 
-// Server is one running proxy: its listeners, its session table, its policy.
+// Server is one running proxy. It makes the parts, connects them, starts and
+// stops them; what they do is theirs.
 type Server struct {
-	config    *policy.Config
-	policy    *policy.Policy
-	refusal   refusal
-	log       zerolog.Logger
-	table     *session.Table
-	group     *relay.Group
-	metrics   *metrics
-	recorder  *recorder
-	forwards  map[string]*forward // by the listener's name
-	own       sync.Map            // netip.AddrPort on which forward listeners listen
-	http      *metricsServer
-	keys      *keyring
-	directory *directory.Directory // nil: none
+	config      *policy.Config
+	log         zerolog.Logger
+	reporter    *report.Reporter
+	table       *session.Table
+	keys        *keyring
+	directory   *directory.Directory // nil: none
+	inspect     *inspect.Deps
+	group       *relay.Group
+	controllers *backend.Set
+	listeners   *listen.Listeners
+	http        *metricsServer
 
-	controllers  *backend.Set
-	interception *interception // nil: no listener is transparent
-	attending    sync.WaitGroup
-	leave        context.CancelFunc // ends the attending to domain controllers
+	attending sync.WaitGroup
+	leave     context.CancelFunc // ends the attending to domain controllers
 }
 
 // Options are what a [Server] is given beside its configuration. The zero value
@@ -52,43 +50,45 @@ type Options struct {
 
 // New prepares a server for a valid configuration. Nothing listens before
 // [Server.Start].
-func New(config *policy.Config, o Options) (*Server, error) {
-	s := &Server{
-		config:   config,
-		policy:   policy.New(config.Policy),
-		refusal:  refusal{form: failureForm(config.Policy.Refusal.Form), status: uint32(config.Policy.Refusal.FaultStatus)},
-		log:      o.Log,
-		table:    session.NewTable(session.Options{Now: time.Now}),
-		metrics:  newMetrics(),
-		forwards: make(map[string]*forward),
-	}
-	for _, b := range config.Backends {
-		s.metrics.backends.label(b.Name) // these have theirs, whoever comes first
-	}
-	s.recorder = newRecorder(o.Log, time.Now, s.metrics.lost.Inc)
-	s.controllers = s.newControllers(o.Prober)
-	keys, err := newKeyring(config.Identity.Keytabs, o.Log)
-	if err != nil {
+func New(config *policy.Config, o Options) (s *Server, err error) {
+	s = &Server{config: config, log: o.Log, table: session.NewTable(session.Options{Now: time.Now})}
+	s.reporter = report.New(report.Options{Log: o.Log, Backends: backendNames(config)})
+	if s.keys, err = newKeyring(config.Identity.Keytabs, s.reporter); err != nil {
 		return nil, err
 	}
-	s.keys = keys
 	if s.directory, err = newDirectory(&config.Identity.Directory); err != nil {
 		return nil, err
 	}
-	group, err := relay.NewGroup(relayOptions(&config.Relay))
-	if err != nil {
+	if s.group, err = relay.NewGroup(relayOptions(&config.Relay)); err != nil {
 		return nil, err
 	}
-	s.group = group
-	s.metrics.registry.MustRegister(relayCollector{group: group, table: s.table}, controllerCollector{server: s})
+	s.inspect = s.newInspectDeps()
+	s.controllers = s.newControllers(o.Prober)
+	s.listeners = listen.New(listen.Options{
+		Config: config, Group: s.group, Controllers: s.controllers, Inspect: s.inspect, Load: s.load,
+	})
+	s.reporter.Registry().MustRegister(relayCollector{group: s.group, table: s.table}, controllerCollector{server: s})
 	return s, nil
 }
 
-func failureForm(f policy.RefusalForm) nspi.FailureForm {
-	if f == policy.FormEcho {
-		return nspi.FormEcho
+func backendNames(c *policy.Config) (names []string) {
+	for i := range c.Backends {
+		names = append(names, c.Backends[i].Name)
 	}
-	return nspi.FormSpec
+	return names
+}
+
+// newInspectDeps joins what inspectors share.
+func (s *Server) newInspectDeps() *inspect.Deps {
+	d := &inspect.Deps{Sessions: s.table, Events: s.reporter}
+	d.Settings.Store(inspect.NewSettings(s.config))
+	if len(s.config.Identity.Keytabs) > 0 {
+		d.Keys = s.keys
+	}
+	if s.directory != nil {
+		d.Directory = accounts{s.directory}
+	}
+	return d
 }
 
 func relayOptions(c *policy.Relay) relay.Options {
@@ -114,31 +114,19 @@ func (s *Server) Start() (err error) {
 		if err != nil {
 			s.end()
 			_ = s.group.Shutdown(expired())
+			s.reporter.Run(expired())
 		}
 	}()
-	s.interception = s.newInterception()
+	s.listeners.Open()
 	ctx, cancel := context.WithCancel(context.Background())
 	s.leave = cancel
 	s.attending.Go(func() { s.controllers.Run(ctx) })
-	if s.interception != nil {
-		s.attending.Go(func() { s.interception.watchKnown(ctx) })
-	}
-	for n := range s.config.Listeners {
-		if err := s.startListener(&s.config.Listeners[n]); err != nil {
-			return fmt.Errorf("listener %q: %w", s.config.Listeners[n].Name, err)
-		}
+	s.attending.Go(func() { s.listeners.Run(ctx) })
+	if err := s.listeners.Start(); err != nil {
+		return err
 	}
 	s.http, err = s.serveMetrics()
 	return err
-}
-
-func (s *Server) startListener(l *policy.Listener) error {
-	if l.Mode.Transparent() {
-		return (&intercept{server: s, listener: l}).start()
-	}
-	v := newForward(s, l)
-	s.forwards[l.Name] = v
-	return v.start()
 }
 
 // end stops looking after the domain controllers, and keeps what was learnt.
@@ -147,9 +135,7 @@ func (s *Server) end() {
 		s.leave()
 		s.attending.Wait()
 	}
-	if s.interception != nil {
-		s.interception.close()
-	}
+	s.listeners.Close()
 }
 
 // expired returns a context that is over: a shutdown that waits for nobody.
@@ -165,7 +151,7 @@ func expired() context.Context {
 func (s *Server) Run(ctx context.Context) error {
 	stopWriter, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var writer sync.WaitGroup
-	writer.Go(func() { s.recorder.run(stopWriter) })
+	writer.Go(func() { s.reporter.Run(stopWriter) })
 	defer writer.Wait()
 	defer stop()
 
@@ -207,16 +193,8 @@ func (s *Server) expireClaims(ctx context.Context) {
 // Sessions returns who holds what at this moment.
 func (s *Server) Sessions() *session.Table { return s.table }
 
-// Address returns where clients reach the domain controller's TCP port target
-// through the named forward listener, if that port is open.
-func (s *Server) Address(listener string, target uint16) (netip.AddrPort, error) {
-	v := s.forwards[listener]
-	if v == nil || v.pool != nil {
-		return netip.AddrPort{}, fmt.Errorf("no listener %q with one domain controller", listener)
-	}
-	port, ok := v.ports.lookup(place{kind: placePort, addr: addrPort(v.dc.Addr, target)})
-	if !ok {
-		return netip.AddrPort{}, fmt.Errorf("listener %q has no port for port %d", listener, target)
-	}
-	return addrPort(v.listener.Address, port), nil
+// Address returns where clients reach the domain controller's TCP port through
+// the named forward listener, if that port is open.
+func (s *Server) Address(listener string, port uint16) (netip.AddrPort, error) {
+	return s.listeners.Address(listener, port)
 }

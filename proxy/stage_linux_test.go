@@ -161,3 +161,29 @@ func (s *stage) wantReachedDC(n int) {
 		s.t.Errorf("%d NspiBind requests reached the domain controller, want %d", got, n)
 	}
 }
+
+// metric returns the value of a counter; label is one of its labels' value, or
+// empty for the only one.
+func (s *stage) metric(name, label string) float64 {
+	s.t.Helper()
+	families, err := s.proxy.reporter.Registry().Gather()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for _, f := range families {
+		if f.GetName() != name {
+			continue
+		}
+		for _, m := range f.GetMetric() {
+			if len(m.GetLabel()) == 0 && label == "" {
+				return m.GetCounter().GetValue()
+			}
+			for _, l := range m.GetLabel() {
+				if l.GetValue() == label {
+					return m.GetCounter().GetValue()
+				}
+			}
+		}
+	}
+	return 0
+}
