@@ -6,7 +6,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// begin is the first thing done with an accepted connection.
+// begin arms an accepted socket, and dials if nothing has to be known of the client
+// before.
 func (c *Conn) begin() {
 	l, o := c.loop, &c.listener.options
 	c.local = newEndpoint(c.listener.localOf(c.client.fd))
@@ -14,32 +15,31 @@ func (c *Conn) begin() {
 		c.finish(CloseReason{Cause: CauseDialFailed, Err: err}, true)
 		return
 	}
-	c.proxied = o.ProxyHeader != nil && o.ProxyHeader(c.origin.addr())
-	if c.proxied || o.Head {
-		l.timers.start(c, timerHandshake, l.now()) // an event tells what is there already
+	c.awaitsProxy = o.ProxyHeader != nil && o.ProxyHeader(c.origin.addr())
+	if c.awaitsProxy || o.Head {
+		l.timers.start(c, timerHandshake, l.now()) // epoll reports bytes that are there already
 		return
 	}
 	c.dial(CloseReason{Cause: CauseRefused})
 }
 
-// arrive waits for what must be known of a client before it is dialled for, and
-// for no more than that: a few bytes are looked at and stay in the socket, which
-// goes on being readable, until there are as many as are needed.
+// arrive dials when the bytes that the Router needs are there. Until then they stay
+// in the socket, where every further event finds them again.
 func (c *Conn) arrive() {
 	if c.client.dead {
 		c.finish(CloseReason{Cause: CauseClientReset, Err: errnoError("read", takeError(c.client.fd))}, true)
 		return
 	}
-	if c.proxied && !c.takeProxyHeader() || c.listener.options.Head && !c.lookAtHead() {
+	if c.awaitsProxy && !c.takeProxyHeader() || c.listener.options.Head && !c.peekHead() {
 		return
 	}
 	c.dial(CloseReason{Cause: CauseRefused})
 }
 
-// takeProxyHeader reads the PROXY header when all of it is there. False: it is
-// not, or the connection has ended.
+// takeProxyHeader reads the PROXY header when all of it is there. It returns false
+// when it is not, or when the connection has ended.
 func (c *Conn) takeProxyHeader() bool {
-	b, ok := c.look(maxProxyHeader)
+	b, ok := c.peek(maxProxyHeader)
 	if !ok {
 		return false
 	}
@@ -53,7 +53,7 @@ func (c *Conn) takeProxyHeader() bool {
 		}
 	case !c.client.final:
 		return false
-	case len(b) == 0: // a load balancer that looks whether somebody listens
+	case len(b) == 0: // a load balancer's health check
 		c.finish(CloseReason{Cause: CauseEnd}, false)
 		return false
 	default:
@@ -63,14 +63,15 @@ func (c *Conn) takeProxyHeader() bool {
 	return false
 }
 
-// proxiedFrom takes the header, which is there, from the socket.
+// proxiedFrom consumes the header, all of which is in the socket, and takes over the
+// client's address from it.
 func (c *Conn) proxiedFrom(from netip.AddrPort, header []byte) bool {
 	n, errno := recv(c.client.fd, header)
 	if n != len(header) {
 		c.finish(CloseReason{Cause: CauseClientReset, Err: errnoError("read", errno)}, true)
 		return false
 	}
-	c.proxied = false
+	c.awaitsProxy = false
 	if from.IsValid() {
 		peer := c.origin.addrPort()
 		c.peer, c.origin = &peer, newEndpoint(from)
@@ -78,23 +79,23 @@ func (c *Conn) proxiedFrom(from netip.AddrPort, header []byte) bool {
 	return true
 }
 
-// lookAtHead looks what the client begins with, when enough of it is there. False:
-// it is not, or the connection has ended.
-func (c *Conn) lookAtHead() (done bool) {
-	b, ok := c.look(headSize)
+// peekHead parses the head of the client's stream when enough of it is there. It
+// returns false when there is not, or when the connection has ended.
+func (c *Conn) peekHead() (done bool) {
+	b, ok := c.peek(headSize)
 	if !ok {
 		return false
 	}
-	c.head, c.headed, done = parseHead(b)
-	if !done && c.client.final { // what is there will never be a PDU
+	c.head, c.hasHead, done = parseHead(b)
+	if !done && c.client.final { // the stream ends within its first PDU
 		c.finish(CloseReason{Cause: CauseEnd}, false)
 	}
 	return done
 }
 
-// look returns what the client has sent, up to limit bytes, and leaves it in the
-// socket. False: the connection has ended.
-func (c *Conn) look(limit int) ([]byte, bool) {
+// peek returns what the client has sent, up to limit bytes, and leaves it in the
+// socket. It returns false when the connection has ended.
+func (c *Conn) peek(limit int) ([]byte, bool) {
 	space := c.loop.buf[:limit]
 	for {
 		n, errno := peek(c.client.fd, space)

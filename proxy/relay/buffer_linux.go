@@ -1,13 +1,13 @@
 package relay
 
-// bufferSizes are the capacities of pooled buffers: a header's worth to some
-// small PDUs, an ordinary fragment, the largest PDU, and what one read can leave.
+// bufferSizes are the capacities of pooled buffers. They fit small PDUs, a fragment
+// of the usual size (5840 bytes), the largest PDU, and what one read can leave.
 var bufferSizes = [...]int{1 << 10, 8 << 10, 64 << 10, 256 << 10}
 
-// maxPooled is how many bytes of free buffers of each size a loop keeps.
+// maxPooled bounds the free buffers of each size that a loop keeps, in bytes.
 const maxPooled = 1 << 20
 
-// buffer holds bytes that could not be sent on at once: data[read:].
+// buffer has bytes that could not be sent on at once: data[read:].
 type buffer struct {
 	data []byte
 	read int
@@ -28,15 +28,16 @@ type pool struct {
 	free [len(bufferSizes)][]*buffer
 }
 
-// append returns b, or a buffer in its place, with p added; b may be nil. The
-// capacity follows the bytes that have come, never a length that a peer claims.
+// append adds data to b, which may be nil, and returns b or a larger buffer that
+// replaces it. The capacity follows the bytes that have arrived, never a length that
+// a peer claims.
 func (p *pool) append(b *buffer, data []byte) *buffer {
 	have := waiting(b)
 	if b != nil && cap(b.data)-len(b.data) >= len(data) {
 		b.data = append(b.data, data...)
 		return b
 	}
-	if b != nil && b.read > 0 && cap(b.data) >= 2*have+len(data) { // the first half is free: move down, in linear time overall
+	if b != nil && b.read > 0 && cap(b.data) >= 2*have+len(data) { // at least half is free: moving takes linear time overall
 		n := copy(b.data[:cap(b.data)], b.bytes())
 		b.data, b.read = append(b.data[:n], data...), 0
 		return b
@@ -50,7 +51,7 @@ func (p *pool) append(b *buffer, data []byte) *buffer {
 	return grown
 }
 
-// take returns an empty buffer for n bytes.
+// take returns an empty buffer with room for n bytes.
 func (p *pool) take(n int) *buffer {
 	for class, size := range bufferSizes {
 		if n > size {
@@ -63,10 +64,10 @@ func (p *pool) take(n int) *buffer {
 		}
 		return &buffer{data: make([]byte, 0, size)}
 	}
-	return &buffer{data: make([]byte, 0, n+n/2)} // many injected PDUs at once: not kept
+	return &buffer{data: make([]byte, 0, n+n/2)} // many injected PDUs at once; too large for the pool
 }
 
-// release gives b back, which may be nil.
+// release puts b, which may be nil, back into the pool.
 func (p *pool) release(b *buffer) {
 	if b == nil {
 		return

@@ -2,19 +2,19 @@ package relay
 
 import "syscall"
 
-// sides returns both, for what is done to either.
+// sides returns both sides.
 func (c *Conn) sides() [2]*side { return [...]*side{&c.client, &c.server} }
 
-// settle carries the ends of the streams over, and ends the connection when both
+// settle passes the ends of the streams on, and finishes the connection when both
 // have ended.
 func (c *Conn) settle() {
 	if c.state != stateOpen {
 		return
 	}
 	for _, s := range c.sides() {
-		// All that a dead side sent before has been forwarded, or cannot be.
+		// What a dead side sent before has been forwarded, or cannot be any more.
 		if s.dead && (!s.readable || !c.mayRead(s)) {
-			c.broken(s, takeError(s.fd))
+			c.connectionLost(s, takeError(s.fd))
 			return
 		}
 	}
@@ -29,19 +29,20 @@ func (c *Conn) settle() {
 	}
 	switch {
 	case c.ended(&c.server):
-		c.orphaned()
-	case c.server.final && c.client.out != nil && (!c.server.held || c.server.resuming) && c.timer.class == timerOff:
-		// The end cannot be read yet, because the client does not take what is before it.
+		c.serverEnded()
+	case c.server.final && c.client.out != nil && (!c.server.pending || c.server.resuming) && c.timer.class == timerOff:
+		// The server's end has not been read yet, because the client does not read
+		// what was sent before it.
 		c.loop.timers.start(c, timerTail, c.loop.now())
 	}
 }
 
-// orphaned deals with a connection whose server has ended its stream: nothing
-// more can come of it. The client gets time to take what came before, and from
-// then on to end its own stream; one that does neither may not keep it.
-func (c *Conn) orphaned() {
-	if !c.orphan {
-		c.orphan = true
+// serverEnded handles the end of the server's stream, after which the connection is
+// of no use. The client has time to read what came before (timerTail) and then to
+// end its own stream (timerDrain). When it does neither, the connection is closed.
+func (c *Conn) serverEnded() {
+	if !c.serverClosed {
+		c.serverClosed = true
 		c.loop.timers.start(c, timerTail, c.loop.now())
 		if h, ok := c.handler.(StreamHandler); ok {
 			h.ServerEnded()
@@ -52,11 +53,11 @@ func (c *Conn) orphaned() {
 	}
 }
 
-// ended says whether the stream of s has ended and all of it has been handled.
-// What is left then is an incomplete PDU, which nobody can do anything with.
+// ended reports whether the stream of s has ended and all of it has been handled,
+// but for an incomplete PDU at its end, which is discarded.
 func (c *Conn) ended(s *side) bool { return s.eof && !s.backlog }
 
-// end sends the end of the stream to s, behind what waits for it.
+// end ends the stream to s, once everything before the end has been sent.
 func (c *Conn) end(s *side) {
 	if s.out == nil && !s.shut {
 		s.shut = true
@@ -64,21 +65,21 @@ func (c *Conn) end(s *side) {
 	}
 }
 
-// broken ends the connection because s was reset or is unreachable: so is the
-// other side then.
-func (c *Conn) broken(s *side, errno syscall.Errno) {
+// connectionLost ends the connection because s was reset or is unreachable. The
+// other side is reset as well.
+func (c *Conn) connectionLost(s *side, errno syscall.Errno) {
 	cause := CauseClientReset
 	if s == &c.server {
 		cause = CauseServerReset
 	}
 	call := "read"
-	if errno == 0 { // it can be asked for once, and a write has been told
-		call, errno = "write", syscall.Errno(s.loss)
+	if errno == 0 { // the kernel reports an error once, and a write has had it
+		call, errno = "write", syscall.Errno(s.writeErr)
 	}
 	c.finish(CloseReason{Cause: cause, Err: errnoError(call, errno)}, true)
 }
 
-// timeout ends what took too long.
+// timeout handles the end of c's timer.
 func (c *Conn) timeout(class timerClass) {
 	switch class {
 	case timerConnect:
@@ -91,9 +92,9 @@ func (c *Conn) timeout(class timerClass) {
 		c.close(CloseReason{Cause: CauseHandshakeTimeout})
 		c.drain()
 	case timerTail:
-		c.finish(c.reason, true) // a reset, so that the client does not take what it has for all
+		c.finish(c.reason, true) // reset: the client must not take what it got for the whole stream
 	case timerDrain:
-		if c.client.out != nil { // a slow client, which gets what was accepted for it
+		if c.client.out != nil { // a slow client still gets what was accepted for it
 			c.loop.timers.start(c, timerTail, c.loop.now())
 			return
 		}
@@ -101,20 +102,21 @@ func (c *Conn) timeout(class timerClass) {
 	}
 }
 
-// close ends both streams behind what has been accepted, and reads on without
-// looking, because closing a socket with unread bytes is a reset, and a reset
-// may destroy what the peer has not read yet. drain does the work.
+// close begins to close the connection; drain does the work. Both streams are ended
+// behind the bytes already accepted. What the peers still send is read and
+// discarded, because closing a socket with unread bytes sends a reset, and a reset
+// may destroy bytes that the peer has not read yet.
 func (c *Conn) close(r CloseReason) {
 	c.state, c.reason = stateClosing, r
 	for _, s := range c.sides() {
 		c.loop.pool.release(s.in)
-		s.in, s.backlog, s.held, s.resuming = nil, false, false, false
+		s.in, s.backlog, s.pending, s.resuming = nil, false, false, false
 		s.readable, s.final = !s.eof, true
 	}
 	c.loop.timers.start(c, timerDrain, c.loop.now())
 }
 
-// drain goes on with closing; both sides have to be done with.
+// drain goes on with closing, until both streams have ended in both directions.
 func (c *Conn) drain() {
 	done := true
 	for _, s := range c.sides() {
@@ -133,7 +135,7 @@ func (c *Conn) drain() {
 	}
 }
 
-// discard reads what s still sends.
+// discard reads and forgets what s still sends.
 func (c *Conn) discard(s *side) {
 	for s.readable {
 		b, errno := c.receive(s)
@@ -149,13 +151,13 @@ func (c *Conn) discard(s *side) {
 	}
 }
 
-// finish closes both sockets, with a reset if told, and says so to the handler.
-// The first reason counts.
+// finish closes both sockets, with a reset if asked for, and calls Handler.Closed.
+// Only the first call has an effect.
 //
-// A reset is sent once. To a server that is gone the end of the stream is told
-// instead, which the kernel repeats for a minute or so (tcp_orphan_retries): one
-// that comes back meanwhile, as behind a cable that was mended, ends its sessions
-// and does not keep them for nobody.
+// A server that is gone (CauseServerGone) is sent the end of the stream instead of a
+// reset. A reset is sent once; the end is repeated by the kernel for about a minute
+// (tcp_orphan_retries), so that a server that becomes reachable again meanwhile ends
+// its sessions.
 func (c *Conn) finish(r CloseReason, reset bool) {
 	if c.state == stateGone {
 		return
@@ -169,7 +171,7 @@ func (c *Conn) finish(r CloseReason, reset bool) {
 		l.pool.release(s.out)
 		s.in, s.out = nil, nil
 		switch {
-		case s.fd < 0: // never made
+		case s.fd < 0: // there is no socket yet
 		case reset && (s == &c.client || r.Cause != CauseServerGone):
 			resetSocket(s.fd)
 		default:
@@ -180,11 +182,12 @@ func (c *Conn) finish(r CloseReason, reset bool) {
 	l.group.active.Add(-1)
 	l.counters.closed[r.Cause].Add(1)
 	l.counters.ended.Add(1)
-	c.tell(r)
+	c.reportEnd(r)
 }
 
-// tell tells the end to who can be told.
-func (c *Conn) tell(r CloseReason) {
+// reportEnd reports the end to the handler or, if there has never been one, to
+// ListenOptions.Unrouted.
+func (c *Conn) reportEnd(r CloseReason) {
 	h := c.handler
 	c.handler = nil
 	switch {

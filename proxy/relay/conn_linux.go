@@ -7,11 +7,12 @@ import (
 	"github.com/nspiproxy/nspiproxy/rpcparse"
 )
 
-// Conn is one client's connection and the one to the server made for it. Its
-// methods belong to its handler, on its loop, but for Wake and Decide.
+// Conn is one client's connection and the connection to the server that was made
+// for it. Its handler may call the methods, on its loop; Wake and Decide may be
+// called from any goroutine.
 //
-// There may be tens of thousands, most of them idle: what is here is what an
-// idle connection costs.
+// There may be tens of thousands, most of them idle, and this struct is most of
+// what an idle connection costs.
 type Conn struct {
 	loop     *loop
 	listener *Listener
@@ -19,8 +20,8 @@ type Conn struct {
 	client   side
 	server   side
 	timer    timer
-	reason   CloseReason     // from the moment it is known
-	peer     *netip.AddrPort // of the client's socket; nil: origin
+	reason   CloseReason     // set while the connection is being closed
+	peer     *netip.AddrPort // of the client's socket; nil: the same as origin
 	slot     int32
 	head     Head
 
@@ -31,15 +32,15 @@ type Conn struct {
 	state    state
 	attempts uint8 // of routing, so far
 
-	headed  bool // head is one
-	proxied bool // a PROXY header is to come
-	bare    bool // not RPC: bytes pass unseen
-	framed  bool // a PDU has been seen, from either side
-	orphan  bool // the server has ended its stream
-	queued  bool // in the loop's list of what to do next
+	hasHead      bool // head is known
+	awaitsProxy  bool // a PROXY header has to come first
+	passThrough  bool // not RPC: bytes are passed on without framing
+	framed       bool // a PDU has been seen, from either side
+	serverClosed bool // the server has ended its stream, and all of it has been handled
+	queued       bool // in the loop's runQueue
 
 	waking    atomic.Bool  // a wake is in the mailbox
-	decisions atomic.Int32 // how many are in the mailbox
+	decisions atomic.Int32 // how many decisions are in the mailbox
 }
 
 // state is drawn as a table in the package's comment.
@@ -62,8 +63,8 @@ func newConn(l *loop, ln *Listener, fd int32, client netip.AddrPort) *Conn {
 	return c
 }
 
-// Client returns the client's address: the one in the PROXY header, where there
-// was one, or else Peer.
+// Client returns the client's address: the one in the PROXY header if there was
+// one, otherwise Peer.
 func (c *Conn) Client() netip.AddrPort { return c.origin.addrPort() }
 
 // Peer returns the address at the other end of the client's socket.
@@ -79,25 +80,25 @@ func (c *Conn) Peer() netip.AddrPort {
 // else an address of this machine. It is never taken from a PROXY header.
 func (c *Conn) Local() netip.AddrPort { return c.local.addrPort() }
 
-// Head returns what the client's first PDU says; false: it is not a bind, or
-// ListenOptions.Head is not set.
-func (c *Conn) Head() (Head, bool) { return c.head, c.headed }
+// Head returns what the client's first PDU says. It returns false when that is not
+// a bind, or when ListenOptions.Head is not set.
+func (c *Conn) Head() (Head, bool) { return c.head, c.hasHead }
 
-// Server returns the address of the server that the current attempt is, or will
-// be, connected to; zero before the first Route.
+// Server returns the address of the server that the current attempt connects to;
+// the zero AddrPort before the first Route.
 func (c *Conn) Server() netip.AddrPort { return c.remote.addrPort() }
 
-// Wake makes the loop ask Handler.Resume for each PDU held by then. It may be
-// called from any goroutine, at any time, also from inside the handler and after
-// the connection has ended; it never blocks on the loop. A wake that arrives
-// before the handler's Hold has been returned is not lost.
+// Wake makes the loop call Handler.Resume for each PDU that is pending by then. It
+// may be called from any goroutine, at any time, also from inside the handler and
+// after the connection has ended; it never waits for the loop. A wake that comes
+// before the handler has returned Hold is not lost.
 func (c *Conn) Wake() {
 	if c.waking.CompareAndSwap(false, true) {
 		c.loop.mailbox.post(message{op: opWake, conn: c})
 	}
 }
 
-// HandshakeDone ends Options.HandshakeTimeout. A forwarded bind_ack does the
+// HandshakeDone ends Options.HandshakeTimeout. A bind_ack of the server does the
 // same.
 func (c *Conn) HandshakeDone() {
 	if c.timer.class == timerHandshake {
@@ -105,8 +106,8 @@ func (c *Conn) HandshakeDone() {
 	}
 }
 
-// SetMaxFragment tells the fragment size that was negotiated for one direction
-// (rpcparse.Framer.SetMaxFragment).
+// SetMaxFragment sets the fragment size that was negotiated for one direction, in
+// bytes (see rpcparse.Framer.SetMaxFragment).
 func (c *Conn) SetMaxFragment(d rpcparse.Direction, n int) {
 	c.from(d).framer.SetMaxFragment(n)
 }
@@ -127,7 +128,7 @@ func (c *Conn) other(s *side) *side {
 	return &c.client
 }
 
-// counters returns the counters of what comes from s.
+// counters returns the counters of what s sends.
 func (c *Conn) counters(s *side) *flowCounters {
 	if s == &c.client {
 		return &c.loop.counters.client
@@ -135,8 +136,9 @@ func (c *Conn) counters(s *side) *flowCounters {
 	return &c.loop.counters.server
 }
 
-// drive does all that can be done now, in whatever state: it is called after an
-// event of either socket, a wake, or a turn that left something to do.
+// drive does everything that can be done now, in any state. It is called after an
+// event of either socket, a wake or a decision, and for connections in the
+// runQueue.
 func (c *Conn) drive() {
 	switch c.state {
 	case stateArriving:

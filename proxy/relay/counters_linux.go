@@ -2,8 +2,8 @@ package relay
 
 import "sync/atomic"
 
-// counters of one loop: written by it alone, read by anybody. The padding keeps
-// the loops' counters on cache lines of their own.
+// counters of one loop, which alone writes them; any goroutine may read them. The
+// padding keeps the loops' counters on cache lines of their own.
 type counters struct {
 	_            [64]byte
 	accepted     atomic.Uint64

@@ -10,9 +10,9 @@ import (
 	"time"
 )
 
-// giveUp is what Options.KeepAlive promises for one second, and patience for a
+// giveUp is what Options.KeepAlive promises for one second, and testTimeout for a
 // busy machine.
-const giveUp = 5*time.Second + patience
+const giveUp = 5*time.Second + testTimeout
 
 // idleAndBusy are two connections over a path: nothing is under way on the first,
 // and on the second something will be.

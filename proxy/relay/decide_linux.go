@@ -5,14 +5,14 @@ import "errors"
 // errQueueFull is why a decision's PDUs end a connection.
 var errQueueFull = errors.New("the peer does not read, and more PDUs are to be sent to it")
 
-// Decide has d decide on this connection, soon and once. It may be called from any
-// goroutine, at any time, also from inside a handler, and never waits for the loop.
-// Decisions on one connection are taken in the order of the calls.
+// Decide has d called once, in the next turn of the connection's loop. It may be
+// called from any goroutine, at any time, also from inside a handler, and never waits
+// for the loop. Decisions on one connection are taken in the order of the calls.
 //
-// True: d will be called, unless the connection ends or is being closed before. In
-// a connection whose server is not reached it may be the next attempt's handler
-// that it is called with. False: the group is shut down, or too many decisions
-// wait already (maxDecisions); d will not be called.
+// When it returns true, d will be called unless the connection is closed before; if
+// the server is not reached meanwhile, with the handler of the next attempt. When it
+// returns false, d will not be called, because the group is shut down or too many
+// decisions are waiting (maxDecisions).
 func (c *Conn) Decide(d Decision) bool {
 	if c.decisions.Add(1) > maxDecisions {
 		c.decisions.Add(-1)
@@ -21,14 +21,14 @@ func (c *Conn) Decide(d Decision) bool {
 	return c.loop.mailbox.post(message{op: opDecide, conn: c, decide: d})
 }
 
-// DecideAll has d decide on every connection, as Decide does on one: on the loops,
-// concurrently, some connections in each turn. It never waits for them.
+// DecideAll has d called for every connection, as Decide does for one: on the loops,
+// concurrently, for some connections in each turn. It does not wait for them.
 //
-// d is called with every handler that has been made by now and has not ended when
-// its turn comes. What d is meant to bring about must hold for new handlers before
-// the call; one that is made meanwhile may be asked as well.
+// d is called with every handler that exists now and still does when its turn comes.
+// It may be called with handlers that are made meanwhile, but need not be: what a
+// Decision enforces must apply to new handlers before DecideAll is called.
 //
-// False: nothing is done, because maxDecideAlls calls are under way.
+// When it returns false, nothing is done, because maxDecideAlls calls are under way.
 func (g *Group) DecideAll(d Decision) bool {
 	loops := int64(len(g.loops))
 	if g.deciding.Add(loops) > maxDecideAlls*loops {
@@ -37,15 +37,15 @@ func (g *Group) DecideAll(d Decision) bool {
 	}
 	for _, l := range g.loops {
 		if !l.mailbox.post(message{op: opSweep, sweep: &sweep{decide: d}}) {
-			g.deciding.Add(-1) // it has ended, and all its connections
+			g.deciding.Add(-1) // the loop has ended, and so have its connections
 		}
 	}
 	return true
 }
 
-// decide asks d and does what it says.
+// decide calls d and does what its verdict asks for.
 func (c *Conn) decide(d Decision) {
-	if c.handler == nil { // not yet made, or told of its end
+	if c.handler == nil { // there is none yet, or it has had its last call
 		return
 	}
 	switch c.state {
@@ -54,13 +54,13 @@ func (c *Conn) decide(d Decision) {
 			c.finish(CloseReason{Cause: CauseVerdict, Err: v.Err}, true)
 		}
 	case stateOpen:
-		c.carryOut(d(c.handler))
+		c.applyDecision(d(c.handler))
 		c.drive()
 	}
 }
 
-// carryOut is obey for a verdict that is not on a PDU.
-func (c *Conn) carryOut(v Verdict) {
+// applyDecision is applyVerdict for a verdict that is not on a PDU.
+func (c *Conn) applyDecision(v Verdict) {
 	if full(&c.client, v.ToClient) || full(&c.server, v.ToServer) {
 		c.finish(CloseReason{Cause: CauseVerdict, Err: errors.Join(v.Err, errQueueFull)}, true)
 		return
@@ -72,5 +72,5 @@ func (c *Conn) carryOut(v Verdict) {
 	}
 }
 
-// full says that s has to take what waits for it before it gets pdus.
+// full reports whether too many bytes are waiting for s to add pdus to them.
 func full(s *side, pdus []byte) bool { return len(pdus) > 0 && waiting(s.out) > maxQueued }

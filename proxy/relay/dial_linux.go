@@ -2,9 +2,9 @@ package relay
 
 import "github.com/nspiproxy/nspiproxy/rpcparse"
 
-// dial asks where to connect to, and starts that. The client is not read until
-// the server is there: its bytes wait in its socket. When nothing is left to try,
-// the connection ends for the reason that the attempt before failed for.
+// dial asks the Router where to connect to, and starts connecting. The client is not
+// read until the server is connected; its bytes wait in its socket. When the Router
+// knows no further server, the connection ends with the reason of the last attempt.
 func (c *Conn) dial(failed CloseReason) {
 	c.state = stateDialing
 	for c.attempts < maxAttempts {
@@ -25,13 +25,13 @@ func (c *Conn) dial(failed CloseReason) {
 	c.finish(failed, true)
 }
 
-// redial goes on with the next attempt.
+// redial goes on with the next attempt, because the current one has failed.
 func (c *Conn) redial(failed CloseReason) {
 	c.abandon(failed)
 	c.dial(failed)
 }
 
-// abandon ends an attempt and tells its handler.
+// abandon ends an attempt, with the last call of its handler.
 func (c *Conn) abandon(failed CloseReason) {
 	c.loop.timers.stop(c)
 	if c.server.fd >= 0 {
@@ -56,7 +56,7 @@ func (c *Conn) connect(r Route) error {
 	return l.poller.add(c.server.fd, streamEvents, l.slots.key(c.slot, true))
 }
 
-// dialed looks what has become of the attempt.
+// dialed checks whether the attempt has succeeded or failed.
 func (c *Conn) dialed() {
 	switch {
 	case c.client.dead:

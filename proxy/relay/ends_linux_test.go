@@ -33,7 +33,7 @@ func (r *rig) expectRefusal() {
 	c, err := net.DialTCP("tcp", nil, net.TCPAddrFromAddrPort(r.ln.Addr()))
 	if err == nil {
 		defer func() { _ = c.Close() }()
-		r.must(c.SetDeadline(time.Now().Add(patience)))
+		r.must(c.SetDeadline(time.Now().Add(testTimeout)))
 		r.expectReset(c)
 	} else if !errors.Is(err, unix.ECONNRESET) {
 		r.Fatal(err)

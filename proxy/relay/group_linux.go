@@ -45,8 +45,8 @@ func NewGroup(o Options) (*Group, error) {
 	return g, nil
 }
 
-// Listen accepts clients. When it returns, they can connect: the sockets exist,
-// and the loops take them over as they get to it.
+// Listen begins to accept clients. When it returns, they can connect: the sockets
+// exist, and the loops will accept from them.
 func (g *Group) Listen(o ListenOptions) (*Listener, error) {
 	if o.Route == nil {
 		return nil, ErrNoRoute
@@ -75,7 +75,7 @@ func (g *Group) Listen(o ListenOptions) (*Listener, error) {
 	return ln, nil
 }
 
-// Stats returns the counters; cheap enough for every scrape.
+// Stats returns the counters. It costs some hundred loads.
 func (g *Group) Stats() Stats {
 	var s Stats
 	for _, l := range g.loops {
@@ -85,8 +85,8 @@ func (g *Group) Stats() Stats {
 }
 
 // Shutdown stops accepting at once and returns when all connections have ended.
-// When ctx ends first it closes the rest (CauseShutdown) and returns ctx.Err().
-// The loops have ended when it returns; a second call only waits.
+// When ctx ends first, it closes the remaining ones (CauseShutdown) and returns
+// ctx.Err(). The loops have ended when it returns. A second call only waits.
 func (g *Group) Shutdown(ctx context.Context) error {
 	g.mu.Lock()
 	if !g.stopped {
@@ -94,19 +94,19 @@ func (g *Group) Shutdown(ctx context.Context) error {
 		for ln := range g.listeners {
 			ln.stop()
 		}
-		g.tell(opStop)
+		g.postAll(opStop)
 	}
 	g.mu.Unlock()
 	if err := g.wait(ctx); err != nil {
-		g.tell(opKill)
-		_ = g.wait(context.Background()) // closing waits for nobody
+		g.postAll(opKill)
+		_ = g.wait(context.Background()) // closing does not wait for a peer
 		return err
 	}
 	return nil
 }
 
-// tell posts a message without arguments to every loop.
-func (g *Group) tell(o op) {
+// postAll posts a message without arguments to every loop.
+func (g *Group) postAll(o op) {
 	for _, l := range g.loops {
 		l.mailbox.post(message{op: o})
 	}

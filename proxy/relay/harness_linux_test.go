@@ -16,8 +16,8 @@ import (
 	"github.com/nspiproxy/nspiproxy/rpcparse"
 )
 
-// patience bounds every wait of these tests; nothing takes that long.
-const patience = 10 * time.Second
+// testTimeout bounds every wait of these tests; nothing takes that long.
+const testTimeout = 10 * time.Second
 
 // probe is a handler whose answers the test gives and whose end it watches.
 type probe struct {
@@ -160,7 +160,7 @@ func (r *rig) client() *net.TCPConn {
 	c, err := net.DialTCP("tcp", nil, net.TCPAddrFromAddrPort(r.ln.Addr()))
 	r.must(err)
 	r.Cleanup(func() { _ = c.Close() })
-	r.must(c.SetDeadline(time.Now().Add(patience)))
+	r.must(c.SetDeadline(time.Now().Add(testTimeout)))
 	return c
 }
 
@@ -174,11 +174,11 @@ func (r *rig) connect() (client, server *net.TCPConn, p *probe) {
 // accept returns the server's end of the next connection.
 func (r *rig) accept() *net.TCPConn {
 	r.Helper()
-	r.must(r.server.SetDeadline(time.Now().Add(patience)))
+	r.must(r.server.SetDeadline(time.Now().Add(testTimeout)))
 	c, err := r.server.AcceptTCP()
 	r.must(err)
 	r.Cleanup(func() { _ = c.Close() })
-	r.must(c.SetDeadline(time.Now().Add(patience)))
+	r.must(c.SetDeadline(time.Now().Add(testTimeout)))
 	return c
 }
 
@@ -187,7 +187,7 @@ func (r *rig) handler() *probe {
 	select {
 	case p := <-r.made:
 		return p
-	case <-time.After(patience):
+	case <-time.After(testTimeout):
 		r.Fatal("no handler was made")
 		return nil
 	}
@@ -202,7 +202,7 @@ func (r *rig) ends(p *probe, want Cause) CloseReason {
 			r.Fatalf("closed because of %v, want %v", got, want)
 		}
 		return got
-	case <-time.After(patience):
+	case <-time.After(testTimeout):
 		r.Fatalf("not closed, want %v", want)
 		return CloseReason{}
 	}
@@ -213,7 +213,7 @@ func await[T any](r *rig, from <-chan T) (v T) {
 	r.Helper()
 	select {
 	case v = <-from:
-	case <-time.After(patience):
+	case <-time.After(testTimeout):
 		r.Fatalf("no %T has come", v)
 	}
 	return v
@@ -228,7 +228,7 @@ func (r *rig) must(err error) {
 
 func (r *rig) eventually(what string, ok func() bool) {
 	r.Helper()
-	for end := time.Now().Add(patience); !ok(); time.Sleep(2 * time.Millisecond) {
+	for end := time.Now().Add(testTimeout); !ok(); time.Sleep(2 * time.Millisecond) {
 		if time.Now().After(end) {
 			r.Errorf("still not true: %s", what)
 			return
@@ -272,7 +272,7 @@ func (r *rig) expectNothing(c net.Conn) {
 	if n, err := c.Read(b[:]); n != 0 || !os.IsTimeout(err) {
 		r.Fatalf("want silence, got %d bytes and %v", n, err)
 	}
-	r.must(c.SetReadDeadline(time.Now().Add(patience)))
+	r.must(c.SetReadDeadline(time.Now().Add(testTimeout)))
 }
 
 func firstDifference(a, b []byte) int {

@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// acceptBatch bounds the connections taken per turn, so that a flood of new ones
-// does not keep the others waiting; the rest is reported again.
+// acceptBatch bounds the connections accepted in one turn, so that many new ones do
+// not delay the others. Epoll reports the rest again.
 const acceptBatch = 64
 
 // Listener is an address on which a Group accepts clients.
@@ -20,22 +20,21 @@ type Listener struct {
 	acceptors []*acceptor // one per loop
 }
 
-// acceptor is a Listener's socket on one loop.
+// acceptor is the socket of a Listener on one loop.
 type acceptor struct {
 	listener *Listener
-	slot     int32         // of the loop; 0: not yet, or no longer
+	slot     int32         // of the loop; 0: the loop does not serve it yet, or any more
 	resumeAt time.Duration // when to accept again; 0: not paused
 
-	mu sync.Mutex // guards fd: any goroutine may stop it, its loop closes it
+	mu sync.Mutex // guards fd: any goroutine may stop it, only its loop closes it
 	fd int32      // -1: closed
 }
 
 // Addr returns the address it listens on, with the real port.
 func (ln *Listener) Addr() netip.AddrPort { return ln.addr }
 
-// Close refuses new clients from now on; the address can be listened on again
-// when it returns. Connections already accepted live on. Closing twice is
-// harmless.
+// Close refuses new clients from now on. When it returns, the address can be listened
+// on again. Connections already accepted go on. Closing twice is harmless.
 func (ln *Listener) Close() {
 	g := ln.group
 	g.mu.Lock()
@@ -50,8 +49,8 @@ func (ln *Listener) Close() {
 	}
 }
 
-// stop takes the sockets out of service. Only their loops may close them: a
-// number closed here could be another socket's before the loop has noticed.
+// stop ends listening. Only their loops may close the sockets: a descriptor closed
+// here could be reused for another socket before its loop knows.
 func (ln *Listener) stop() {
 	for _, a := range ln.acceptors {
 		a.mu.Lock()
@@ -74,7 +73,7 @@ func (l *loop) listen(a *acceptor) {
 	}
 }
 
-// unlisten ends accepting from a, at any time after listen.
+// unlisten ends accepting from a, if that has begun.
 func (l *loop) unlisten(a *acceptor) {
 	if a.slot == 0 {
 		return
@@ -91,29 +90,29 @@ func (a *acceptor) close() {
 	a.mu.Unlock()
 }
 
-// accept takes the connections that wait at a. The listening socket is
-// level-triggered: what is left is reported again.
+// accept takes the connections that are waiting at a, whose socket is armed
+// level-triggered.
 func (l *loop) accept(a *acceptor) {
 	var from sockaddr
 	for range acceptBatch {
 		fd, errno := accept(a.fd, &from)
 		switch errno {
 		case 0:
-			l.welcome(a.listener, fd, from.addrPort())
+			l.addConn(a.listener, fd, from.addrPort())
 		case unix.EAGAIN:
 			return
 		case unix.EMFILE, unix.ENFILE, unix.ENOBUFS, unix.ENOMEM:
 			l.counters.acceptErrors.Add(1)
 			l.pause(a)
 			return
-		case unix.EINVAL: // stopped; the message to close it is on its way
+		case unix.EINVAL: // stopped; the message to close it is in the mailbox
 			return
-		default: // the new connection's own error, accept(2): it is gone already
+		default: // an error of the new connection, which is gone already: accept(2)
 		}
 	}
 }
 
-// pause stops accepting for a while instead of failing in a busy loop.
+// pause stops accepting for acceptPause, instead of failing in a busy loop.
 func (l *loop) pause(a *acceptor) {
 	if a.resumeAt != 0 {
 		return
@@ -145,8 +144,8 @@ func (l *loop) resumeAccepting() {
 	l.paused = still
 }
 
-// welcome makes a connection of an accepted socket, or refuses it.
-func (l *loop) welcome(ln *Listener, fd int32, client netip.AddrPort) {
+// addConn makes a connection of an accepted socket, or refuses it.
+func (l *loop) addConn(ln *Listener, fd int32, client netip.AddrPort) {
 	g := l.group
 	if g.active.Add(1) > int64(g.options.MaxConnections) {
 		g.active.Add(-1)

@@ -8,17 +8,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Layout of a loop's read buffer: the kernel writes behind the headroom, and an
-// incomplete PDU of an earlier read is put right before the bytes that complete
-// it, so that all PDUs lie in one piece. A read of one turn is one write, and a
-// large answer's fragments are worth a large read.
+// Layout of a loop's read buffer. The kernel writes behind the headroom; a buffered
+// incomplete PDU is copied right in front of the bytes that complete it, so that
+// every PDU lies in one piece. The PDUs of one read leave in one write, so a large
+// read saves system calls on the fragments of a large answer.
 const (
 	headroom = 64 << 10
 	readSize = 128 << 10
 )
 
-// loop is one event loop: the connections it accepted and all they share.
-// Everything but the mailbox and the counters belongs to its goroutine.
+// loop is one event loop, with the connections that it has accepted and what they
+// share. Everything but the mailbox and the counters belongs to its goroutine.
 type loop struct {
 	group    *Group
 	poller   *poller
@@ -32,19 +32,19 @@ type loop struct {
 	timers timers
 
 	// What is left to do in this turn.
-	events []unix.EpollEvent
-	inbox  []message
-	again  []*Conn // have bytes to read that did not fit into one buffer
-	rerun  []*Conn // again of the turn before, being worked on
+	events   []unix.EpollEvent
+	inbox    []message
+	runQueue []*Conn // to be driven in the next turn: they have more to read
+	running  []*Conn // the runQueue of the turn before, which is being worked off
 
-	current   *Conn // whose handler a panic would be blamed on
+	current   *Conn // the connection whose handler a panic would come from
 	paused    []*acceptor
 	sweeps    []sweep
-	active    int
-	stopping  bool // ends when the last connection has
-	killing   bool // ends them all
-	clock     time.Duration
-	clockTold bool
+	active    int           // connections
+	stopping  bool          // the loop ends when its last connection has ended
+	killing   bool          // all connections are to be ended
+	clock     time.Duration // now, if clockRead
+	clockRead bool          // in this turn
 }
 
 func newLoop(g *Group) (*loop, error) {
@@ -66,8 +66,8 @@ func newLoop(g *Group) (*loop, error) {
 	} {
 		l.timers.lists[class].length = d
 	}
-	mine := l.slots.take(nil, nil) // slot 0: the mailbox
-	if err = p.add(int32(m.fd), unix.EPOLLIN|unix.EPOLLET, l.slots.key(mine, false)); err != nil {
+	inbox := l.slots.take(nil, nil) // slot 0 is the mailbox's
+	if err = p.add(int32(m.fd), unix.EPOLLIN|unix.EPOLLET, l.slots.key(inbox, false)); err != nil {
 		l.release()
 		return nil, err
 	}
@@ -79,15 +79,16 @@ func (l *loop) run() {
 	defer close(l.done)
 	defer l.release()
 	for !l.stopping || l.active > 0 {
-		l.events = l.poller.wait(l.patience())
-		l.clockTold = false
+		l.events = l.poller.wait(l.waitTimeout())
+		l.clockRead = false
 		for !l.turn() {
 		}
 	}
 }
 
-// turn works off what has been collected. A panicking handler costs its
-// connection, not the others theirs: turn returns false and is called again.
+// turn works off everything that has been collected. After a panic of a handler it
+// returns false and is called again, so that only the connection of that handler
+// ends.
 func (l *loop) turn() (done bool) {
 	defer l.rescue()
 	for len(l.events) > 0 {
@@ -98,15 +99,15 @@ func (l *loop) turn() (done bool) {
 	for len(l.inbox) > 0 {
 		msg := l.inbox[0]
 		l.inbox[0], l.inbox = message{}, l.inbox[1:]
-		l.obey(msg)
+		l.handleMessage(msg)
 	}
-	if len(l.rerun) == 0 && len(l.again) > 0 {
-		l.rerun, l.again = l.again, l.rerun[:0]
+	if len(l.running) == 0 && len(l.runQueue) > 0 {
+		l.running, l.runQueue = l.runQueue, l.running[:0]
 	}
-	for len(l.rerun) > 0 {
-		last := len(l.rerun) - 1
-		c := l.rerun[last]
-		l.rerun[last], l.rerun = nil, l.rerun[:last]
+	for len(l.running) > 0 {
+		last := len(l.running) - 1
+		c := l.running[last]
+		l.running[last], l.running = nil, l.running[:last]
 		c.queued = false
 		l.drive(c)
 	}
@@ -118,7 +119,7 @@ func (l *loop) turn() (done bool) {
 	return true
 }
 
-// dispatch hands an event to its owner.
+// dispatch passes an event to its owner.
 func (l *loop) dispatch(ev unix.EpollEvent) {
 	k := key{slot: ev.Fd, check: ev.Pad}
 	sl := l.slots.find(k)
@@ -139,23 +140,23 @@ func (l *loop) dispatch(ev unix.EpollEvent) {
 	}
 }
 
-// drive lets c do what it can.
+// drive drives c, which a panic would be blamed on meanwhile.
 func (l *loop) drive(c *Conn) {
 	l.current = c
 	c.drive()
 	l.current = nil
 }
 
-// requeue makes c run again in the next turn, after the others.
+// requeue has c driven in the next turn, after the others.
 func (l *loop) requeue(c *Conn) {
 	if !c.queued {
 		c.queued = true
-		l.again = append(l.again, c)
+		l.runQueue = append(l.runQueue, c)
 	}
 }
 
-// rescue turns a handler's panic into the end of its connection. A panic
-// outside a handler's connection is a mistake of this package and goes on.
+// rescue turns a panic of a handler into the end of its connection. Any other panic
+// is a bug of this package and goes on.
 func (l *loop) rescue() {
 	p := recover()
 	if p == nil {
@@ -173,12 +174,12 @@ func (l *loop) rescue() {
 	}
 }
 
-// obey does what a message asks for.
-func (l *loop) obey(msg message) {
+// handleMessage does what a message asks for.
+func (l *loop) handleMessage(msg message) {
 	switch msg.op {
 	case opWake:
 		msg.conn.waking.Store(false)
-		msg.conn.awake()
+		msg.conn.resumePending()
 	case opDecide:
 		msg.conn.decisions.Add(-1)
 		l.current = msg.conn
@@ -202,7 +203,7 @@ func (l *loop) obey(msg message) {
 	}
 }
 
-// killAll closes what is left at the deadline of a shutdown.
+// killAll closes the connections that are left at the deadline of a shutdown.
 func (l *loop) killAll() {
 	for i := range l.slots.all {
 		if c := l.slots.all[i].conn; c != nil {
@@ -213,17 +214,19 @@ func (l *loop) killAll() {
 	}
 }
 
-// now is the loop's clock: the time since the group's start, read once a turn.
+// now returns the loop's clock, the time since the group's start. It is read once a
+// turn.
 func (l *loop) now() time.Duration {
-	if !l.clockTold {
-		l.clock, l.clockTold = time.Since(l.group.start), true
+	if !l.clockRead {
+		l.clock, l.clockRead = time.Since(l.group.start), true
 	}
 	return l.clock
 }
 
-// patience is how long the loop may wait for events; negative: for ever.
-func (l *loop) patience() time.Duration {
-	if len(l.again) > 0 || len(l.sweeps) > 0 {
+// waitTimeout returns how long the loop may wait for events; a negative value means
+// without a limit.
+func (l *loop) waitTimeout() time.Duration {
+	if len(l.runQueue) > 0 || len(l.sweeps) > 0 {
 		return 0
 	}
 	at, ok := l.timers.next()
@@ -238,7 +241,7 @@ func (l *loop) patience() time.Duration {
 	return max(0, at-l.now())
 }
 
-// expire ends what has taken too long.
+// expire handles the timers that have ended, and the pauses of acceptors.
 func (l *loop) expire() {
 	if l.timers.running == 0 && len(l.paused) == 0 {
 		return
@@ -255,7 +258,7 @@ func (l *loop) expire() {
 	l.resumeAccepting()
 }
 
-// release gives back what the loop itself holds.
+// release closes the loop's own descriptors.
 func (l *loop) release() {
 	for _, msg := range l.mailbox.close() {
 		if msg.op == opListen {

@@ -21,7 +21,7 @@ type message struct {
 type op uint8
 
 const (
-	opWake     op = iota // go on with what is held
+	opWake     op = iota // resume pending PDUs
 	opDecide             // take a decision on one connection
 	opListen             // accept from a new listening socket
 	opUnlisten           // close a listening socket
@@ -30,9 +30,9 @@ const (
 	opKill               // close all connections
 )
 
-// mailbox takes messages from any goroutine. Its eventfd makes the loop's epoll
-// return; it is armed edge-triggered, so it need not be read: its counter would
-// take centuries to overflow.
+// mailbox takes messages from any goroutine. Its eventfd wakes the loop's epoll. It is
+// armed edge-triggered, so it need not be read: its counter takes centuries to
+// overflow.
 //
 // It is bounded: a connection has one wake and maxDecisions decisions in it at
 // most, and the rest are calls of an administrator and results of health checks,
@@ -42,7 +42,7 @@ type mailbox struct {
 	closed   bool
 	fd       int
 	messages []message
-	taken    []message // the slice handed out last, to be used again
+	taken    []message // the slice that take returned last, to be reused
 }
 
 func newMailbox() (*mailbox, error) {
@@ -53,7 +53,7 @@ func newMailbox() (*mailbox, error) {
 	return &mailbox{fd: fd}, nil
 }
 
-// post never blocks; false: the loop has ended.
+// post adds a message. It never blocks, and returns false when the loop has ended.
 func (m *mailbox) post(msg message) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -77,7 +77,7 @@ func (m *mailbox) take() []message {
 	return m.taken
 }
 
-// close returns the messages that nobody took.
+// close returns the messages that were never taken.
 func (m *mailbox) close() []message {
 	m.mu.Lock()
 	defer m.mu.Unlock()

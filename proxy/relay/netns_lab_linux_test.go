@@ -163,7 +163,7 @@ func (p path) dial(r *rig, from, to string) *net.TCPConn {
 	var c *net.TCPConn
 	var err error
 	p.client.do(func() {
-		d := net.Dialer{Timeout: patience, LocalAddr: net.TCPAddrFromAddrPort(netip.MustParseAddrPort(from)), Control: reuseAddr}
+		d := net.Dialer{Timeout: testTimeout, LocalAddr: net.TCPAddrFromAddrPort(netip.MustParseAddrPort(from)), Control: reuseAddr}
 		var conn net.Conn
 		if conn, err = d.Dial("tcp", to); err == nil {
 			c = conn.(*net.TCPConn)
@@ -171,7 +171,7 @@ func (p path) dial(r *rig, from, to string) *net.TCPConn {
 	})
 	r.must(err)
 	r.Cleanup(func() { _ = c.Close() })
-	r.must(c.SetDeadline(time.Now().Add(patience)))
+	r.must(c.SetDeadline(time.Now().Add(testTimeout)))
 	return c
 }
 

@@ -47,16 +47,16 @@ const (
 	// at intervals that add up to Options.KeepAlive: one or two answers may get
 	// lost. Windows asks ten times, once a second.
 	keepAliveProbes = 4
-	// acceptPause is how long a loop does not accept after running out of
-	// descriptors or memory; clients wait in the accept queue meanwhile.
+	// acceptPause is how long a loop does not accept after it has run out of
+	// descriptors or memory. Clients wait in the accept queue meanwhile.
 	acceptPause = 100 * time.Millisecond
-	// tailFactor times Options.DrainTimeout (half a minute by default) is how
-	// long a client may read nothing of what is left when the server has ended
-	// its stream. A peer that never reads looks alive to TCP for ever.
+	// tailFactor times Options.DrainTimeout (30 s by default) is how long a client
+	// may read nothing of what is left when the server has ended its stream. TCP
+	// alone never gives up a peer that is there and does not read.
 	tailFactor = 15
-	// maxQueued bounds the bytes that wait for a socket before the same side's
-	// PDUs are left unread: a client that asks and does not read the proxy's
-	// own answers. A DC's send buffer is of this order.
+	// maxQueued is how many bytes may wait for a side that is still read: a client
+	// that goes on asking and does not read the proxy's own answers is left unread
+	// above it. The send buffer of a domain controller is of this order.
 	maxQueued = 256 << 10
 )
 
@@ -76,15 +76,15 @@ type Options struct {
 	// KeepAlive is how long both sockets of a connection may be silent before
 	// TCP probes them, in whole seconds; 0: DefaultKeepAlive.
 	//
-	// Nobody hangs on a peer that is gone for longer than twice this (and not less
-	// than KeepAlive + 4 s): if nothing is under way, from the last that was heard
-	// of it; if bytes are under way to it, from their first retransmission, which
-	// follows after 0.2 s on a local network. The same holds for a peer that is
-	// there but has had no room for bytes all this time: TCP_USER_TIMEOUT.
+	// A peer that is gone is given up after at most twice this time, or KeepAlive
+	// + 4 s if that is longer. The time counts from the last packet received of it
+	// or, while bytes are under way to it, from their first retransmission (after
+	// 0.2 s on a local network). A peer that is there but has had no room for bytes
+	// all this time is given up as well (TCP_USER_TIMEOUT).
 	KeepAlive time.Duration
-	// DrainTimeout is how long a connection that the proxy closes goes on
-	// reading what the peers send (protocol: a close with unread data is a reset,
-	// which may destroy the answer); 0: DefaultDrainTimeout.
+	// DrainTimeout is how long a connection that the proxy closes goes on reading
+	// what the peers send, because closing a socket with unread bytes sends a reset,
+	// which may destroy the answer; 0: DefaultDrainTimeout.
 	DrainTimeout time.Duration
 	// Limits of the framers.
 	Limits rpcparse.Limits

@@ -15,16 +15,16 @@ const maxEvents = 256
 
 // poller is an epoll instance.
 //
-// Sockets of connections are added once, for everything, edge-triggered, and
-// never changed: not reading a side costs no system call, and a peer that is
-// gone cannot make an unread socket spin. Whoever handles an event remembers
-// what it said until a call has answered EAGAIN.
+// Sockets of connections are added once, for all events, edge-triggered, and never
+// modified. So it costs no system call to leave a side unread, and an unread socket
+// whose peer is gone does not wake the loop again and again. The owner of an event
+// records it (side.note) until a call returns EAGAIN.
 type poller struct {
 	fd     int
 	events [maxEvents]unix.EpollEvent
 }
 
-// streamEvents are those of a connection's sockets; errors come unasked.
+// streamEvents are the events of a connection's sockets. Errors are always reported.
 const streamEvents = unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLRDHUP | unix.EPOLLET
 
 func newPoller() (*poller, error) {

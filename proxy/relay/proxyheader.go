@@ -70,18 +70,18 @@ func proxyHeaderLen(b []byte) (int, error) {
 	return 0, nil
 }
 
-// startsLike says whether b, as far as it is there, begins with what.
+// startsLike reports whether b begins with what, or with a part of it if b is shorter.
 func startsLike(b []byte, what string) bool {
 	n := min(len(b), len(what))
 	return string(b[:n]) == what[:n]
 }
 
-// parseProxyHeader reads a whole header and returns who the client is. The zero
-// AddrPort: whoever is at the other end of the socket, which is the load balancer
-// itself (LOCAL, and the UNKNOWN of version 1: health checks) or a client on its
-// host (UNIX sockets).
+// parseProxyHeader parses a whole header and returns the client's address. The zero
+// AddrPort stands for the other end of the socket: the header is of the load balancer
+// itself (LOCAL, and UNKNOWN in version 1: health checks) or of a client on its host
+// (UNIX sockets).
 func parseProxyHeader(b []byte) (netip.AddrPort, error) {
-	r := bufio.NewReaderSize(bytes.NewReader(b), len(b)) // all of it in one read: the library wants that
+	r := bufio.NewReaderSize(bytes.NewReader(b), len(b)) // the library needs all of it in one read
 	h, err := proxyproto.Read(r)
 	if err != nil {
 		return netip.AddrPort{}, err
@@ -104,7 +104,7 @@ func parseProxyHeader(b []byte) (netip.AddrPort, error) {
 	return a, nil
 }
 
-// plausibleClient says whether a TCP connection can have come from a.
+// plausibleClient reports whether a TCP connection can come from a.
 func plausibleClient(a netip.AddrPort) bool {
 	ip := a.Addr()
 	return a.Port() != 0 && ip.IsValid() && !ip.IsUnspecified() && !ip.IsMulticast() && ip != broadcast

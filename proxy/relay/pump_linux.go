@@ -2,12 +2,12 @@ package relay
 
 import "github.com/nspiproxy/nspiproxy/rpcparse"
 
-// mayRead says whether bytes of s may be handled now.
+// mayRead reports whether bytes of s may be handled now.
 func (c *Conn) mayRead(s *side) bool {
-	return c.other(s).out == nil && waiting(s.out) <= maxQueued && (!s.held || s.resuming)
+	return c.other(s).out == nil && waiting(s.out) <= maxQueued && (!s.pending || s.resuming)
 }
 
-// pump forwards what s has sent, as long as the other side takes it.
+// pump forwards what s has sent, while the other side takes it.
 func (c *Conn) pump(s *side) {
 	if s.backlog && c.state == stateOpen && c.mayRead(s) {
 		c.resume(s)
@@ -15,37 +15,37 @@ func (c *Conn) pump(s *side) {
 	for s.readable && !s.backlog && c.state == stateOpen && c.mayRead(s) {
 		b, errno := c.receive(s)
 		if errno != 0 {
-			c.broken(s, errno)
+			c.connectionLost(s, errno)
 			return
 		}
 		if len(b) == 0 {
 			continue
 		}
 		c.handle(s, len(b))
-		if len(b) == readSize && s.readable { // there is more, but others' turn first
+		if len(b) == readSize && s.readable { // there is more; other connections come first
 			c.loop.requeue(c)
 			return
 		}
 	}
 }
 
-// handle forwards what it can of n bytes that were read into the loop's buffer,
-// behind what was kept of s before, and keeps the rest.
+// handle forwards the n bytes of s that were read into the loop's buffer, preceded by
+// the buffered ones, and buffers an incomplete PDU at their end.
 func (c *Conn) handle(s *side, n int) {
 	l := c.loop
 	b := l.buf[headroom : headroom+n]
-	if c.bare {
+	if c.passThrough {
 		c.send(c.other(s), b)
 		return
 	}
 	if s.in != nil {
-		kept := s.in.bytes()
-		if n < s.framer.Need(kept) {
+		buffered := s.in.bytes()
+		if n < s.framer.Need(buffered) {
 			s.in = l.pool.append(s.in, b)
 			return
 		}
-		start := headroom - len(kept) // less than a PDU, which is less than the headroom
-		copy(l.buf[start:], kept)
+		start := headroom - len(buffered) // less than a PDU, which is less than the headroom
+		copy(l.buf[start:], buffered)
 		b = l.buf[start : headroom+n]
 		l.pool.release(s.in)
 		s.in = nil
@@ -55,7 +55,7 @@ func (c *Conn) handle(s *side, n int) {
 	}
 }
 
-// resume goes on with whole PDUs that were kept.
+// resume goes on with the whole PDUs of the backlog.
 func (c *Conn) resume(s *side) {
 	b := s.in
 	s.in, s.backlog = nil, false
@@ -68,13 +68,12 @@ func (c *Conn) resume(s *side) {
 	s.in = b
 }
 
-// forward asks the handler about each whole PDU at the start of b and sends on
-// what it lets through: PDUs that lie side by side in one write. It returns what
-// is to be kept: an incomplete PDU, or (s.backlog) PDUs that cannot be handled
-// now.
+// forward asks the handler about each whole PDU at the start of b and forwards what
+// it lets through, adjacent PDUs in one write. It returns the bytes to buffer: an
+// incomplete PDU, or PDUs that cannot be handled now (then s.backlog is set).
 func (c *Conn) forward(s *side, b []byte) (rest []byte) {
 	to, counters := c.other(s), c.counters(s)
-	sent, at := 0, 0 // b[sent:at] is let through and not yet sent
+	sent, at := 0, 0 // b[sent:at] is to be forwarded and not yet sent
 	for at < len(b) {
 		pdu, h, err := s.framer.Next(b[at:])
 		if err != nil {
@@ -91,7 +90,7 @@ func (c *Conn) forward(s *side, b []byte) (rest []byte) {
 			continue
 		}
 		start := at
-		if v.Action != Hold { // a held PDU is not over yet
+		if v.Action != Hold { // a pending PDU is counted when it is decided on
 			at += len(pdu)
 			counters.pdus.Add(1)
 		}
@@ -100,7 +99,7 @@ func (c *Conn) forward(s *side, b []byte) (rest []byte) {
 		}
 		c.send(to, b[sent:start])
 		sent = at
-		if !c.obey(s, v) {
+		if !c.applyVerdict(s, v) {
 			return nil
 		}
 		if !c.mayRead(s) {
@@ -112,12 +111,12 @@ func (c *Conn) forward(s *side, b []byte) (rest []byte) {
 	return b[at:]
 }
 
-// ask gets the handler's verdict on a PDU of s.
+// ask returns the handler's verdict on a PDU of s.
 func (c *Conn) ask(s *side, h rpcparse.Header, pdu []byte) Verdict {
 	c.framed = true
 	switch {
-	case s.held:
-		s.held, s.resuming = false, false
+	case s.pending:
+		s.pending, s.resuming = false, false
 		return c.handler.Resume(s.framer.Dir, h, pdu)
 	case s == &c.client:
 		return c.handler.FromClient(h, pdu)

@@ -13,19 +13,19 @@ const (
 	CauseClientReset
 	// CauseServerReset: the server did.
 	CauseServerReset
-	// CauseServerGone: Group.CloseServer was told that the server is.
+	// CauseServerGone: Group.CloseServer was called for the server.
 	CauseServerGone
-	// CauseDialFailed: the server could not be reached, nor another one.
+	// CauseDialFailed: no server could be reached.
 	CauseDialFailed
 	// CauseDialTimeout: the server did not answer within Options.ConnectTimeout.
 	CauseDialTimeout
 	// CauseHandshakeTimeout: no bind was answered within Options.HandshakeTimeout,
 	// or the client had not sent what ListenOptions wait for by then.
 	CauseHandshakeTimeout
-	// CauseProxyHeader: what began the connection of a peer that must send a
-	// PROXY header is none, or none to be believed.
+	// CauseProxyHeader: a peer that must send a PROXY header has sent something
+	// else, or a header that is invalid.
 	CauseProxyHeader
-	// CauseVerdict: the handler said Close.
+	// CauseVerdict: the verdict of the handler, or of a Decision, was Close.
 	CauseVerdict
 	// CauseClientMalformed: the client's stream cannot be cut into PDUs.
 	CauseClientMalformed
@@ -69,15 +69,15 @@ func (c Cause) String() string {
 	return fmt.Sprintf("cause(%d)", uint8(c))
 }
 
-// CloseReason tells a handler why its connection ended.
+// CloseReason says why a connection ended.
 type CloseReason struct {
 	Cause Cause
-	// Err is the evidence: the system call's error, the framer's *rpcparse.Error,
-	// the verdict's Err. Nil where the cause says it all.
+	// Err is the error of the system call, the *rpcparse.Error of the framer, or
+	// Verdict.Err; nil where there is nothing to add to the cause.
 	Err error
 }
 
-// String returns the cause and the evidence.
+// String returns the cause and the error.
 func (r CloseReason) String() string {
 	if r.Err == nil {
 		return r.Cause.String()

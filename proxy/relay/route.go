@@ -5,7 +5,7 @@ import "net/netip"
 // ListenOptions say where a [Group] accepts clients and what it must know of one
 // before it asks where to connect to.
 type ListenOptions struct {
-	// Address to listen on. Port 0 takes a free one (Listener.Addr tells).
+	// Address to listen on. Port 0 takes a free one (see Listener.Addr).
 	Address netip.AddrPort
 	// Transparent accepts connections to any address that the kernel's tproxy
 	// rule leads here (IP_TRANSPARENT; needs CAP_NET_ADMIN). Conn.Local is then
@@ -15,20 +15,20 @@ type ListenOptions struct {
 	// rule has changed (SO_ORIGINAL_DST). Conn.Local is then that one; of a client
 	// that connected to Address itself it is Address, which is no server.
 	Redirected bool
-	// ProxyHeader says for which peers a connection must begin with a PROXY
-	// protocol header, version 1 or 2, which tells who the client is. From other
-	// peers a header is not accepted: it is not DCE/RPC. Called on the loop; nil:
-	// for none.
+	// ProxyHeader reports whether connections of a peer must begin with a PROXY
+	// protocol header, version 1 or 2, which has the client's address. From other
+	// peers a header is not accepted, because it is not DCE/RPC. It is called on the
+	// loop; nil means for no peer.
 	ProxyHeader func(peer netip.Addr) bool
-	// Head asks Route only when the first 24 bytes of the client are there, or
-	// enough to see that they are no bind: Conn.Head tells what they are. A
-	// server that speaks first is not heard until then.
+	// Head makes the relay call Route only when the first 24 bytes of the client are
+	// there, or enough of them to see that they are not a bind. Conn.Head returns
+	// them. A server that sends first is not read until then.
 	Head bool
 	// Route says where to connect a client to. It must not be nil.
 	Route Router
-	// Unrouted is told of the end of a connection that no handler can be told
-	// of: it ended before Route was asked, or in a panic of Route. Called on the
-	// loop; nil: nobody is.
+	// Unrouted is called at the end of a connection that has no handler, because it
+	// ended before Route was called, or in a panic of Route. It is called on the
+	// loop and may be nil.
 	Unrouted func(c *Conn, reason CloseReason)
 }
 
@@ -52,7 +52,7 @@ type Route struct {
 	Source netip.AddrPort
 }
 
-// maxAttempts bounds how often a Router is asked for one client: more domain
-// controllers than stand behind one listener as a rule. The client waits for up
-// to Options.ConnectTimeout per attempt and is told nothing meanwhile.
+// maxAttempts bounds how often a Router is asked for one client. There are rarely
+// that many domain controllers behind one listener. The client waits meanwhile, up to
+// Options.ConnectTimeout for each attempt.
 const maxAttempts = 8

@@ -1,6 +1,6 @@
 package relay
 
-// key is what an epoll event carries: where to find whom it is for.
+// key is the data of an epoll event, which says whose event it is.
 type key struct {
 	slot  int32 // index in slots, doubled; odd for the server's socket of a connection
 	check int32 // generation of the slot
@@ -13,9 +13,9 @@ type slot struct {
 	check    int32
 }
 
-// slots finds the owner of an event without trusting descriptor numbers: one
-// that was closed earlier in the same batch may be another connection's by now.
-// A slot's generation changes when it is freed, which makes such events stale.
+// slots finds the owner of an event. A descriptor's number would not do: one that was
+// closed earlier in the same batch of events may belong to another connection by now.
+// A slot's generation changes when it is freed, so that such events find nothing.
 type slots struct {
 	all  []slot
 	free []int32

@@ -20,7 +20,7 @@ type option struct {
 func setOptions(fd int32, options []option) error {
 	for _, o := range options {
 		errno := setOption(fd, o.level, o.name, o.value)
-		if errno == unix.EPERM { // of these, foreign addresses need a privilege
+		if errno == unix.EPERM { // of these options, only transparent needs a privilege
 			return fmt.Errorf("socket option %d/%d (transparent): %w; it needs CAP_NET_ADMIN", o.level, o.name, errno)
 		}
 		if errno != 0 {
@@ -30,13 +30,14 @@ func setOptions(fd int32, options []option) error {
 	return nil
 }
 
-// streamOptions are those of every connection: no delay, because a PDU is
+// streamOptions returns the options of every connection: no delay, because a PDU is
 // written whole, and keep-alive, because MAPI clients are silent for hours and
 // middleboxes forget them. Accepted sockets inherit them from the listening one.
 //
-// The user timeout bounds what keep-alive does not: bytes that nobody acknowledges
-// (by themselves they are retransmitted for a quarter of an hour). Linux gives up
-// at the first probe after it, too, so it is when the last one is due.
+// The user timeout is for bytes that are not acknowledged, which keep-alive does not
+// see and which the kernel retransmits for a quarter of an hour by default. It also
+// ends keep-alive at the first probe after it, so it is set to the time of the last
+// one.
 func streamOptions(keepAlive time.Duration) []option {
 	idle := int32(max(1, min(keepAlive/time.Second, 32767))) // the kernel's bound: MAX_TCP_KEEPIDLE
 	interval := max(1, idle/keepAliveProbes)

@@ -10,10 +10,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// connectFrom makes a socket and starts its connection. A source need not be an
-// address of this machine. Its port is taken if it is free: the client's other
-// connections through this machine may have it. Without a source the kernel
-// chooses.
+// connectFrom makes a socket and starts its connection. source, if valid, need not be
+// an address of this machine. Its port is used unless it is taken, such as by another
+// connection of the same client. Without a source the kernel chooses.
 func connectFrom(source netip.AddrPort, to *sockaddr, options []option) (int32, error) {
 	if !source.IsValid() {
 		return startConnecting(nil, to, options)
@@ -33,7 +32,7 @@ func connectFrom(source netip.AddrPort, to *sockaddr, options []option) (int32, 
 	return fd, err
 }
 
-// portTaken says whether another source port may help: this one belongs to a
+// portTaken reports whether another source port may help: this one belongs to a
 // socket, needs a privilege, or has a connection to the same destination.
 func portTaken(err error) bool {
 	var errno syscall.Errno
@@ -63,9 +62,8 @@ func startConnecting(from, to *sockaddr, options []option) (int32, error) {
 	return fd, nil
 }
 
-// bindSource binds fd to an address that is perhaps another machine's. Port 0 is
-// chosen when it connects: then it need not differ from those of connections to
-// other destinations.
+// bindSource binds fd to an address that may be another machine's. Port 0 is chosen
+// in connect, so that ports of connections to other destinations may be used again.
 func bindSource(fd int32, from *sockaddr) error {
 	options := []option{transparent(from.family()), {unix.SOL_SOCKET, unix.SO_REUSEADDR, 1}}
 	if from.addrPort().Port() == 0 {

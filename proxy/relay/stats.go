@@ -4,7 +4,7 @@ package relay
 type Flow struct {
 	PDUs     uint64 // whole PDUs received
 	Bytes    uint64 // bytes received, PDUs or not
-	Injected uint64 // PDUs of the proxy's own sent to this side
+	Injected uint64 // PDUs that the handler has made, sent to this side
 }
 
 // Stats are the counters of a Group since its start. Each is exact; they are not

@@ -7,9 +7,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// What a turn does of a sweep at most, so that the other connections' PDUs wait
-// for a millisecond or two: slots are only looked at, a connection that the sweep
-// is for costs some system calls.
+// The most that one turn does of a sweep, so that PDUs of other connections wait for
+// a millisecond or two: most slots are only looked at, but a connection that the
+// sweep is about costs some system calls.
 const (
 	sweepSlots = 4096
 	sweepConns = 64
@@ -24,26 +24,27 @@ type sweep struct {
 	next   int // the slot to look at
 }
 
-// wants says whether the sweep is for c.
+// wants reports whether the sweep is about c.
 func (s *sweep) wants(c *Conn) bool { return s.decide != nil || c.remote.ip == s.server }
 
-// visit does with c what the sweep is for.
+// visit does the sweep's work on c.
 func (s *sweep) visit(c *Conn) {
 	if s.decide != nil {
 		c.decide(s.decide)
 	} else {
-		c.bereave(s.silent)
+		c.serverGone(s.silent)
 	}
 }
 
-// CloseServer ends the connections to a server, whatever its port, from which
-// nothing has come for at least silent: no bytes, and no acknowledgement of what
-// was sent. The clients are reset; the server is told the end should it come back.
-// Connections that are only being made go on with the Router's next attempt.
+// CloseServer ends the connections to a server, on any port, from which nothing has
+// been received for at least silent: no bytes, and no acknowledgement of bytes sent
+// to it. The clients are reset; the server is sent the end of the stream, in case it
+// becomes reachable again. Connections that are still being dialled go on with the
+// Router's next attempt.
 //
-// It is for a caller who has found out that the server is gone: of connections
-// where nobody asks anything, nothing can be heard of a live one either, until
-// Options.KeepAlive. It returns at once; the loops get to it as they can.
+// The caller must know from elsewhere that the server is gone: on an idle
+// connection a live server is silent, too, until Options.KeepAlive. CloseServer does
+// not wait for the loops.
 func (g *Group) CloseServer(server netip.Addr, silent time.Duration) {
 	if !server.IsValid() {
 		return
@@ -53,8 +54,7 @@ func (g *Group) CloseServer(server netip.Addr, silent time.Duration) {
 	}
 }
 
-// beginSweep puts s on the list, on which there is one for each server that is
-// gone.
+// beginSweep adds s to the list. Of CloseServer there is one sweep for each server.
 func (l *loop) beginSweep(s sweep) {
 	for i := range l.sweeps {
 		if old := &l.sweeps[i]; s.decide == nil && old.decide == nil && old.server == s.server {
@@ -75,7 +75,7 @@ func (l *loop) endSweep() {
 	l.sweeps = l.sweeps[1:]
 }
 
-// sweep goes on with the first sweep for a turn.
+// sweep goes on with the first sweep of the list, as far as one turn allows.
 func (l *loop) sweep() {
 	if len(l.sweeps) == 0 {
 		return
@@ -97,10 +97,10 @@ func (l *loop) sweep() {
 	}
 }
 
-// bereave gives the server up if it has been silent for so long. One that has
-// ended its stream has nothing more to say: the client may take what is left. The
-// same holds for a connection that the proxy closes.
-func (c *Conn) bereave(silent time.Duration) {
+// serverGone ends the connection if its server has been silent for that long. When
+// the server has ended its stream, or the proxy is closing the connection, the
+// client may still read what is left, so nothing is done.
+func (c *Conn) serverGone(silent time.Duration) {
 	gone := CloseReason{Cause: CauseServerGone}
 	switch {
 	case c.state == stateDialing:
@@ -110,12 +110,12 @@ func (c *Conn) bereave(silent time.Duration) {
 	}
 }
 
-// silence is how long nothing has been received on a connected socket. Linux
-// counts from the connection if nothing ever was.
+// silence returns how long nothing has been received on a connected socket. Linux
+// counts from the connect when nothing ever was.
 func silence(fd int32) time.Duration {
 	info, err := unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO)
 	if err != nil {
-		return 0 // not to be judged
+		return 0 // unknown: counts as not silent
 	}
 	return time.Duration(min(info.Last_data_recv, info.Last_ack_recv)) * time.Millisecond
 }

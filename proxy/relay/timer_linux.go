@@ -2,15 +2,16 @@ package relay
 
 import "time"
 
-// timerClass is what a connection's one timer is for.
+// timerClass says what a connection's timer is for. A connection has one timer at a
+// time.
 type timerClass uint8
 
 const (
-	timerOff timerClass = iota
-	timerConnect
-	timerHandshake
-	timerTail
-	timerDrain
+	timerOff       timerClass = iota
+	timerConnect              // until the server is connected: Options.ConnectTimeout
+	timerHandshake            // until the first bind_ack: Options.HandshakeTimeout
+	timerTail                 // for the client to read what is left: tailFactor times Options.DrainTimeout
+	timerDrain                // for the peers to end their streams: Options.DrainTimeout
 	timerClasses
 )
 
@@ -21,9 +22,9 @@ type timer struct {
 	class      timerClass
 }
 
-// timers of a loop: all of one class take equally long, so a list per class in
-// the order of starting is in the order of ending, too. Starting, stopping and
-// looking are a few instructions, and there is nothing to allocate.
+// timers are the timers of a loop. All timers of one class run equally long, so that
+// each class has a list whose order of starting is the order of ending, too. Starting,
+// stopping and checking take a few instructions and do not allocate.
 type timers struct {
 	lists [timerClasses]struct {
 		first, last *Conn
@@ -46,7 +47,7 @@ func (t *timers) start(c *Conn, class timerClass, now time.Duration) {
 	t.running++
 }
 
-// stop is harmless when no timer of c runs.
+// stop stops c's timer, if it runs.
 func (t *timers) stop(c *Conn) {
 	if c.timer.class == timerOff {
 		return
@@ -66,7 +67,7 @@ func (t *timers) stop(c *Conn) {
 	t.running--
 }
 
-// next returns when the first timer ends; false: none runs.
+// next returns when the first timer ends, or false if none is running.
 func (t *timers) next() (at time.Duration, ok bool) {
 	if t.running == 0 {
 		return 0, false
@@ -79,7 +80,8 @@ func (t *timers) next() (at time.Duration, ok bool) {
 	return at, ok
 }
 
-// expired takes one connection whose time has come; nil: there is none.
+// expired stops one timer that has ended and returns its connection and class, or nil
+// if there is none.
 func (t *timers) expired(now time.Duration) (*Conn, timerClass) {
 	for i := range t.lists {
 		if c := t.lists[i].first; c != nil && c.timer.at <= now {

@@ -171,7 +171,7 @@ func TestSourcePortIsSharedAmongServers(t *testing.T) {
 	first := p.dial(r, from, f.server+":7000")
 	second := p.dial(r, from, f.server+":135")
 	for _, l := range []*net.TCPListener{r.server, other} {
-		r.must(l.SetDeadline(time.Now().Add(patience)))
+		r.must(l.SetDeadline(time.Now().Add(testTimeout)))
 		c, err := l.AcceptTCP()
 		r.must(err)
 		if got := c.RemoteAddr().String(); got != from {

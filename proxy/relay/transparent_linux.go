@@ -11,8 +11,8 @@ import (
 // IP6T_SO_ORIGINAL_DST, which has the same number.
 const soOriginalDst = 80
 
-// transparent is the option that lets a socket have addresses that are not this
-// machine's (ip(7), IP_TRANSPARENT).
+// transparent returns the option with which a socket may have an address that is not
+// this machine's (ip(7), IP_TRANSPARENT).
 func transparent(family int) option {
 	if family == unix.AF_INET6 {
 		return option{unix.IPPROTO_IPV6, unix.IPV6_TRANSPARENT, 1}

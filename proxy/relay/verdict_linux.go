@@ -2,9 +2,10 @@ package relay
 
 import "github.com/nspiproxy/nspiproxy/rpcparse"
 
-// obey does what a verdict on a PDU of s asks for beyond forwarding. False: the
-// connection is closing, and nothing of the streams is handled any more.
-func (c *Conn) obey(s *side, v Verdict) bool {
+// applyVerdict does everything that a verdict on a PDU of s asks for, except for
+// forwarding the PDU. It returns false when the connection is closing, so that no
+// further PDU may be handled.
+func (c *Conn) applyVerdict(s *side, v Verdict) bool {
 	c.inject(&c.client, v.ToClient)
 	c.inject(&c.server, v.ToServer)
 	switch v.Action {
@@ -12,30 +13,30 @@ func (c *Conn) obey(s *side, v Verdict) bool {
 		c.close(CloseReason{Cause: CauseVerdict, Err: v.Err})
 		return false
 	case Hold:
-		s.held = true
+		s.pending = true
 		if s == &c.server && c.timer.class == timerTail {
-			c.loop.timers.stop(c) // not the client's fault any more that the server's end is not read
+			c.loop.timers.stop(c) // it is no longer the client for which the server's end waits
 		}
 	}
 	return true
 }
 
-// awake has the handler asked about what is held.
-func (c *Conn) awake() {
-	held := false
+// resumePending has the handler asked about the pending PDUs.
+func (c *Conn) resumePending() {
+	any := false
 	for _, s := range c.sides() {
-		s.resuming = s.held
-		held = held || s.held
+		s.resuming = s.pending
+		any = any || s.pending
 	}
-	if held {
+	if any {
 		c.loop.drive(c)
 	}
 }
 
-// inject sends whole PDUs of the handler's, each by a write of its own. Nothing can
-// follow the end of a stream, and among bytes that are no PDUs there is no place.
+// inject sends whole PDUs of the handler, each by a write of its own. Nothing can be
+// sent behind the end of a stream, or into a stream that does not consist of PDUs.
 func (c *Conn) inject(to *side, pdus []byte) {
-	if to.shut || c.bare {
+	if to.shut || c.passThrough {
 		return
 	}
 	for len(pdus) > 0 {
@@ -49,8 +50,8 @@ func (c *Conn) inject(to *side, pdus []byte) {
 	}
 }
 
-// malformed ends framing: b, of s, does not start with a PDU. It returns what is
-// to be kept of b: nothing.
+// malformed handles the end of framing: b, which s sent, does not start with a PDU.
+// It returns the bytes to buffer, which are none.
 func (c *Conn) malformed(s *side, b []byte, err error) (rest []byte) {
 	if !c.framed && b[0] != rpcVersion {
 		c.notRPC(s, b, err)
@@ -70,19 +71,19 @@ func (c *Conn) malformed(s *side, b []byte, err error) (rest []byte) {
 // rpcVersion is the first byte of every connection-oriented PDU (C706 12.6.3.1).
 const rpcVersion = 5
 
-// notRPC deals with a connection that has not started like DCE/RPC.
+// notRPC handles a connection that does not begin with DCE/RPC.
 func (c *Conn) notRPC(s *side, b []byte, err error) {
 	if c.loop.group.options.NonRPC == CloseNonRPC {
 		c.close(CloseReason{Cause: CauseNotRPC, Err: err})
 		return
 	}
-	c.bare = true
+	c.passThrough = true
 	c.HandshakeDone()
 	if h, ok := c.handler.(StreamHandler); ok {
 		h.NotRPC(s.framer.Dir)
 	}
 	c.send(c.other(s), b)
-	for _, s := range c.sides() { // the other side may have sent the start of a PDU
+	for _, s := range c.sides() { // the other side may have sent what looked like the start of a PDU
 		if s.in != nil {
 			c.send(c.other(s), s.in.bytes())
 			c.loop.pool.release(s.in)
