@@ -109,18 +109,18 @@ func (in *Initiated) openPart(token []byte) (*messages.EncAPRepPart, error) {
 		return nil, err
 	}
 	var rep messages.APRep
-	if err := decode(b, "AP-REP", rep.Unmarshal); err != nil {
+	if err := Decode(b, "AP-REP", rep.Unmarshal); err != nil {
 		return nil, err
 	}
 	if rep.PVNO != protocolVersion {
 		return nil, wire.Errorf(wire.ClassInvalid, nameAPRep, 0, "version %d, expected %d", rep.PVNO, protocolVersion)
 	}
-	plain, err := decrypt(rep.EncPart, in.session(), keyusage.AP_REP_ENCPART, "AP-REP")
+	plain, err := Decrypt(rep.EncPart, in.session(), keyusage.AP_REP_ENCPART, "AP-REP")
 	if err != nil {
 		return nil, err
 	}
 	part := &messages.EncAPRepPart{}
-	if err := decode(plain, "AP-REP", part.Unmarshal); err != nil {
+	if err := Decode(plain, "AP-REP", part.Unmarshal); err != nil {
 		return nil, err
 	}
 	return part, nil

@@ -102,7 +102,7 @@ func parseAPReq(token []byte) (*messages.APReq, error) {
 		return nil, err
 	}
 	req := &messages.APReq{}
-	if err := decode(b, "AP-REQ", req.Unmarshal); err != nil {
+	if err := Decode(b, "AP-REQ", req.Unmarshal); err != nil {
 		return nil, err
 	}
 	switch t := &req.Ticket; {
@@ -118,7 +118,7 @@ func parseAPReq(token []byte) (*messages.APReq, error) {
 // none fits; err is the first, and so the likeliest, key's.
 func (kt *Keytab) openTicket(t *messages.Ticket) (plain []byte, with Entry, err error) {
 	for _, e := range kt.Find(t.Realm, t.SName.NameString, t.EncPart.EType, uint32(t.EncPart.KVNO)) {
-		plain, failed := decrypt(t.EncPart, e.key(), keyusage.KDC_REP_TICKET, "ticket")
+		plain, failed := Decrypt(t.EncPart, e.key(), keyusage.KDC_REP_TICKET, "ticket")
 		if failed == nil {
 			return plain, e, nil
 		}
@@ -133,7 +133,7 @@ func (kt *Keytab) openTicket(t *messages.Ticket) (plain []byte, with Entry, err 
 // key.
 func initiate(req *messages.APReq, plain []byte, service Key) (*Initiated, error) {
 	var part messages.EncTicketPart
-	if err := decode(plain, "ticket", part.Unmarshal); err != nil {
+	if err := Decode(plain, "ticket", part.Unmarshal); err != nil {
 		return nil, err
 	}
 	in := &Initiated{

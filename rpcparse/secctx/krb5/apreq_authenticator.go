@@ -30,12 +30,12 @@ const (
 // openAuthenticator decrypts and reads the authenticator. Its content is the
 // client's, so it is as hostile as the message around it.
 func openAuthenticator(ed types.EncryptedData, session Key) (*types.Authenticator, error) {
-	plain, err := decrypt(ed, session, keyusage.AP_REQ_AUTHENTICATOR, nameAuthenticator)
+	plain, err := Decrypt(ed, session, keyusage.AP_REQ_AUTHENTICATOR, nameAuthenticator)
 	if err != nil {
 		return nil, err
 	}
 	auth := &types.Authenticator{}
-	if err := decode(plain, nameAuthenticator, auth.Unmarshal); err != nil {
+	if err := Decode(plain, nameAuthenticator, auth.Unmarshal); err != nil {
 		return nil, err
 	}
 	if auth.AVNO != protocolVersion {

@@ -65,9 +65,9 @@ func checkKey(k Key, what string) error {
 	return nil
 }
 
-// decrypt opens one EncryptedData: length first, then decryption, then the
+// Decrypt opens one EncryptedData: length first, then decryption, then the
 // checksum in constant time. The result is a copy.
-func decrypt(ed types.EncryptedData, key Key, usage uint32, what string) (plain []byte, err error) {
+func Decrypt(ed types.EncryptedData, key Key, usage uint32, what string) (plain []byte, err error) {
 	if err := checkKey(key, "key for the "+what); err != nil {
 		return nil, err
 	}
@@ -87,8 +87,9 @@ func decrypt(ed types.EncryptedData, key Key, usage uint32, what string) (plain 
 	return plain, err
 }
 
-// decode checks the DER in b and lets a library read it.
-func decode(b []byte, what string, unmarshal func([]byte) error) error {
+// Decode checks the DER in b, of at most 65535 bytes, and lets a library read it.
+// Neither the error of the library nor a panic in it is passed on.
+func Decode(b []byte, what string, unmarshal func([]byte) error) error {
 	if err := checkDER(b, what); err != nil {
 		return err
 	}

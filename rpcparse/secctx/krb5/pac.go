@@ -95,7 +95,7 @@ func pacsOf(data types.AuthorizationData) (pacs [][]byte) {
 			continue
 		}
 		var elements types.AuthorizationData
-		if decode(container.ADData, "authorization data", elements.Unmarshal) != nil {
+		if Decode(container.ADData, "authorization data", elements.Unmarshal) != nil {
 			continue
 		}
 		for _, e := range elements {
