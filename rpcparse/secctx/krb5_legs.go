@@ -70,13 +70,7 @@ func (h *Handshake) krb5Keys(message []byte) {
 		h.fail(Undecryptable, err.Error())
 		return
 	}
-	k := e.Keys()
-	client, err := krb5.NewStream(k.Key, krb5.Initiator, k.AcceptorSubkey, uint64(k.InitiatorSequence))
-	if err != nil {
-		h.fail(Unsupported, err.Error())
-		return
-	}
-	server, err := krb5.NewStream(k.Key, krb5.Acceptor, k.AcceptorSubkey, uint64(k.AcceptorSequence))
+	client, server, err := e.Streams()
 	if err != nil {
 		h.fail(Unsupported, err.Error())
 		return

@@ -89,6 +89,17 @@ func (e *Established) Keys() SessionKeys {
 	return k
 }
 
+// Streams returns what protects the messages of each end. Their keys are copies.
+// An encryption type that has no tokens gives class state.
+func (e *Established) Streams() (initiator, acceptor *Stream, err error) {
+	k := e.Keys()
+	if initiator, err = NewStream(k.Key, Initiator, k.AcceptorSubkey, uint64(k.InitiatorSequence)); err != nil {
+		return nil, nil, err
+	}
+	acceptor, err = NewStream(k.Key, Acceptor, k.AcceptorSubkey, uint64(k.AcceptorSequence))
+	return initiator, acceptor, err
+}
+
 // Wipe overwrites the keys of the exchange, when streams have been made of
 // them or the context has ended. The keytab's keys stay.
 func (e *Established) Wipe() {
