@@ -5,7 +5,7 @@ import (
 	"net/netip"
 	"time"
 
-	"github.com/nspiproxy/nspiproxy/proxy/epm"
+	"github.com/nspiproxy/nspiproxy/proxy/client"
 	"github.com/nspiproxy/nspiproxy/rpcparse/nspi"
 )
 
@@ -17,7 +17,7 @@ func ProbeEPM(ctx context.Context, t Target) (r Result) {
 	defer func() { r.Duration = time.Since(began) }()
 	port := t.NSPIPort
 	if port == 0 {
-		c, err := epm.Dial(ctx, netip.AddrPortFrom(t.Addr, t.EPMPort))
+		c, err := client.DialMapper(ctx, netip.AddrPortFrom(t.Addr, t.EPMPort))
 		r.Reachable = !isDial(err)
 		if err != nil {
 			r.Err = err.Error()

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"time"
 
-	"github.com/nspiproxy/nspiproxy/proxy/epm"
+	"github.com/nspiproxy/nspiproxy/proxy/client"
 	"github.com/nspiproxy/nspiproxy/rpcparse/nspi"
 )
 
@@ -42,7 +42,7 @@ func (w *watcher) session(ctx context.Context) error {
 	defer c.Close()
 	for fresh := true; ; {
 		ports, err := w.ask(ctx, c)
-		if err != nil && !errors.Is(err, epm.ErrNotRegistered) {
+		if err != nil && !errors.Is(err, client.ErrNotRegistered) {
 			return err
 		}
 		w.learn(ports, fresh)
@@ -58,10 +58,10 @@ func (w *watcher) session(ctx context.Context) error {
 
 // dial connects to the endpoint mapper. The outcome says something about the
 // host, and about NSPI only while no port of that is known.
-func (w *watcher) dial(ctx context.Context) (*epm.Client, error) {
+func (w *watcher) dial(ctx context.Context) (*client.Mapper, error) {
 	ctx, cancel := context.WithTimeout(ctx, w.set.o.Timeout)
 	defer cancel()
-	c, err := epm.Dial(ctx, w.dc.EPM)
+	c, err := client.DialMapper(ctx, w.dc.EPM)
 	if !isDial(err) {
 		w.dc.observe(observation{kind: attemptEnded, outcome: connected, port: w.dc.EPM.Port()})
 	} else if classify(err) == refused {
@@ -72,7 +72,7 @@ func (w *watcher) dial(ctx context.Context) (*epm.Client, error) {
 
 // ask asks once. An answer that takes long is waited for; meanwhile a check
 // shows whether the host is still alive.
-func (w *watcher) ask(ctx context.Context, c *epm.Client) ([]uint16, error) {
+func (w *watcher) ask(ctx context.Context, c *client.Mapper) ([]uint16, error) {
 	ctx, cancel := context.WithTimeout(ctx, w.set.o.Timeout)
 	defer cancel()
 	slow := time.AfterFunc(w.set.slow, func() { w.dc.observe(observation{kind: mapperSlow}) })
@@ -83,7 +83,7 @@ func (w *watcher) ask(ctx context.Context, c *epm.Client) ([]uint16, error) {
 // learn takes the ports that the endpoint mapper names, none if NSPI is not
 // registered. fresh says that it has not named any on this connection before.
 func (w *watcher) learn(ports []uint16, fresh bool) {
-	e := w.dc.observe(observation{kind: mapperAnswered, ports: ports, reason: epm.ErrNotRegistered.Error()})
+	e := w.dc.observe(observation{kind: mapperAnswered, ports: ports, reason: client.ErrNotRegistered.Error()})
 	if len(ports) == 0 {
 		return
 	}

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"bytes"
 	"net"
 	"net/netip"
 	"time"
@@ -8,14 +9,13 @@ import (
 	"github.com/nspiproxy/nspiproxy/rpcparse"
 )
 
-// DefaultTimeout bounds every connect, read and write of a Conn.
-const DefaultTimeout = 10 * time.Second
-
-// Conn is a connection. Its fields may be set between calls.
+// Conn is a connection. Its fields may be set between calls. It belongs to one
+// goroutine; Close may be called from any.
 type Conn struct {
-	TCP     *net.TCPConn
-	Order   rpcparse.Order // of the PDUs that it sends, but for requests in NDR64
-	Timeout time.Duration  // 0: DefaultTimeout
+	TCP       *net.TCPConn   // nil if it was made of something else
+	Order     rpcparse.Order // of the PDUs that it sends, but for requests in NDR64
+	Timeout   time.Duration  // of each read and write outside of Within; 0: DefaultTimeout
+	MaxAnswer int            // bytes of PDUs; 0: DefaultMaxAnswer
 
 	// What calls use that do not say otherwise.
 	ContextID uint16
@@ -32,11 +32,15 @@ type Conn struct {
 
 	contexts map[uint16]rpcparse.ContextElement // accepted, with the one transfer syntax in force
 	security map[uint32]*Security
-	lastCall uint32
-	answers  map[uint32]*answer
 
-	framer rpcparse.Framer
-	buf    []byte // read and not yet consumed
+	headerSigning bool // was agreed on
+
+	lastCall uint32
+	calls    map[uint32]*call // sent or waited for, and not taken
+	kept     int              // bytes of PDUs that came for them
+
+	stream  stream
+	bounded bool // Within bounds reads and writes
 }
 
 // Connect opens a TCP connection without any RPC on it. local may be the zero
@@ -55,18 +59,23 @@ func Connect(addr string, local netip.Addr) (*Conn, error) {
 
 // New makes a Conn of a TCP connection, which is its own from now on.
 func New(tcp *net.TCPConn) *Conn {
+	c := newConn(tcp)
+	c.TCP = tcp
+	return c
+}
+
+func newConn(conn net.Conn) *Conn {
 	return &Conn{
-		TCP:         tcp,
 		MaxFragment: rpcparse.DefaultFragment,
 		contexts:    make(map[uint16]rpcparse.ContextElement),
 		security:    make(map[uint32]*Security),
-		answers:     make(map[uint32]*answer),
-		framer:      rpcparse.Framer{Dir: rpcparse.ServerToClient},
+		calls:       make(map[uint32]*call),
+		stream:      stream{conn: conn, framer: rpcparse.Framer{Dir: rpcparse.ServerToClient}},
 	}
 }
 
 // Close closes the connection in an orderly way.
-func (c *Conn) Close() { c.TCP.Close() }
+func (c *Conn) Close() { c.stream.conn.Close() }
 
 // Reset closes the connection by RST.
 func (c *Conn) Reset() {
@@ -85,49 +94,42 @@ func (c *Conn) NextCallID() uint32 {
 
 // Write writes bytes, in one write: whole PDUs, or what a test likes.
 func (c *Conn) Write(b []byte) error {
-	if err := c.TCP.SetWriteDeadline(c.deadline()); err != nil {
-		return err
+	if !c.bounded {
+		if err := c.stream.conn.SetWriteDeadline(c.deadline()); err != nil {
+			return err
+		}
 	}
-	_, err := c.TCP.Write(b)
+	_, err := c.stream.conn.Write(b)
 	return err
 }
 
 // ReadPDU reads the next PDU as it is on the wire. The caller owns it. The end
 // of the connection is io.EOF.
 func (c *Conn) ReadPDU() ([]byte, rpcparse.Header, error) {
+	pdu, h, err := c.NextPDU()
+	return bytes.Clone(pdu), h, err
+}
+
+// NextPDU is ReadPDU without a copy: the PDU is valid until the next read.
+func (c *Conn) NextPDU() ([]byte, rpcparse.Header, error) {
 	for {
-		pdu, h, err := c.framer.Next(c.buf)
-		if err != nil {
-			return nil, h, err
+		pdu, h, err := c.stream.buffered()
+		if pdu != nil || err != nil {
+			return pdu, h, err
 		}
-		if pdu != nil {
-			c.buf = c.buf[len(pdu):]
-			return pdu, h, nil
+		if !c.bounded {
+			if err := c.stream.conn.SetReadDeadline(c.deadline()); err != nil {
+				return nil, h, err
+			}
 		}
-		if err := c.fill(); err != nil {
+		if err := c.stream.read(); err != nil {
 			return nil, h, err
 		}
 	}
 }
 
-// readSize is how much room a read is given, in bytes. Idle connections keep
-// it, and tests open thousands.
-const readSize = 8192
-
-// fill reads once. The buffer moves, so that PDUs handed out stay as they are.
-func (c *Conn) fill() error {
-	if err := c.TCP.SetReadDeadline(c.deadline()); err != nil {
-		return err
-	}
-	buf := make([]byte, len(c.buf)+readSize)
-	n := copy(buf, c.buf)
-	m, err := c.TCP.Read(buf[n:])
-	c.buf = buf[:n+m]
-	if m > 0 {
-		return nil
-	}
-	return err
-}
+// Release gives the read buffer back; the next read has a new one.
+func (c *Conn) Release() { c.stream.release() }
 
 func (c *Conn) deadline() time.Time {
 	if c.Timeout == 0 {

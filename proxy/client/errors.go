@@ -6,7 +6,30 @@ import (
 
 	"github.com/nspiproxy/nspiproxy/rpcparse"
 	"github.com/nspiproxy/nspiproxy/rpcparse/nspi"
+	"github.com/nspiproxy/nspiproxy/rpcparse/tower"
 )
+
+var (
+	// ErrProtocol is what a server must not say: an answer to another call, a PDU
+	// of the wrong type, fragments out of order. PDUs and stubs that cannot be
+	// parsed, and signatures that are wrong, are an [rpcparse.Error] instead.
+	ErrProtocol = errors.New("protocol error")
+	// ErrLimit is an answer over one of the limits of this package.
+	ErrLimit = errors.New("over the limit")
+	// ErrNotRegistered says that an endpoint mapper has no TCP port for the
+	// interface. It is an answer: the connection goes on.
+	ErrNotRegistered = errors.New("epm: the interface is not registered")
+	// ErrClosed says that a [Mapper] was closed, or failed in an earlier call.
+	ErrClosed = errors.New("epm: the connection is closed")
+)
+
+func protocolf(format string, args ...any) error {
+	return fmt.Errorf("%w: %s", ErrProtocol, fmt.Sprintf(format, args...))
+}
+
+func limitf(format string, args ...any) error {
+	return fmt.Errorf("%w: %s", ErrLimit, fmt.Sprintf(format, args...))
+}
 
 // Fault is the error of a call that was answered by a fault.
 type Fault struct {
@@ -44,6 +67,13 @@ type CodeError struct {
 
 // Error implements error.
 func (e *CodeError) Error() string { return e.Code.String() }
+
+// StatusError is a status of the endpoint mapper that is neither success nor
+// [ErrNotRegistered].
+type StatusError struct{ Status uint32 }
+
+// Error implements error.
+func (e *StatusError) Error() string { return "endpoint mapper: " + tower.StatusName(e.Status) }
 
 // IsCode reports whether err says that an NSPI call returned code.
 func IsCode(err error, code nspi.Code) bool {

@@ -1,129 +1,91 @@
 package client
 
 import (
-	"errors"
-
 	"github.com/nspiproxy/nspiproxy/rpcparse"
+	"github.com/nspiproxy/nspiproxy/rpcparse/secctx/krb5"
 	"github.com/nspiproxy/nspiproxy/rpcparse/secctx/ntlm"
-	"github.com/nspiproxy/nspiproxy/rpcparse/secctx/spnego"
 )
 
 // Security is one security context of one connection. Set its exported fields,
-// then give it to Bind or AlterContext, once. An empty User is anonymous.
+// then give it to Bind or AlterContext, once. With a Ticket it is Kerberos, else
+// NTLM; an empty User is anonymous then.
 type Security struct {
-	Type  rpcparse.AuthType  // default: NTLM; or SPNEGO
+	Type  rpcparse.AuthType  // default: the mechanism's own; or SPNEGO
 	Level rpcparse.AuthLevel // default: CONNECT
 	ID    uint32             // auth_context_id
 
 	Domain, User, Password string
+	Target                 string // service principal name to tell an NTLM server, or ""
+
+	Ticket *krb5.Ticket // for the service; the session key in it is not changed
 
 	OtherFirst     bool // SPNEGO: prefer a mechanism that the server does not have
-	BareInSPNEGO   bool // SPNEGO: NTLM messages without the envelope, as old clients send
+	BareInSPNEGO   bool // SPNEGO: the mechanism's messages without the envelope, as old clients send
 	NoListMIC      bool // SPNEGO: send no mechListMIC
-	NoMIC          bool // send no MIC in the AUTHENTICATE, as old clients
+	NoMIC          bool // NTLM: send no MIC in the AUTHENTICATE, as old clients
 	DummyVerifiers bool // level CONNECT: a dummy verifier on every request
 
-	initiator ntlm.Initiator
-	session   *ntlm.Session
-	mechTypes []byte
-	done      bool
+	mech          mechanism
+	mechTypes     []byte // SPNEGO: what was offered
+	done          bool   // the mechanism has sent its last message
+	send, receive protector
 }
 
-// leg says how a token travels.
-type leg uint8
-
-const (
-	legNone leg = iota // there is none
-	legAlterContext
-	legAuth3
-)
-
-// otherMech is a mechanism that nobody has: 1.2.3.
-const otherMech spnego.OID = "\x2a\x03"
-
-func (s *Security) spnego() bool { return s.Type == rpcparse.AuthSPNEGO && !s.BareInSPNEGO }
+// protector is one direction of an established security context.
+type protector interface {
+	Protect(pdu []byte, body, trailer int, seal bool) error
+	Unprotect(pdu []byte, body, trailer int, seal bool) error
+	tokenSize(seal bool) int
+	setHeaderSigning(on bool)
+	listMIC(mechTypes []byte) ([]byte, error)
+	verifyListMIC(mechTypes, mic []byte) error
+}
 
 // protects reports whether PDUs carry signatures.
-func (s *Security) protects() bool { return s.Level > rpcparse.LevelConnect }
+func (s *Security) protects() bool { return s != nil && s.Level > rpcparse.LevelConnect }
 
-// first returns the first token.
-func (s *Security) first() ([]byte, error) {
-	if s.Type == rpcparse.AuthNone {
-		s.Type = rpcparse.AuthNTLM
-	}
-	if s.Level == rpcparse.LevelDefault {
-		s.Level = rpcparse.LevelConnect
-	}
-	s.initiator = ntlm.Initiator{Domain: s.Domain, User: s.User, Password: s.Password, Workstation: "CLIENT", NoMIC: s.NoMIC}
-	negotiate, err := s.initiator.Negotiate()
-	if err != nil || !s.spnego() {
-		return negotiate, err
-	}
-	t := spnego.Token{MechTypes: []spnego.OID{spnego.OIDNTLM}, MechToken: negotiate}
-	if s.OtherFirst {
-		t = spnego.Token{MechTypes: []spnego.OID{otherMech, spnego.OIDNTLM}, MechToken: []byte("no token of ours")}
-	}
-	s.mechTypes = spnego.AppendMechTypes(nil, t.MechTypes)
-	return spnego.AppendInit(nil, t), nil
-}
-
-// next takes the server's answer and returns the token that follows.
-func (s *Security) next(answer []byte) (token []byte, how leg, err error) {
-	if s.done {
-		return nil, legNone, s.verifyListMIC(answer)
-	}
-	if !s.spnego() {
-		token, err = s.authenticate(answer)
-		return token, legAuth3, err
-	}
-	t, err := spnego.Parse(answer)
-	if err != nil {
-		return nil, legNone, err
-	}
-	reply := spnego.Token{}
-	if len(t.MechToken) == 0 { // the server chose NTLM over what was tried first
-		reply.MechToken, err = s.initiator.Negotiate()
-	} else {
-		if reply.MechToken, err = s.authenticate(t.MechToken); err == nil && s.session != nil && !s.NoListMIC {
-			mic := s.session.Send.ListMIC(s.mechTypes)
-			reply.ListMIC = mic[:]
-		}
-	}
-	return spnego.AppendResp(nil, reply), legAlterContext, err
-}
-
-// authenticate answers the CHALLENGE.
-func (s *Security) authenticate(challenge []byte) ([]byte, error) {
-	token, err := s.initiator.Authenticate(challenge)
-	if err != nil {
-		return nil, err
-	}
-	s.done = true
-	if s.User != "" {
-		s.session, err = s.initiator.Session()
-	}
-	return token, err
-}
-
-// verifyListMIC checks the server's last token of a SPNEGO handshake.
-func (s *Security) verifyListMIC(answer []byte) error {
-	t, err := spnego.Parse(answer)
-	if err != nil {
-		return err
-	}
-	if t.State != spnego.StateAcceptCompleted {
-		return errors.New("client: SPNEGO ended in state " + t.State.String())
-	}
-	if t.ListMIC == nil || s.session == nil {
-		return nil
-	}
-	return s.session.Receive.VerifyListMIC(s.mechTypes, t.ListMIC)
-}
-
+// verifier is the trailer of a PDU with this token.
 func (s *Security) verifier(token []byte) rpcparse.Verifier {
 	return rpcparse.Verifier{Type: s.Type, Level: s.Level, ContextID: s.ID, Token: token}
 }
 
-// Session returns the NTLM session, for tests that break it; nil before the
-// handshake and for anonymous contexts.
-func (s *Security) Session() *ntlm.Session { return s.session }
+// tokenSize returns the size of the token on a request; 0: it has no trailer.
+func (s *Security) tokenSize() int {
+	switch {
+	case s == nil:
+		return 0
+	case s.protects() && s.send != nil:
+		return s.send.tokenSize(s.Level == rpcparse.LevelPrivacy)
+	case s.protects() || s.DummyVerifiers:
+		return ntlm.TokenSize
+	}
+	return 0
+}
+
+// protect makes one fragment of a request.
+func (s *Security) protect(x rpcparse.Request) ([]byte, error) {
+	if !x.HasVerifier {
+		return rpcparse.AppendRequest(nil, x)
+	}
+	x.Verifier.PadLength = rpcparse.PadTo(len(x.Stub), authPadding)
+	copy(x.Verifier.Token, ntlm.DummyToken[:])
+	pdu, err := rpcparse.AppendRequest(nil, x)
+	if err != nil || !s.protects() {
+		return pdu, err
+	}
+	if s.send == nil {
+		return nil, rpcparse.Errorf(rpcparse.ClassState, "auth_level", 0, "an anonymous context protects nothing")
+	}
+	parsed, err := rpcparse.ParseRequest(pdu)
+	if err != nil {
+		return nil, err
+	}
+	return pdu, s.send.Protect(pdu, parsed.StubOffset, parsed.Verifier.Offset, s.Level == rpcparse.LevelPrivacy)
+}
+
+func (s *Security) setHeaderSigning(on bool) {
+	if s.send != nil {
+		s.send.setHeaderSigning(on)
+		s.receive.setHeaderSigning(on)
+	}
+}

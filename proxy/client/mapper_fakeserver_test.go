@@ -1,4 +1,4 @@
-package epm
+package client
 
 import (
 	"context"
@@ -95,26 +95,28 @@ func (c *fakeConn) wait() {
 
 var accepted = rpcparse.ContextResult{Transfer: rpcparse.SyntaxNDR}
 
-func header(t rpcparse.PType, callID uint32) rpcparse.Header {
+func headerOf(t rpcparse.PType, callID uint32) rpcparse.Header {
 	return rpcparse.Header{Type: t, Flags: rpcparse.FlagsWhole, Drep: rpcparse.DrepLittleEndian, CallID: callID}
 }
 
 func bindAck(callID uint32, results ...rpcparse.ContextResult) []byte {
 	return must(rpcparse.AppendBindAck(nil, rpcparse.BindAck{
-		Header: header(rpcparse.PTypeBindAck, callID), MaxXmitFrag: maxPDU, MaxRecvFrag: maxPDU, AssocGroupID: 7,
+		Header: headerOf(rpcparse.PTypeBindAck, callID), MaxXmitFrag: rpcparse.DefaultFragment, MaxRecvFrag: rpcparse.DefaultFragment, AssocGroupID: 7,
 		SecondaryAddress: []byte("135\x00"), Results: rpcparse.NewResultList(results...),
 	}))
 }
 
 // response is one fragment.
-func response(callID uint32, flags rpcparse.Flags, stub []byte) []byte {
-	h := header(rpcparse.PTypeResponse, callID)
+func responsePDU(callID uint32, flags rpcparse.Flags, stub []byte) []byte {
+	h := headerOf(rpcparse.PTypeResponse, callID)
 	h.Flags = flags
 	return must(rpcparse.AppendResponse(nil, rpcparse.Response{Header: h, Stub: stub}))
 }
 
 // whole is a response in one fragment.
-func whole(callID uint32, stub []byte) []byte { return response(callID, rpcparse.FlagsWhole, stub) }
+func wholePDU(callID uint32, stub []byte) []byte {
+	return responsePDU(callID, rpcparse.FlagsWhole, stub)
+}
 
 // mapAnswer is the stub of an answer with NSPI on these ports.
 func mapAnswer(ports ...uint16) tower.MapAnswer {

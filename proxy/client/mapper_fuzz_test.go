@@ -1,4 +1,4 @@
-package epm
+package client
 
 import (
 	"bytes"
@@ -34,15 +34,15 @@ func FuzzAnswers(f *testing.F) {
 	ack, good := bindAck(1, accepted), encode(mapAnswer(49678, 49670))
 	first := mapAnswer(1, 2)
 	first.Handle = tower.Handle{5: 1}
-	f.Add(slices.Concat(ack, whole(2, good), whole(3, good)), uint16(9))
-	f.Add(slices.Concat(ack, whole(2, encode(first)), whole(3, good)), uint16(9000))
-	f.Add(slices.Concat(ack, response(2, rpcparse.FlagFirstFrag, good[:80]), response(2, rpcparse.FlagLastFrag, good[80:])), uint16(1))
-	f.Add(slices.Concat(ack, fault(2)), uint16(100))
-	f.Add(must(rpcparse.AppendBindNak(nil, rpcparse.BindNak{Header: header(rpcparse.PTypeBindNak, 1)})), uint16(100))
+	f.Add(slices.Concat(ack, wholePDU(2, good), wholePDU(3, good)), uint16(9))
+	f.Add(slices.Concat(ack, wholePDU(2, encode(first)), wholePDU(3, good)), uint16(9000))
+	f.Add(slices.Concat(ack, responsePDU(2, rpcparse.FlagFirstFrag, good[:80]), responsePDU(2, rpcparse.FlagLastFrag, good[80:])), uint16(1))
+	f.Add(slices.Concat(ack, faultPDU(2)), uint16(100))
+	f.Add(must(rpcparse.AppendBindNak(nil, rpcparse.BindNak{Header: headerOf(rpcparse.PTypeBindNak, 1)})), uint16(100))
 	f.Fuzz(func(t *testing.T, said []byte, piece uint16) {
 		r := &recording{said: bytes.NewReader(said), piece: int(piece) + 1}
-		c := newClient(r)
-		err := c.within(context.Background(), c.bind)
+		c := newMapper(r)
+		err := c.bind(context.Background())
 		for err == nil {
 			var got []uint16
 			if got, err = c.Map(context.Background(), nspi.Interface); err == nil {
@@ -71,7 +71,7 @@ func checkNamed(t *testing.T, err error) {
 			return
 		}
 	}
-	for _, target := range []any{new(*Fault), new(*Nak), new(*Rejected), new(*Status), new(*rpcparse.Error)} {
+	for _, target := range []any{new(*Fault), new(*Nak), new(*Rejected), new(*StatusError), new(*rpcparse.Error)} {
 		if errors.As(err, target) {
 			return
 		}

@@ -1,4 +1,4 @@
-package epm
+package client
 
 import (
 	"context"
@@ -14,9 +14,9 @@ import (
 	"github.com/nspiproxy/nspiproxy/rpcparse/nspi"
 )
 
-func fault(callID uint32) []byte {
+func faultPDU(callID uint32) []byte {
 	return must(rpcparse.AppendFault(nil, rpcparse.Fault{
-		Header: header(rpcparse.PTypeFault, callID), Status: rpcparse.StatusServerTooBusy}))
+		Header: headerOf(rpcparse.PTypeFault, callID), Status: rpcparse.StatusServerTooBusy}))
 }
 
 func TestBindThatIsNotAcceptedIsANamedError(t *testing.T) {
@@ -32,22 +32,22 @@ func TestBindThatIsNotAcceptedIsANamedError(t *testing.T) {
 	}{
 		{name: "bind_nak", as: &nak, answer: func(id uint32) []byte {
 			return must(rpcparse.AppendBindNak(nil, rpcparse.BindNak{
-				Header: header(rpcparse.PTypeBindNak, id), Reason: rpcparse.NakLocalLimitExceeded}))
+				Header: headerOf(rpcparse.PTypeBindNak, id), Reason: rpcparse.NakLocalLimitExceeded}))
 		}},
 		{name: "rejection", as: &rejected, answer: func(id uint32) []byte {
 			return bindAck(id, rpcparse.ContextResult{Result: rpcparse.ResultProviderRejection, Reason: 1})
 		}},
-		{name: "fault", as: &refused, answer: fault},
+		{name: "fault", as: &refused, answer: faultPDU},
 		{name: "no result", err: ErrProtocol, answer: func(id uint32) []byte { return bindAck(id) }},
 		{name: "two results", err: ErrProtocol, answer: func(id uint32) []byte { return bindAck(id, accepted, accepted) }},
 		{name: "syntax not offered", err: ErrProtocol, answer: func(id uint32) []byte {
 			return bindAck(id, rpcparse.ContextResult{Transfer: rpcparse.SyntaxNDR64})
 		}},
 		{name: "other call", err: ErrProtocol, answer: func(id uint32) []byte { return bindAck(id+1, accepted) }},
-		{name: "response", err: ErrProtocol, answer: func(id uint32) []byte { return whole(id, nil) }},
+		{name: "response", err: ErrProtocol, answer: func(id uint32) []byte { return wholePDU(id, nil) }},
 		{name: "no DCE/RPC", as: &parse, answer: func(uint32) []byte { return []byte("HTTP/1.1 400 Bad Request\r\n") }},
 		{name: "client's PDU", as: &parse, answer: func(id uint32) []byte {
-			return must(rpcparse.AppendRequest(nil, rpcparse.Request{Header: header(rpcparse.PTypeRequest, id)}))
+			return must(rpcparse.AppendRequest(nil, rpcparse.Request{Header: headerOf(rpcparse.PTypeRequest, id)}))
 		}},
 		{name: "longer than offered", as: &parse, answer: func(id uint32) []byte {
 			return bindAck(id, slices.Repeat([]rpcparse.ContextResult{accepted}, 255)...)
@@ -63,13 +63,13 @@ func TestBindThatIsNotAcceptedIsANamedError(t *testing.T) {
 				_ = c.Conn.(*net.TCPConn).CloseWrite()
 				c.wait() // it must not be the server's end that ends the connection
 			})
-			c, err := Dial(testContext(t), addr)
+			c, err := DialMapper(testContext(t), addr)
 			if c != nil || tc.err != nil && !errors.Is(err, tc.err) || tc.as != nil && !errors.As(err, tc.as) {
 				t.Errorf("%v, %v", c, err)
 			}
 		})
 	}
-	if nak.Reason != rpcparse.NakLocalLimitExceeded || rejected.Reason != 1 || refused.Status != rpcparse.StatusServerTooBusy {
+	if nak.Reason != rpcparse.NakLocalLimitExceeded || rejected.Result.Reason != 1 || refused.Status != rpcparse.StatusServerTooBusy {
 		t.Errorf("%v, %v, %v", nak, rejected, refused)
 	}
 }
@@ -78,7 +78,7 @@ func TestAnswerThatIsWrongEndsTheConnection(t *testing.T) {
 	good := encode(mapAnswer(49670, 49678))
 	const first, last = rpcparse.FlagFirstFrag, rpcparse.FlagLastFrag
 	signed := func(id uint32) []byte {
-		return must(rpcparse.AppendResponse(nil, rpcparse.Response{Header: header(rpcparse.PTypeResponse, id), Stub: good,
+		return must(rpcparse.AppendResponse(nil, rpcparse.Response{Header: headerOf(rpcparse.PTypeResponse, id), Stub: good,
 			HasVerifier: true, Verifier: rpcparse.Verifier{Type: 10, Level: 2, Token: make([]byte, 16)}}))
 	}
 	bigEndian := must(rpcparse.AppendResponse(nil, rpcparse.Response{
@@ -90,37 +90,37 @@ func TestAnswerThatIsWrongEndsTheConnection(t *testing.T) {
 		err  error
 		as   any
 	}{
-		{"fault", func(c *fakeConn, id uint32) { c.send(fault(id)) }, nil, new(*Fault)},
-		{"fault of another call", func(c *fakeConn, id uint32) { c.send(fault(id + 1)) }, ErrProtocol, nil},
-		{"another call", func(c *fakeConn, id uint32) { c.send(whole(id+1, good)) }, ErrProtocol, nil},
+		{"fault", func(c *fakeConn, id uint32) { c.send(faultPDU(id)) }, nil, new(*Fault)},
+		{"fault of another call", func(c *fakeConn, id uint32) { c.send(faultPDU(id + 1)) }, ErrProtocol, nil},
+		{"another call", func(c *fakeConn, id uint32) { c.send(wholePDU(id+1, good)) }, ErrProtocol, nil},
 		{"bind_ack", func(c *fakeConn, id uint32) { c.send(bindAck(id, accepted)) }, ErrProtocol, nil},
 		{"signed", func(c *fakeConn, id uint32) { c.send(signed(id)) }, ErrProtocol, nil},
-		{"no first fragment", func(c *fakeConn, id uint32) { c.send(response(id, last, good)) }, ErrProtocol, nil},
+		{"no first fragment", func(c *fakeConn, id uint32) { c.send(responsePDU(id, last, good)) }, ErrProtocol, nil},
 		{"two first fragments", func(c *fakeConn, id uint32) {
-			c.send(response(id, first, good[:50]), response(id, first|last, good[50:]))
+			c.send(responsePDU(id, first, good[:50]), responsePDU(id, first|last, good[50:]))
 		}, ErrProtocol, nil},
-		{"two byte orders", func(c *fakeConn, id uint32) { c.send(response(id, first, good[:50]), bigEndian) }, ErrProtocol, nil},
+		{"two byte orders", func(c *fakeConn, id uint32) { c.send(responsePDU(id, first, good[:50]), bigEndian) }, ErrProtocol, nil},
 		{"another call between fragments", func(c *fakeConn, id uint32) {
-			c.send(response(id, first, good[:50]), whole(id+1, good))
+			c.send(responsePDU(id, first, good[:50]), wholePDU(id+1, good))
 		}, ErrProtocol, nil},
 		{"too much", func(c *fakeConn, id uint32) {
 			flags := first
-			for range maxAnswer/5000 + 1 {
-				c.send(response(id, flags, make([]byte, 5000)))
+			for range maxMapperAnswer/5000 + 1 {
+				c.send(responsePDU(id, flags, make([]byte, 5000)))
 				flags = 0
 			}
 		}, ErrLimit, nil},
 		{"empty fragments without end", func(c *fakeConn, id uint32) {
 			flags := first
-			for range maxFragments {
-				c.send(response(id, flags, nil))
+			for range maxMapperAnswer / rpcparse.HeaderSize {
+				c.send(responsePDU(id, flags, nil))
 				flags = 0
 			}
 		}, ErrLimit, nil},
-		{"PDU over the limit", func(c *fakeConn, id uint32) { c.send(whole(id, make([]byte, maxPDU))) }, nil, new(*rpcparse.Error)},
+		{"PDU over the limit", func(c *fakeConn, id uint32) { c.send(wholePDU(id, make([]byte, rpcparse.DefaultFragment))) }, nil, new(*rpcparse.Error)},
 		{"garbage", func(c *fakeConn, _ uint32) { c.send([]byte("garbage")) }, nil, new(*rpcparse.Error)},
 		{"end inside a PDU", func(c *fakeConn, id uint32) {
-			c.send(whole(id, good)[:60])
+			c.send(wholePDU(id, good)[:60])
 			_ = c.Conn.(*net.TCPConn).CloseWrite()
 		}, io.EOF, nil},
 	} {
@@ -134,7 +134,7 @@ func TestAnswerThatIsWrongEndsTheConnection(t *testing.T) {
 				}
 				c.wait()
 			})
-			c := dial(t, addr)
+			c := dialMapper(t, addr)
 			got, err := c.Map(testContext(t), nspi.Interface)
 			if got != nil || tc.err != nil && !errors.Is(err, tc.err) || tc.as != nil && !errors.As(err, tc.as) {
 				t.Errorf("%v, %v", got, err)
@@ -156,11 +156,11 @@ func TestBytesBehindAnAnswerAreNotTakenForTheNext(t *testing.T) {
 		}
 		if h, ok := c.read(); ok {
 			good := encode(mapAnswer(1))
-			c.send(slices.Concat(whole(h.CallID, good), whole(h.CallID+1, good)))
+			c.send(slices.Concat(wholePDU(h.CallID, good), wholePDU(h.CallID+1, good)))
 		}
 		c.wait()
 	})
-	c := dial(t, addr)
+	c := dialMapper(t, addr)
 	if _, err := c.Map(testContext(t), nspi.Interface); err != nil {
 		t.Fatal(err)
 	}
@@ -188,10 +188,10 @@ func TestSilentServerIsWaitedForAsLongAsTheContextSays(t *testing.T) {
 			ends := func(err error) bool {
 				return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || isTimeout(err)
 			}
-			if c, err := Dial(ctx(t), mute); c != nil || !ends(err) {
+			if c, err := DialMapper(ctx(t), mute); c != nil || !ends(err) {
 				t.Errorf("dialled %v, %v", c, err)
 			}
-			c := dial(t, half)
+			c := dialMapper(t, half)
 			if _, err := c.Map(ctx(t), nspi.Interface); !ends(err) {
 				t.Errorf("asked: %v", err)
 			}
@@ -209,8 +209,8 @@ func isTimeout(err error) bool {
 
 func TestCallIDsEndBeforeWindowsRefusesThem(t *testing.T) {
 	dc := startDC(t, simdc.Config{})
-	c := dial(t, dc.EPMAddr())
-	c.callID = maxCallID - 1
+	c := dialMapper(t, dc.EPMAddr())
+	c.conn.lastCall = maxCallID - 1
 	if _, err := c.Map(testContext(t), nspi.Interface); err != nil {
 		t.Fatal(err)
 	}
@@ -224,12 +224,12 @@ func TestErrorsSayWhatTheServerSaid(t *testing.T) {
 		err  error
 		want string
 	}{
-		{&Nak{Reason: 2}, "epm: bind_nak: local_limit_exceeded"},
-		{&Rejected{Result: 2, Reason: 1}, "epm: the interface of the endpoint mapper is rejected: result 2, reason 1"},
-		{&Fault{Status: 5}, "epm: fault: access_denied"},
-		{&Status{Status: 0x16C9A0CD}, "epm: ept_map: ept_s_cant_perform_op"},
-		{protocolf("%d", 1), "epm: protocol error: 1"},
-		{limitf("%d", 1), "epm: over the limit: 1"},
+		{&Nak{Reason: 2}, "bind_nak local_limit_exceeded"},
+		{&Rejected{Result: rpcparse.ContextResult{Result: 2, Reason: 1}}, "context 0: result 2, reason 1"},
+		{&Fault{Status: 5}, "fault access_denied"},
+		{&StatusError{Status: 0x16C9A0CD}, "endpoint mapper: ept_s_cant_perform_op"},
+		{protocolf("%d", 1), "protocol error: 1"},
+		{limitf("%d", 1), "over the limit: 1"},
 	} {
 		if got := tc.err.Error(); got != tc.want {
 			t.Errorf("%q, want %q", got, tc.want)
@@ -245,7 +245,7 @@ func TestNobodyListensIsAnErrorOfDialling(t *testing.T) {
 	addr := l.Addr().(*net.TCPAddr).AddrPort()
 	l.Close()
 	var op *net.OpError
-	if c, err := Dial(testContext(t), addr); c != nil || !errors.As(err, &op) || op.Op != "dial" {
+	if c, err := DialMapper(testContext(t), addr); c != nil || !errors.As(err, &op) || op.Op != "dial" {
 		t.Errorf("%v, %v", c, err)
 	}
 }

@@ -1,4 +1,4 @@
-package epm
+package client
 
 import (
 	"errors"
@@ -22,9 +22,9 @@ func startDC(t *testing.T, c simdc.Config) *simdc.Server {
 	return dc
 }
 
-func dial(t *testing.T, addr netip.AddrPort) *Client {
+func dialMapper(t *testing.T, addr netip.AddrPort) *Mapper {
 	t.Helper()
-	c, err := Dial(testContext(t), addr)
+	c, err := DialMapper(testContext(t), addr)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,7 +52,7 @@ func TestAllPortsOfADomainControllerAreFound(t *testing.T) {
 		{MorePorts: maxPorts - 1},
 	} {
 		dc := startDC(t, c)
-		m := dial(t, dc.EPMAddr())
+		m := dialMapper(t, dc.EPMAddr())
 		for range 3 {
 			got, err := m.Map(testContext(t), nspi.Interface)
 			if want := ports(dc.NSPIAddrs()); err != nil || !slices.Equal(got, want) {
@@ -64,14 +64,14 @@ func TestAllPortsOfADomainControllerAreFound(t *testing.T) {
 
 func TestMorePortsThanAnInterfaceCanHaveAreRefused(t *testing.T) {
 	dc := startDC(t, simdc.Config{MorePorts: maxPorts})
-	if got, err := dial(t, dc.EPMAddr()).Map(testContext(t), nspi.Interface); !errors.Is(err, ErrLimit) {
+	if got, err := dialMapper(t, dc.EPMAddr()).Map(testContext(t), nspi.Interface); !errors.Is(err, ErrLimit) {
 		t.Errorf("%v, %v", got, err)
 	}
 }
 
 func TestInterfaceThatIsNotRegisteredIsAnAnswer(t *testing.T) {
 	dc := startDC(t, simdc.Config{})
-	c := dial(t, dc.EPMAddr())
+	c := dialMapper(t, dc.EPMAddr())
 	other := nspi.Interface
 	other.UUID[0]++
 	for range 3 {
@@ -92,14 +92,14 @@ func answered(t *testing.T, stubs ...[]byte) ([]uint16, error) {
 		for _, stub := range stubs {
 			var h rpcparse.Header
 			if h, ok = c.read(); ok {
-				c.send(whole(h.CallID, stub))
+				c.send(wholePDU(h.CallID, stub))
 			}
 		}
 		if ok {
 			c.wait()
 		}
 	})
-	return dial(t, addr).Map(testContext(t), nspi.Interface)
+	return dialMapper(t, addr).Map(testContext(t), nspi.Interface)
 }
 
 func TestPortsOfAnAnswer(t *testing.T) {
@@ -121,14 +121,14 @@ func TestPortsOfAnAnswer(t *testing.T) {
 	bad.Status = tower.StatusCannotPerform
 	none := mapAnswer()
 	none.Status = tower.StatusNotRegistered
-	endless := make([][]byte, maxRounds)
+	endless := make([][]byte, maxMapperRounds)
 	for i := range endless {
 		endless[i] = encode(first)
 	}
 	crowd := mapAnswer(make([]uint16, towersPerCall+1)...)
 	crowd.Max = tower.MaxTowers
 
-	var status *Status
+	var status *StatusError
 	for _, tc := range []struct {
 		name  string
 		stubs [][]byte
@@ -166,13 +166,13 @@ func TestAnswerInBigEndianIsRead(t *testing.T) {
 			return
 		}
 		x, _ := c.read()
-		h := header(rpcparse.PTypeResponse, x.CallID)
+		h := headerOf(rpcparse.PTypeResponse, x.CallID)
 		h.Drep = rpcparse.DrepBigEndian
 		stub := must(tower.AppendMapResponse(nil, mapAnswer(49670), tower.NDR, rpcparse.BigEndian))
 		c.send(must(rpcparse.AppendResponse(nil, rpcparse.Response{Header: h, Stub: stub})))
 		c.wait()
 	})
-	if got, err := dial(t, addr).Map(testContext(t), nspi.Interface); err != nil || !slices.Equal(got, []uint16{49670}) {
+	if got, err := dialMapper(t, addr).Map(testContext(t), nspi.Interface); err != nil || !slices.Equal(got, []uint16{49670}) {
 		t.Errorf("%v, %v", got, err)
 	}
 }

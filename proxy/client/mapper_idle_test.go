@@ -1,4 +1,4 @@
-package epm
+package client
 
 import (
 	"context"
@@ -13,7 +13,7 @@ import (
 
 func TestIdleConnectionIsAskedAgain(t *testing.T) {
 	dc := startDC(t, simdc.Config{})
-	c := dial(t, dc.EPMAddr())
+	c := dialMapper(t, dc.EPMAddr())
 	for range 3 {
 		if err := c.Idle(testContext(t), time.Millisecond); err != nil {
 			t.Fatal(err)
@@ -29,7 +29,7 @@ func TestEndOfAnIdleConnectionIsNoticedAtOnce(t *testing.T) {
 	for name, end := range map[string]func(*simdc.Server){"closed": (*simdc.Server).Close, "reset": (*simdc.Server).Kill} {
 		t.Run(name, func(t *testing.T) {
 			dc := startDC(t, simdc.Config{})
-			c := dial(t, dc.EPMAddr())
+			c := dialMapper(t, dc.EPMAddr())
 			time.AfterFunc(5*time.Millisecond, func() { end(dc) })
 			if err := c.Idle(testContext(t), time.Hour); err == nil || errors.Is(err, context.DeadlineExceeded) {
 				t.Error(err)
@@ -44,11 +44,11 @@ func TestEndOfAnIdleConnectionIsNoticedAtOnce(t *testing.T) {
 func TestServerThatSpeaksUnaskedLosesTheConnection(t *testing.T) {
 	addr := fakeServer(t, func(c *fakeConn) {
 		if c.bind() {
-			c.send(whole(2, encode(mapAnswer(1))))
+			c.send(wholePDU(2, encode(mapAnswer(1))))
 			c.wait()
 		}
 	})
-	c := dial(t, addr)
+	c := dialMapper(t, addr)
 	if err := c.Idle(testContext(t), time.Hour); !errors.Is(err, ErrProtocol) {
 		t.Error(err)
 	}
@@ -56,7 +56,7 @@ func TestServerThatSpeaksUnaskedLosesTheConnection(t *testing.T) {
 
 func TestWaitingEndsWithTheContextAndWithClose(t *testing.T) {
 	dc := startDC(t, simdc.Config{})
-	c := dial(t, dc.EPMAddr())
+	c := dialMapper(t, dc.EPMAddr())
 	ctx, cancel := context.WithCancelCause(testContext(t))
 	why := errors.New("enough")
 	time.AfterFunc(5*time.Millisecond, func() { cancel(why) })
@@ -64,7 +64,7 @@ func TestWaitingEndsWithTheContextAndWithClose(t *testing.T) {
 		t.Error(err)
 	}
 
-	c = dial(t, dc.EPMAddr())
+	c = dialMapper(t, dc.EPMAddr())
 	time.AfterFunc(5*time.Millisecond, c.Close)
 	if err := c.Idle(testContext(t), time.Hour); err == nil || errors.Is(err, io.EOF) {
 		t.Error(err)
