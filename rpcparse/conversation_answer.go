@@ -17,7 +17,7 @@ func (c *Conversation) response(p *PDU, out []Event) ([]Event, error) {
 		}
 		return out, nil
 	}
-	if !k.complete && !c.opts.FollowAll {
+	if !k.complete && !c.opts.FollowAll && !c.opts.MidStream {
 		return out, Errorf(ClassState, "early_response", 12, "a response to call %d before its last fragment", k.ID)
 	}
 	out, err := k.response(p, out)

@@ -2,8 +2,8 @@ package rpcparse
 
 // bind follows a bind or an alter_context.
 func (c *Conversation) bind(p *PDU, out []Event) ([]Event, error) {
-	if len(c.binds) >= maxPendingBinds && c.opts.MidStream {
-		c.binds = c.binds[1:] // its answer was not seen
+	if c.opts.MidStream {
+		c.binds.forgetUnanswered(p.CallID, p.Type)
 	}
 	if len(c.binds) >= maxPendingBinds {
 		return out, Errorf(ClassLimit, "handshakes", 2, "more than %d handshakes without an answer", maxPendingBinds)
@@ -35,9 +35,9 @@ func (c *Conversation) readBind(pending *pendingBind, p *PDU, out []Event) ([]Ev
 	if !b.HasVerifier {
 		return out, nil
 	}
-	s := c.security.find(b.Verifier.ContextID)
+	s := c.negotiated(&b.Verifier)
 	if s == nil {
-		if s, err = c.security.begin(&b.Verifier, c.opts.NewHandshake); err != nil {
+		if s, err = c.beginSecurity(&b.Verifier); err != nil {
 			return out, err
 		}
 		s.byBind = b.Type == PTypeBind
@@ -48,6 +48,15 @@ func (c *Conversation) readBind(pending *pendingBind, p *PDU, out []Event) ([]Ev
 	}
 	pending.security = s
 	return out, nil
+}
+
+// beginSecurity begins the security context that a verifier names, in place of
+// an earlier one of its id whose refusal was missed.
+func (c *Conversation) beginSecurity(v *Verifier) (*SecurityContext, error) {
+	if c.opts.MidStream {
+		c.security.refuse(func(s *SecurityContext) bool { return s.ID == v.ContextID })
+	}
+	return c.security.begin(v, c.opts.NewHandshake)
 }
 
 // bindInOrder checks the order: one bind, first of all, then alter_contexts.
@@ -138,13 +147,13 @@ func (c *Conversation) auth3(p *PDU, out []Event) ([]Event, error) {
 	if !c.bound && !c.Handshaking() {
 		return out, Errorf(ClassState, "auth3_before_bind", 2, "auth3 on a connection without a bind")
 	}
-	s := c.security.find(a.Verifier.ContextID)
+	s := c.negotiated(&a.Verifier)
 	if s == nil && !c.opts.MidStream {
 		return out, Errorf(ClassState, "auth3_without_context", a.Verifier.Offset,
 			"auth3 for security context %d, which no bind began", a.Verifier.ContextID)
 	}
 	if s == nil {
-		if s, err = c.security.begin(&a.Verifier, c.opts.NewHandshake); err != nil {
+		if s, err = c.beginSecurity(&a.Verifier); err != nil {
 			return out, err
 		}
 	}

@@ -11,7 +11,7 @@ type caller struct {
 // that a server takes for a request without a verifier.
 func (c *Conversation) callerOf(r *Request) (caller, error) {
 	if r.HasVerifier {
-		s := c.security.find(r.Verifier.ContextID)
+		s := c.negotiated(&r.Verifier)
 		if s == nil {
 			return caller{}, nil
 		}
@@ -19,6 +19,17 @@ func (c *Conversation) callerOf(r *Request) (caller, error) {
 	}
 	s, several := c.security.implied()
 	return caller{security: s, certain: s != nil && !several && c.allServersImply(s)}, nil
+}
+
+// negotiated returns the security context that a verifier names, or nil. Where
+// PDUs may have been missed, a context of another type or level is an earlier one
+// of that id, which the server has refused.
+func (c *Conversation) negotiated(v *Verifier) *SecurityContext {
+	s := c.security.find(v.ContextID)
+	if s != nil && c.opts.MidStream && s.check(v) != nil {
+		return nil
+	}
+	return s
 }
 
 // allServersImply reports whether every server takes a request without a verifier

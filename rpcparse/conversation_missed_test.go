@@ -52,8 +52,8 @@ func TestWhatMissedPDUsExplainIsNoError(t *testing.T) {
 		}},
 		{"handshakes without answers", ServerToClient, func(s *script, missed func()) {
 			missed()
-			for range 2 * maxPendingBinds {
-				s.client(s.bindPDU(nil))
+			for n := range uint32(2 * maxPendingBinds) {
+				s.client(alter(s.t, n, 9, negotiateToken))
 			}
 		}},
 	}
@@ -69,6 +69,19 @@ func TestWhatMissedPDUsExplainIsNoError(t *testing.T) {
 				t.Error("no error where nothing was missed")
 			}
 		})
+	}
+}
+
+// The bind that the bind_ack accepts is the one behind the refusal.
+func TestBindBehindAMissedRefusalTakesThePlaceOfTheRefusedOne(t *testing.T) {
+	s := reading(t)
+	s.client(must(t)(AppendBind(nil, Bind{Header: whole(PTypeBind, 1), Contexts: NewContextList(
+		ContextElement{ID: ctxNSPI, Abstract: otherInterface, Transfers: NewSyntaxList(SyntaxNDR)})})))
+	s.c.Missed(ServerToClient)
+	s.client(s.bindPDU(nil)).server(s.ackPDU(PTypeBindAck, 1, nil, acceptNDR, acceptNDR64, acceptNDR, acceptNDR))
+	s.wantNoError()
+	if !s.c.Context(ctxNSPI).IsNSPI() || s.c.Handshaking() {
+		t.Errorf("context %v, %d binds wait for their answers", s.c.Context(ctxNSPI), len(s.c.binds))
 	}
 }
 
@@ -91,16 +104,19 @@ func TestMissedPDUsLeaveContextsAndCallsKnown(t *testing.T) {
 }
 
 func TestReaderOfOneDirectionForgetsTheOldestCalls(t *testing.T) {
-	s := reading(t)
-	s.client(s.bindPDU(nil))
-	for id := range uint32(2 * MaxCalls) {
-		s.client(s.request(fragment{callID: id + 2, ctx: ctxOther, opnum: 7}))
-	}
-	s.wantNoError()
-	if n := len(s.c.calls); n > MaxCalls {
-		t.Errorf("%d calls are followed, at most %d", n, MaxCalls)
-	}
-	if s.c.calls.find(2) != nil || s.c.calls.find(2*MaxCalls+1) == nil {
-		t.Error("the oldest call is followed, or the newest is not")
+	for reader, opts := range readers {
+		s := newScript(t)
+		s.c = NewConversation(opts)
+		s.client(s.bindPDU(nil)).server(s.ackPDU(PTypeBindAck, 1, nil, acceptNDR, acceptNDR64, acceptNDR, acceptNDR))
+		for id := range uint32(2 * MaxCalls) {
+			s.client(s.mapCall(id + 2))
+		}
+		s.wantNoError()
+		if n := len(s.c.calls); n > MaxCalls {
+			t.Errorf("reader %s: %d calls are followed, at most %d", reader, n, MaxCalls)
+		}
+		if s.c.calls.find(2) != nil || s.c.calls.find(2*MaxCalls+1) == nil {
+			t.Errorf("reader %s: the oldest call is followed, or the newest is not", reader)
+		}
 	}
 }

@@ -107,7 +107,7 @@ func (c *Conversation) beginCall(p *PDU) (*Call, error) {
 		ID: r.CallID, Opnum: r.Opnum, Context: context, Security: user.security, Level: user.level(r),
 		opened: p.Opened, hasVerifier: r.HasVerifier, claim: claim,
 	}
-	if err := c.calls.add(k, c.opts.FollowAll); err != nil {
+	if err := c.calls.add(k, c.opts.FollowAll || c.opts.MidStream); err != nil {
 		return nil, err
 	}
 	return k, nil

@@ -56,6 +56,16 @@ func (t pendingBinds) hasBind() bool {
 	return false
 }
 
+// forgetUnanswered makes room for a bind or alter_context where the answer to an
+// earlier one may have been missed: it drops one of the same call id and type,
+// and the oldest one of too many.
+func (t *pendingBinds) forgetUnanswered(callID uint32, ptype PType) {
+	t.take(callID, ptype)
+	if len(*t) >= maxPendingBinds {
+		*t = (*t)[1:]
+	}
+}
+
 // take removes and returns the oldest one of that call id and one of the types.
 func (t *pendingBinds) take(callID uint32, ptypes ...PType) (pendingBind, bool) {
 	for i, b := range *t {
