@@ -10,6 +10,11 @@ type ConversationOptions struct {
 	// MidStream says that the beginning of the connection was not seen, so that
 	// a request without a bind is no error.
 	MidStream bool
+	// SkipWithdrawn says that the server received what the caller withdraws all
+	// the same, and answers it: for readers of captures, which decide on PDUs that
+	// were forwarded long ago. The answers to a withdrawn call mean nothing then,
+	// and neither does what follows a withdrawn bind, up to the next bind.
+	SkipWithdrawn bool
 	// NewHandshake is called for every security context, when it begins, and
 	// what it returns stands in [SecurityContext.Handshake] from then on. Of s,
 	// ID, Type and Level are set. Nil: no context gets one.
@@ -41,6 +46,7 @@ type Conversation struct {
 	unfollowed outstanding // calls that are not followed
 	requests   requestFragments
 	responding responseFragments
+	withdrawn  withdrawn // with SkipWithdrawn
 
 	// About the PDU seen last.
 	last        *Call
@@ -82,6 +88,9 @@ func (c *Conversation) SecurityContexts() int { return len(c.security) }
 // keeps no part of p. Errors are *[Error].
 func (c *Conversation) ClientPDU(p *PDU, out []Event) ([]Event, error) {
 	c.last, c.used, c.mayHideBind = nil, false, false
+	if c.withdrawn.skipsClient(p) {
+		return out, nil
+	}
 	out, err := c.clientPDU(p, out)
 	if err != nil && !p.Type.Handshake() {
 		c.unfollowed.begin(p.CallID) // whatever it is, it may be answered
@@ -106,6 +115,9 @@ func (c *Conversation) clientPDU(p *PDU, out []Event) ([]Event, error) {
 // ServerPDU is ClientPDU for the other direction.
 func (c *Conversation) ServerPDU(p *PDU, out []Event) ([]Event, error) {
 	c.last = nil
+	if c.withdrawn.skipsServer(p) {
+		return out, nil
+	}
 	switch p.Type {
 	case PTypeResponse:
 		return c.response(p, out)
@@ -173,7 +185,18 @@ func (c *Conversation) Context(id uint16) *PresentationContext { return c.contex
 func (c *Conversation) Calls() []*Call { return c.calls }
 
 // Withdraw forgets a call whose request is not forwarded to the server.
-func (c *Conversation) Withdraw(k *Call) { c.calls.remove(k) }
+func (c *Conversation) Withdraw(k *Call) {
+	c.calls.remove(k)
+	if c.opts.SkipWithdrawn {
+		c.withdrawn.addCall(k.ID)
+	}
+}
 
-// WithdrawBind forgets a bind that is not forwarded to the server.
-func (c *Conversation) WithdrawBind(callID uint32) { c.binds.take(callID, PTypeBind) }
+// WithdrawBind forgets a bind that is not forwarded to the server. The client may
+// bind again, as after a bind_nak.
+func (c *Conversation) WithdrawBind(callID uint32) {
+	if b, ok := c.binds.take(callID, PTypeBind); ok {
+		c.nak(&b)
+		c.withdrawn.bind = c.opts.SkipWithdrawn
+	}
+}

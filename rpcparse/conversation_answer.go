@@ -64,7 +64,7 @@ func (c *Conversation) fault(p *PDU, out []Event) ([]Event, error) {
 	c.last = k
 	if k == nil {
 		if b, ok := c.binds.take(f.CallID, PTypeBind, PTypeAlterContext); ok {
-			c.bindRefused(&b)
+			c.forgetSecurityOf(&b)
 		} else {
 			c.unfollowed.end(f.CallID)
 		}

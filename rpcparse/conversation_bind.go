@@ -118,17 +118,23 @@ func (c *Conversation) bindNak(p *PDU, out []Event) ([]Event, error) {
 	if !ok && !c.opts.MidStream {
 		return out, Errorf(ClassState, "unexpected_answer", 12, "bind_nak for call %d, but no bind waits for it", n.CallID)
 	}
-	if c.bound {
-		c.bindRefused(&b)
-	} else {
-		c.security.refuse(func(*SecurityContext) bool { return true }) // the next bind begins its own
-	}
+	c.nak(&b)
 	return append(out, Event{Kind: EventAssociationRefused, CallID: n.CallID, Fault: uint32(n.Reason)}), nil
 }
 
-// bindRefused forgets the security context that a refused bind or alter_context
-// began.
-func (c *Conversation) bindRefused(b *pendingBind) {
+// nak forgets the security contexts that end with a bind_nak: before the first
+// bind_ack that is all, for the next bind begins its own.
+func (c *Conversation) nak(b *pendingBind) {
+	if c.bound {
+		c.forgetSecurityOf(b)
+		return
+	}
+	c.security.refuse(func(*SecurityContext) bool { return true })
+}
+
+// forgetSecurityOf forgets the security context that a refused bind or
+// alter_context began.
+func (c *Conversation) forgetSecurityOf(b *pendingBind) {
 	if b.beganSecurity && b.security != nil && !b.security.Accepted() {
 		c.security.refuse(func(s *SecurityContext) bool { return s == b.security })
 	}
