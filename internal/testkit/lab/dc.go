@@ -88,6 +88,9 @@ func StartDC(t testing.TB, o DCOptions) *DC {
 	return d
 }
 
+// Machine is the machine that the domain controller runs on; nil: that of the tests.
+func (d *DC) Machine() *Machine { return d.options.On }
+
 // Restart ends the domain controller as a crash does and starts it again on the same addresses, with NSPI on port, 0 for one
 // that the system chooses. All sessions and associations are forgotten.
 func (d *DC) Restart(t testing.TB, port int) {

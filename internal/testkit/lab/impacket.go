@@ -4,9 +4,10 @@ import (
 	"bufio"
 	"encoding/json"
 	"io"
-	"path/filepath"
 	"testing"
 	"time"
+
+	"github.com/nspiproxy/nspiproxy/internal/testkit/module"
 )
 
 // Impacket is a process that runs testdata/lab/impacket_nspi.py: a real client of NSPI and RFRI with any number of
@@ -70,7 +71,7 @@ func StartImpacket(t testing.TB) *Impacket { t.Helper(); return StartImpacketOn(
 // StartImpacketOn starts one on a machine.
 func StartImpacketOn(t testing.TB, on *Machine) *Impacket {
 	t.Helper()
-	script := filepath.Join(root(t), "testdata", "lab", "impacket_nspi.py")
+	script := module.Path(t, "testdata", "lab", "impacket_nspi.py")
 	cmd := on.command("/usr/bin/python3", script) // Debian's own: another one in PATH has no Impacket
 	in, err := cmd.StdinPipe()
 	if err != nil {
@@ -84,6 +85,9 @@ func StartImpacketOn(t testing.TB, on *Machine) *Impacket {
 	t.Cleanup(func() { _ = w.Close() })
 	return i
 }
+
+// ReportTo makes t the test that fails when the process does not answer: a subtest of the one that started it.
+func (i *Impacket) ReportTo(t testing.TB) { i.t = t }
 
 func (i *Impacket) read(r io.Reader) {
 	defer close(i.answers)

@@ -3,72 +3,16 @@
 package lab
 
 import (
-	"io"
-	"net"
 	"testing"
 	"time"
 
 	"github.com/nspiproxy/nspiproxy/internal/testkit/lab/rawnspi"
-	"github.com/nspiproxy/nspiproxy/rpcparse"
 	"github.com/nspiproxy/nspiproxy/rpcparse/nspi"
 )
 
 // bindTime is how long the domain controller of these tests takes for an NspiBind: long enough to do something
 // meanwhile, on a busy machine, too.
 const bindTime = 3 * time.Second
-
-// sendBinds writes NspiBind requests with the given call ids, all in one segment.
-func sendBinds(t *testing.T, c *rawnspi.Client, calls ...uint32) {
-	t.Helper()
-	var b []byte
-	for _, call := range calls {
-		var err error
-		if b, err = rpcparse.AppendRequest(b, rawnspi.RequestPDU(call, nspi.OpnumBind, rawnspi.BindStub())); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if _, err := c.Conn.Write(b); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// readBinds reads n answers to NspiBind and returns their codes by call id.
-func readBinds(t *testing.T, c *rawnspi.Client, n int) map[uint32]nspi.Code {
-	t.Helper()
-	codes := map[uint32]nspi.Code{}
-	for len(codes) < n {
-		pdu, err := nextPDU(c.Conn)
-		if err != nil {
-			t.Fatal(err)
-		}
-		r, err := rpcparse.ParseResponse(pdu)
-		if err != nil {
-			t.Fatal(err)
-		}
-		answer, err := nspi.ParseBindResponse(r.Stub, nspi.NDR, rpcparse.LittleEndian)
-		if err != nil {
-			t.Fatal(err)
-		}
-		codes[r.CallID] = answer.Code
-	}
-	return codes
-}
-
-// nextPDU reads one PDU.
-func nextPDU(conn net.Conn) ([]byte, error) {
-	_ = conn.SetReadDeadline(time.Now().Add(settle))
-	head := make([]byte, rpcparse.HeaderSize)
-	if _, err := io.ReadFull(conn, head); err != nil {
-		return nil, err
-	}
-	h, err := rpcparse.ParseHeader(head)
-	if err != nil {
-		return nil, err
-	}
-	pdu := append(head, make([]byte, int(h.FragLength)-len(head))...)
-	_, err = io.ReadFull(conn, pdu[len(head):])
-	return pdu, err
-}
 
 // TestRefusedBindLeavesTheCallInFlightAlone: three binds in one segment, one slot. Two are refused while the domain
 // controller still works on the other.
@@ -106,11 +50,4 @@ func TestClientLostDuringABind(t *testing.T) {
 	}
 	bindSession(t, dial(t, proxy, 1))
 	checkHeld(t, proxy, dc, 1)
-}
-
-func checkReserved(t *testing.T, proxy *Proxy, want int) {
-	t.Helper()
-	Eventually(t, settle, "the number of reserved slots is right", func() bool {
-		return int(proxy.Metrics(t).Sum("nspiproxy_sessions_reserved")) == want
-	})
 }

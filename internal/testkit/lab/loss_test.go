@@ -6,7 +6,6 @@ import (
 	"errors"
 	"io"
 	"net"
-	"net/netip"
 	"syscall"
 	"testing"
 	"time"
@@ -15,37 +14,6 @@ import (
 	"github.com/nspiproxy/nspiproxy/rpcparse"
 	"github.com/nspiproxy/nspiproxy/rpcparse/nspi"
 )
-
-// source is the n-th client address.
-func source(n int) netip.Addr {
-	return netip.AddrFrom4([4]byte{127, 0, 30, byte(n)})
-}
-
-// dial connects client n to the NSPI port that the endpoint mapper names. The connection ends with the test.
-func dial(t *testing.T, proxy *Proxy, n int) *rawnspi.Client {
-	t.Helper()
-	c, err := rawnspi.Dial(proxy.NSPI(t), source(n))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(c.Close)
-	return c
-}
-
-// bindSession binds c in a new association, unless it has one, and opens a session.
-func bindSession(t *testing.T, c *rawnspi.Client) nspi.Handle {
-	t.Helper()
-	if c.Group == 0 {
-		if err := c.Bind(0); err != nil {
-			t.Fatal(err)
-		}
-	}
-	handle, code, err := c.NspiBind()
-	if err != nil || code != nspi.Success {
-		t.Fatalf("NspiBind: %s, %v", code, err)
-	}
-	return handle
-}
 
 func TestKilledClientLeavesNoSession(t *testing.T) {
 	dc := StartDC(t, DCOptions{Address: "127.0.10.41"})

@@ -35,6 +35,21 @@ func (m *Machine) More(n int) netip.Addr { return address(m.number, hostMore+n) 
 // More6 is a further IPv6 address of the machine, for n from 0 to 99.
 func (m *Machine) More6(n int) netip.Addr { return address6(m.number, hostMore+n) }
 
+// RouterAddress is the router's IPv4 address on the machine's cable.
+func (m *Machine) RouterAddress() netip.Addr { return address(m.number, hostRouter) }
+
+// RouterAddress6 is the router's IPv6 address on the machine's cable.
+func (m *Machine) RouterAddress6() netip.Addr { return address6(m.number, hostRouter) }
+
+// Do runs f on a thread that is in the machine's network namespace.
+func (m *Machine) Do(f func() error) error { return m.ns.Do(f) }
+
+// Listen listens for TCP connections on the machine.
+func (m *Machine) Listen(address string) (*net.TCPListener, error) { return m.ns.Listen(address) }
+
+// ListenUDP listens for datagrams on the machine.
+func (m *Machine) ListenUDP(address string) (*net.UDPConn, error) { return m.ns.ListenUDP(address) }
+
 // addresses are the lines of ip that give an interface all addresses of the machine.
 func (m *Machine) addresses(device string, bits, bits6 int) []string {
 	lines := []string{

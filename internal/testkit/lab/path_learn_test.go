@@ -207,7 +207,7 @@ func TestPathNobodyIsToldAPortBeforeItIsIntercepted(t *testing.T) {
 		dc := StartDC(t, DCOptions{On: at, Addresses: manyAddresses(at, addresses)})
 		proxy := startPath(t, network, pathOptions{mode: mode, limit: 1, dcs: []*DC{dc}})
 		proxy.checkTaken(t, 2*2*addresses, func() {
-			err := network.Clients[0].ns.Do(func() error {
+			err := network.Clients[0].Do(func() error {
 				for _, server := range manyAddresses(at, addresses) {
 					if err := askAndConnect(server); err != nil {
 						return fmt.Errorf("%s: %w", server, err)

@@ -25,9 +25,9 @@ func TestPathPortsSurviveTheProxy(t *testing.T) {
 			sessionOf(t, dc, dialRouted(t, client, f.of(at), netip.Addr{}))
 			ports, moved = append(ports, netip.AddrPortFrom(f.of(at), 50001)), append(moved, netip.AddrPortFrom(f.of(at), 50002))
 		}
-		proxy.kept(t, ports)
+		kept(t, proxy, ports)
 
-		proxy.killed(t)
+		killed(t, proxy)
 		proxy.apply(t)
 		if learnt := proxy.learnt(t); !slices.Equal(learnt, ports) {
 			t.Errorf("before the start the kernel knows %v, want %v", learnt, ports)
@@ -39,7 +39,7 @@ func TestPathPortsSurviveTheProxy(t *testing.T) {
 			}
 		})
 
-		proxy.killed(t)
+		killed(t, proxy)
 		dc.Restart(t, 50002)
 		proxy.apply(t)
 		proxy.serve(t)
@@ -52,12 +52,12 @@ func TestPathPortsSurviveTheProxy(t *testing.T) {
 			}
 		})
 		checkHeld(t, proxy.Proxy, dc, 0)
-		proxy.kept(t, moved)
+		kept(t, proxy, moved)
 	})
 }
 
 // kept waits until these are the ports in the state file.
-func (p *pathProxy) kept(t *testing.T, want []netip.AddrPort) {
+func kept(t *testing.T, p *pathProxy, want []netip.AddrPort) {
 	t.Helper()
 	Eventually(t, settle, "the state file has the ports", func() bool {
 		ports, err := transparent.ReadPorts(p.stateFile())
@@ -66,7 +66,7 @@ func (p *pathProxy) kept(t *testing.T, want []netip.AddrPort) {
 }
 
 // killed ends the program as kill -9 does. Then the service manager does what it does after every end.
-func (p *pathProxy) killed(t *testing.T) {
+func killed(t *testing.T, p *pathProxy) {
 	t.Helper()
 	p.Kill()
 	runRules(t, p.network.Router, "--on-stop")

@@ -18,7 +18,7 @@ func TestPathSambaServesSealedSessions(t *testing.T) {
 	samba := StartSambaOn(t, at)
 	inBothModes(t, func(t *testing.T, mode string) {
 		proxy := startPath(t, network, pathOptions{mode: mode, limit: 50, samba: samba, listed: network.DCs[:1]})
-		sealedSessions(t, proxy.Proxy, samba, func(f pathFamily, client *Machine) (to, from netip.Addr) {
+		sealedSessions(t, proxy.Proxy, samba, network.Clients, func(f pathFamily, client *Machine) (to, from netip.Addr) {
 			if mode == "redirect" {
 				return f.of(at), f.router(at)
 			}
@@ -27,7 +27,7 @@ func TestPathSambaServesSealedSessions(t *testing.T) {
 	})
 	t.Run("forward", func(t *testing.T) {
 		proxy := StartProxy(t, ProxyOptions{On: network.Router, OrdinaryUser: true, Limit: 50, Listeners: forwardBoth(network)})
-		sealedSessions(t, proxy, samba, func(f pathFamily, _ *Machine) (to, from netip.Addr) {
+		sealedSessions(t, proxy, samba, network.Clients, func(f pathFamily, _ *Machine) (to, from netip.Addr) {
 			return f.of(network.Router), pathFamilies[0].router(at)
 		})
 	})
@@ -35,9 +35,9 @@ func TestPathSambaServesSealedSessions(t *testing.T) {
 
 // sealedSessions opens sessions sealed with each mechanism, from both clients, by both families. ends says where they connect to,
 // and who the domain controller must see.
-func sealedSessions(t *testing.T, proxy *Proxy, samba *Samba, ends func(f pathFamily, client *Machine) (to, from netip.Addr)) {
+func sealedSessions(t *testing.T, proxy *Proxy, samba *Samba, clients [2]*Machine, ends func(f pathFamily, client *Machine) (to, from netip.Addr)) {
 	t.Helper()
-	for _, machine := range samba.on.network.Clients {
+	for _, machine := range clients {
 		client := StartSambaClientOn(t, machine, samba)
 		for _, login := range routedLogins {
 			for _, f := range pathFamilies {

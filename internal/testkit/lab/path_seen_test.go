@@ -62,7 +62,7 @@ func TestPathTPROXYKeepsTheAddressWhereThePortIsTaken(t *testing.T) {
 // occupy binds a socket on a machine to an address that is perhaps not its own, and to a port that nobody else may have then.
 func occupy(t *testing.T, on *Machine, at netip.AddrPort) {
 	t.Helper()
-	err := on.ns.Do(func() error {
+	err := on.Do(func() error {
 		family, level, option, to := unix.AF_INET6, unix.IPPROTO_IPV6, unix.IPV6_TRANSPARENT,
 			unix.Sockaddr(&unix.SockaddrInet6{Port: int(at.Port()), Addr: at.Addr().As16()})
 		if at.Addr().Is4() {
@@ -87,7 +87,7 @@ func occupy(t *testing.T, on *Machine, at netip.AddrPort) {
 // dialFrom connects a machine from an address and port of its own. The connection ends with the test.
 func dialFrom(t *testing.T, on *Machine, from, to netip.AddrPort) (conn *net.TCPConn) {
 	t.Helper()
-	err := on.ns.Do(func() (err error) {
+	err := on.Do(func() (err error) {
 		conn, err = net.DialTCP("tcp", net.TCPAddrFromAddrPort(from), net.TCPAddrFromAddrPort(to))
 		return err
 	})

@@ -23,7 +23,7 @@ func echoOn(t *testing.T, at *Machine, port uint16) (peers <-chan netip.AddrPort
 	t.Helper()
 	all := make(chan netip.AddrPort, 100) // more than a test makes connections
 	for _, f := range pathFamilies {
-		l, err := at.ns.Listen(netip.AddrPortFrom(f.of(at), port).String())
+		l, err := at.Listen(netip.AddrPortFrom(f.of(at), port).String())
 		if err != nil {
 			t.Fatal(err)
 		}

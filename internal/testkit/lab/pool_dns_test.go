@@ -34,11 +34,11 @@ func startDNS(t *testing.T, on *Machine, zone ...string) *dnsServer {
 	t.Helper()
 	s := &dnsServer{Address: hostPort(on.Address.String(), 53)}
 	s.Set(t, zone...)
-	udp, err := on.ns.ListenUDP(s.Address)
+	udp, err := on.ListenUDP(s.Address)
 	if err != nil {
 		t.Fatal(err)
 	}
-	tcp, err := on.ns.Listen(s.Address)
+	tcp, err := on.Listen(s.Address)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -23,8 +23,6 @@ const (
 	loadClients = 200 // each at an address of its own
 	loadHolders = 60  // of these, those that keep an idle session
 
-	// promptEnd is how long the end of a domain controller may take to reach a client. It takes milliseconds.
-	promptEnd = 2 * time.Second
 	// deadPause is how long a client waits before it connects again after an error, so that none of them spins.
 	deadPause = 20 * time.Millisecond
 )

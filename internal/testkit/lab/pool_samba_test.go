@@ -82,7 +82,7 @@ func checkBySamba(t *testing.T, proxy *Proxy, samba *Samba) {
 		t.Errorf("sessions of others: %+v", status)
 	}
 	for _, peer := range status.Peers {
-		if want := address(samba.on.number, hostRouter); peer.Addr() != want {
+		if want := samba.Machine().RouterAddress(); peer.Addr() != want {
 			t.Errorf("Samba sees %v, want the proxy at %s", peer, want)
 		}
 	}

@@ -11,11 +11,6 @@ import (
 	"github.com/nspiproxy/nspiproxy/internal/testkit/lab/rawnspi"
 )
 
-// silentEnd is how long it may take until the connections to a domain controller end whose machine has vanished: health.fall
-// connects of two seconds without an answer, one after the other, and what makes the proxy try them. Twice as long, for a busy
-// machine.
-const silentEnd = 2 * 10 * time.Second
-
 // watchEnd tells when a silent connection ends.
 func watchEnd(c *rawnspi.Client) <-chan error {
 	ended := make(chan error, 1)

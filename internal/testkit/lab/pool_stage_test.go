@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
-	"strings"
 	"testing"
 
 	"github.com/nspiproxy/nspiproxy/internal/testkit/lab/rawnspi"
@@ -55,26 +54,6 @@ func waitForPorts(t *testing.T, proxy *Proxy, names ...string) {
 			return slices.ContainsFunc(proxy.events("dc.ports"), func(r Record) bool { return r.dc() == name && r["ports"] != nil })
 		})
 	}
-}
-
-// events are the log's records of one event.
-func (p *Proxy) events(event string) []Record {
-	return slices.DeleteFunc(p.Log(), func(r Record) bool { return r["event"] != event })
-}
-
-// dc is the domain controller that a record is about.
-func (r Record) dc() string {
-	if name, ok := r["dc"].(string); ok {
-		return name
-	}
-	name, _ := r["backend"].(string)
-	return name
-}
-
-// inPool is a value of a metric about one domain controller.
-func (p *Proxy) inPool(t *testing.T, metric, dc string, labels ...string) int {
-	t.Helper()
-	return int(p.Metrics(t).Sum("nspiproxy_backend_"+metric, append(labels, `dc="`+dc+`"`)...))
 }
 
 // dial connects a machine to NSPI behind the pool, from local if that is valid. The connection ends with the test.
@@ -164,14 +143,4 @@ func guidOf(t *testing.T, from *Machine, dc *DC) serverGUID {
 	c := dialRouted(t, from, netip.MustParseAddr(dc.Address), netip.Addr{})
 	defer c.Close()
 	return bindWhere(t, c)
-}
-
-// warnings are the log's records that are worth somebody's attention, as text.
-func (p *Proxy) warnings() (all []string) {
-	for _, line := range p.Out.All() {
-		if strings.Contains(line, `"level":"warn"`) || strings.Contains(line, `"level":"error"`) {
-			all = append(all, line)
-		}
-	}
-	return all
 }

@@ -93,7 +93,7 @@ func TestProbeCannotUseNTLMAtLevelConnectWithSamba(t *testing.T) {
 
 func TestProbeTellsWhyItIsRefused(t *testing.T) {
 	samba := StartSamba(t)
-	wrong := passwordFile(t, User{Alice.Name, "wrong"})
+	wrong := passwordFile(t, User{Name: Alice.Name, Password: "wrong"})
 	kerberos := []string{"--auth", "kerberos", "--krb5-conf", samba.File("krb5.conf"), "--user", Alice.Name, samba.Address}
 	for _, tc := range []struct {
 		args []string

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+
+	"github.com/nspiproxy/nspiproxy/internal/testkit/module"
 )
 
 // roleVariable makes a copy of the test binary play another part than running tests.
@@ -75,16 +77,6 @@ func needFiles(t testing.TB, n uint64) {
 	}
 }
 
-// root is the module's folder.
-func root(t testing.TB) string {
-	t.Helper()
-	here, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return filepath.Join(here, "..", "..", "..")
-}
-
 var built struct {
 	once   sync.Once
 	folder string
@@ -103,7 +95,7 @@ func program(t testing.TB) string {
 			return
 		}
 		build := exec.Command("go", "build", "-race", "-o", built.folder, "./cmd/nspiproxy")
-		build.Dir = root(t)
+		build.Dir = module.Path(t)
 		if out, err := build.CombinedOutput(); err != nil {
 			built.err = fmt.Errorf("%w\n%s", err, out)
 		}

@@ -1,7 +1,6 @@
 package lab
 
 import (
-	"encoding/json"
 	"fmt"
 	"net"
 	"net/http"
@@ -193,27 +192,4 @@ func (p *Proxy) NSPI(t testing.TB) string {
 		t.Fatal(err)
 	}
 	return net.JoinHostPort(p.Front, strconv.Itoa(int(port)))
-}
-
-// Record is one line of the proxy's log.
-type Record map[string]any
-
-// Log returns the log so far.
-func (p *Proxy) Log() []Record {
-	var all []Record
-	for _, line := range p.Out.All() {
-		var r Record
-		if json.Unmarshal([]byte(line), &r) == nil {
-			all = append(all, r)
-		}
-	}
-	return all
-}
-
-// eventRefused is the event id of a refused bind, as in a domain controller's own event.
-const eventRefused = 2820
-
-// Refusals returns the records of refused binds.
-func (p *Proxy) Refusals() []Record {
-	return slices.DeleteFunc(p.Log(), func(r Record) bool { return r["event_id"] != float64(eventRefused) })
 }

@@ -56,7 +56,7 @@ func TestImpacketIsReferredToTheProxy(t *testing.T) {
 	answers, readable := 0, 0 // readable without keys, of either method
 	for _, w := range ways {
 		t.Run(w.name, func(t *testing.T) {
-			client.t = t
+			client.ReportTo(t)
 			before := answers
 			login := w.at(proxy.Front)
 			login.Interface = "rfri"

@@ -5,8 +5,6 @@ package lab
 import (
 	"fmt"
 	"net/netip"
-	"os"
-	"strings"
 	"testing"
 )
 
@@ -51,28 +49,9 @@ backends:
 	expect(t, "connect by IPv6", second.Connect("a", w.at(router.Address6.String())))
 	w.refused(t, second.Bind("a"))
 	for peer := range dc.Peers(t).Sessions {
-		if want := address(network.DCs[0].number, hostRouter); peer.Addr() != want {
+		if want := network.DCs[0].RouterAddress(); peer.Addr() != want {
 			t.Errorf("the domain controller sees %s, want %s", peer, want)
 		}
 	}
 	checkHeld(t, proxy, dc, 1)
-}
-
-// checkOrdinary looks at what the kernel knows about the proxy's process.
-func checkOrdinary(t *testing.T, proxy *Proxy) {
-	t.Helper()
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", proxy.PID()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	const netAdminAndBindService = 1<<12 | 1<<10
-	for _, want := range []string{
-		fmt.Sprintf("Uid:\t%d\t", ordinaryUser), fmt.Sprintf("Gid:\t%d\t", ordinaryUser), "Groups:\t \n", "NoNewPrivs:\t1\n",
-		fmt.Sprintf("CapPrm:\t%016x\n", netAdminAndBindService), fmt.Sprintf("CapEff:\t%016x\n", netAdminAndBindService),
-		fmt.Sprintf("CapBnd:\t%016x\n", netAdminAndBindService),
-	} {
-		if !strings.Contains(string(status), want) {
-			t.Errorf("no %q in the process's status:\n%s", want, status)
-		}
-	}
 }

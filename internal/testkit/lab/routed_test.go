@@ -5,38 +5,10 @@ package lab
 import (
 	"net"
 	"net/netip"
-	"slices"
 	"strconv"
 	"testing"
 	"time"
-
-	"github.com/nspiproxy/nspiproxy/internal/testkit/lab/rawnspi"
-	"github.com/nspiproxy/nspiproxy/internal/testkit/simdc"
-	"github.com/nspiproxy/nspiproxy/rpcparse/nspi"
 )
-
-// dialRouted connects a machine to NSPI on server, where the endpoint mapper there says, from local if that is valid. The
-// connection ends with the test.
-func dialRouted(t *testing.T, on *Machine, server, local netip.Addr) *rawnspi.Client {
-	t.Helper()
-	port, err := on.mapPort(server.String())
-	if err != nil {
-		t.Fatalf("%s asks %s: %v", on.Name, server, err)
-	}
-	conn, err := on.Dial(netip.AddrPortFrom(server, port).String(), local)
-	if err != nil {
-		t.Fatalf("%s connects to %s: %v", on.Name, server, err)
-	}
-	t.Cleanup(func() { conn.Close() })
-	return rawnspi.New(conn)
-}
-
-// ends are both ends of a connection, as the client has them.
-func ends(c *rawnspi.Client) simdc.Peer {
-	return simdc.Peer{
-		Client: c.Conn.LocalAddr().(*net.TCPAddr).AddrPort(), Server: c.Conn.RemoteAddr().(*net.TCPAddr).AddrPort(),
-	}
-}
 
 func TestRoutedClientsAreSeenAsTheyAre(t *testing.T) {
 	network := StartNetwork(t)
@@ -57,53 +29,10 @@ func TestRoutedClientsAreSeenAsTheyAre(t *testing.T) {
 	}
 }
 
-// checkSeen opens a session on c, and holds what the domain controller and its kernel tell about it to c's own ends.
-func checkSeen(t *testing.T, dc *DC, c *rawnspi.Client, want netip.Addr) {
-	t.Helper()
-	at := ends(c)
-	if at.Client.Addr() != want {
-		t.Errorf("the client is %s, want %s", at.Client, want)
-	}
-	bindSession(t, c)
-	peers := dc.Peers(t)
-	if !slices.Contains(peers.Connections, at) || peers.Sessions[at.Client] != 1 {
-		t.Errorf("the domain controller sees %v instead of %v", peers, at)
-	}
-	if flows := dc.options.On.Flows(t); !slices.Contains(flows, Flow{Local: at.Server, Peer: at.Client}) {
-		t.Errorf("the domain controller's kernel sees %v instead of %v", flows, at)
-	}
-}
-
 func TestRoutedAssociationsAreJoinedFromTheirOwnAddressOnly(t *testing.T) {
 	network := StartNetwork(t)
 	StartDC(t, DCOptions{On: network.DCs[0], Anonymous: true})
 	joinedFromOwnAddressOnly(t, network)
-}
-
-// joinedFromOwnAddressOnly joins an association on the first domain controller from its owner's address, and from three others.
-func joinedFromOwnAddressOnly(t *testing.T, network *Network) {
-	t.Helper()
-	dc, client := network.DCs[0], network.Clients[0]
-	owner := dialRouted(t, client, dc.Address, netip.Addr{})
-	handle := bindSession(t, owner)
-	for _, c := range []struct {
-		what          string
-		on            *Machine
-		server, local netip.Addr
-		joins         bool
-	}{
-		{"the same address", client, dc.Address, client.Address, true},
-		{"another address of the machine", client, dc.Address, client.More(0), false},
-		{"another machine", network.Clients[1], dc.Address, netip.Addr{}, false},
-		{"the same machine by IPv6", client, dc.Address6, netip.Addr{}, false},
-	} {
-		if err := dialRouted(t, c.on, c.server, c.local).Bind(owner.Group); (err == nil) != c.joins {
-			t.Errorf("%s: %v", c.what, err)
-		}
-	}
-	if code, err := owner.NspiUnbind(handle); err != nil || code != nspi.UnbindSuccess {
-		t.Errorf("NspiUnbind: %s, %v", code, err)
-	}
 }
 
 func TestRoutedDomainControllerComesBackOnAnotherPort(t *testing.T) {

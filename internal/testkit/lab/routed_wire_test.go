@@ -40,7 +40,7 @@ func TestRoutedCallSurvivesACutCable(t *testing.T) {
 				bindSession(t, conn)
 				before := server.Count(t).Binds
 				c.cut(c.end, t)
-				if got := network.Router.hasCarrier(t, c.end.Name); got != c.carrier {
+				if got := hasCarrier(t, network.Router, c.end.Name); got != c.carrier {
 					t.Errorf("the router's interface has carrier: %v, want %v", got, c.carrier)
 				}
 				sendBinds(t, conn, 11)
@@ -62,8 +62,8 @@ func TestRoutedCallSurvivesACutCable(t *testing.T) {
 	bindSession(t, conn)
 }
 
-// hasCarrier says whether something is at the other end of an interface.
-func (m *Machine) hasCarrier(t *testing.T, device string) bool {
+// hasCarrier says whether something is at the other end of an interface of a machine.
+func hasCarrier(t *testing.T, m *Machine, device string) bool {
 	t.Helper()
 	return !strings.Contains(m.Run(t, "ip", "link", "show", "dev", device), "NO-CARRIER")
 }

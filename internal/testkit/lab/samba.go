@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/nspiproxy/nspiproxy/internal/testkit/module"
 )
 
 // Names of the Samba lab, as testdata/lab/samba/env.sh has them.
@@ -51,7 +53,7 @@ func StartSambaOn(t testing.TB, on *Machine) *Samba {
 	if on.accepts(s.at(portEPM)) {
 		t.Fatalf("something listens on %s already", s.at(portEPM))
 	}
-	cmd := on.command(filepath.Join(root(t), "testdata", "lab", "samba", "dc.sh"))
+	cmd := on.command(module.Path(t, "testdata", "lab", "samba", "dc.sh"))
 	cmd.Env = append(os.Environ(), "DC_ADDRESS="+s.Address, "DC_ADDRESS6="+s.Address6)
 	s.Process = start(t, "samba", cmd)
 	Eventually(t, sambaStartTime, "Samba serves", func() bool {
@@ -63,6 +65,9 @@ func StartSambaOn(t testing.TB, on *Machine) *Samba {
 	t.Cleanup(func() { s.end(t) })
 	return s
 }
+
+// Machine is the machine that the domain controller runs on; nil: that of the tests.
+func (s *Samba) Machine() *Machine { return s.on }
 
 // sambaLab is the folder of programs and domains, which outlives test runs.
 func sambaLab() string {

@@ -58,31 +58,12 @@ func inEverySambaWay(t *testing.T, samba *Samba, test func(*testing.T, *SambaCli
 			client := StartSambaClient(t, samba)
 			for _, w := range m.ways() {
 				t.Run(w.name, func(t *testing.T) {
-					client.t = t
+					client.ReportTo(t)
 					test(t, client, w)
 				})
 			}
 		})
 	}
-}
-
-// checkSambaHeld waits until the proxy and the domain controller agree that so many sessions are held, and no bind is
-// under way.
-func checkSambaHeld(t *testing.T, proxy *Proxy, samba *Samba, want int) {
-	t.Helper()
-	var held, reserved, sessions int
-	ok := func() bool {
-		m := proxy.Metrics(t)
-		held, reserved = int(m.Sum("nspiproxy_sessions_held")), int(m.Sum("nspiproxy_sessions_reserved"))
-		sessions = samba.Status(t).Sessions
-		return held == want && reserved == 0 && sessions == want
-	}
-	defer func() {
-		if t.Failed() {
-			t.Logf("the proxy holds %d and reserves %d, the domain controller holds %d", held, reserved, sessions)
-		}
-	}()
-	Eventually(t, settle, "proxy and domain controller hold as many sessions as they should", ok)
 }
 
 // TestSambasClientWorksInEveryWay: with mechanisms, levels and byte orders of all kinds, whatever the proxy can read of

@@ -66,6 +66,9 @@ func StartSambaClientOn(t testing.TB, on *Machine, samba *Samba) *SambaClient {
 	return c
 }
 
+// ReportTo makes t the test that fails when the process does not answer: a subtest of the one that started it.
+func (c *SambaClient) ReportTo(t testing.TB) { c.t = t }
+
 func (c *SambaClient) read(r io.Reader) {
 	defer close(c.answers)
 	for s := bufio.NewScanner(r); s.Scan(); {

@@ -15,18 +15,21 @@ import (
 // referralCalls is how often a connection is referred: later PDUs are numbered on from the rewritten ones.
 const referralCalls = 50
 
+// proxyName is what the listener is called, and longer than what it stands for.
+const proxyName = "gc-proxy.corp.example"
+
 // TestReferralsThatVerify drives Samba's client against Samba's server with every mechanism, level and byte order. The
 // client verifies every signature, so a name that it reads was signed right.
 func TestReferralsThatVerify(t *testing.T) {
 	samba := StartSamba(t)
-	proxy := StartProxy(t, ProxyOptions{Front: "127.0.20.83", Samba: samba, Limit: 1, Name: referralName, More: fmt.Sprintf(
+	proxy := StartProxy(t, ProxyOptions{Front: "127.0.20.83", Samba: samba, Limit: 1, Name: proxyName, More: fmt.Sprintf(
 		"identity:\n  keytabs: [%s, %s]\n", samba.MachineKeytab(), samba.File("users.keytab"))})
 	for _, etype := range []string{"", "aes256", "aes128", "rc4"} {
 		t.Run(mechanismName(etype), func(t *testing.T) {
 			client := StartSambaClient(t, samba) // its Kerberos keeps the session key type it began with
 			for _, l := range sambaLogins(proxy.Front, etype) {
 				t.Run(fmt.Sprintf("%s spnego=%t big-endian=%t", l.Level, l.SPNEGO, l.BigEndian), func(t *testing.T) {
-					client.t = t
+					client.ReportTo(t)
 					expect(t, "connect", client.Connect("c", l))
 					for n := range referralCalls {
 						referredBySamba(t, client, n)
@@ -70,7 +73,7 @@ func referredBySamba(t *testing.T, client *SambaClient, n int) {
 	opnum := uint16(n % 2)
 	server := strings.Repeat("a", 1+n%40) + ".lab.example"
 	if n%4 == 2 {
-		server = referralName
+		server = proxyName
 	}
 	stub, err := rfri.AppendAnswer(nil, rfri.Answer{Opnum: opnum, Server: rfri.NewName(server)}, rfri.NDR, rpcparse.LittleEndian)
 	if err != nil {
@@ -91,7 +94,7 @@ func referredBySamba(t *testing.T, client *SambaClient, n int) {
 		return
 	}
 	answer, err := rfri.ParseAnswer(opnum, got, rfri.NDR, rpcparse.LittleEndian)
-	if err != nil || answer.Server.Text != referralName || !answer.Refers() {
+	if err != nil || answer.Server.Text != proxyName || !answer.Refers() {
 		t.Fatalf("call %d: %+v, %v", n, answer, err)
 	}
 }

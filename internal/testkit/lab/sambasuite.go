@@ -15,6 +15,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/nspiproxy/nspiproxy/internal/testkit/module"
 )
 
 // Verdicts are the results of a suite by test. A failure's reason is part of its verdict: a call that a proxy broke must
@@ -40,7 +42,7 @@ const suiteTime = 4 * time.Minute
 // time. See raw_protocol.py.
 func (s *Samba) RawProtocol(t testing.TB, on *Machine, address string, jobs int, only ...string) (Verdicts, error) {
 	out := filepath.Join(t.TempDir(), "verdicts")
-	script := filepath.Join(root(t), "testdata", "lab", "samba", "raw_protocol.py")
+	script := module.Path(t, "testdata", "lab", "samba", "raw_protocol.py")
 	cmd, cancel := suiteCommand(on, "/usr/bin/python3", append([]string{script, out, strconv.Itoa(jobs)}, only...)...)
 	defer cancel()
 	cmd.Env = append(cmd.Environ(), "KRB5_CONFIG="+s.File("krb5.conf"), "SMB_CONF_PATH="+s.File("smb.conf"),

@@ -102,3 +102,11 @@ func Complaints(t testing.TB, file string) [][]string {
 	return Dissect(t, file, `_ws.malformed || (_ws.expert.severity >= `+warning+` && !(_ws.expert.group == "Sequence"))`,
 		"frame.number", "tcp.srcport", "dcerpc.pkt_type", "_ws.expert.message")
 }
+
+// checkNoComplaints fails the test for everything that [Complaints] returns.
+func checkNoComplaints(t *testing.T, file string) {
+	t.Helper()
+	for _, row := range Complaints(t, file) {
+		t.Errorf("tshark complains: frame %s from port %s, packet type %s: %s", row[0], row[1], row[2], row[3])
+	}
+}

@@ -88,13 +88,6 @@ func TestTsharkDissectsWhatElseTheProxySays(t *testing.T) {
 	}
 }
 
-func checkNoComplaints(t *testing.T, file string) {
-	t.Helper()
-	for _, row := range Complaints(t, file) {
-		t.Errorf("tshark complains: frame %s from port %s, packet type %s: %s", row[0], row[1], row[2], row[3])
-	}
-}
-
 // faultFilter finds fault PDUs with a status.
 func faultFilter(status uint32) string {
 	return fmt.Sprintf("dcerpc.pkt_type == 3 && dcerpc.cn_status == 0x%08x", status)

@@ -3,6 +3,7 @@ package lab
 import (
 	"fmt"
 	"os"
+	"strings"
 	"testing"
 )
 
@@ -47,5 +48,24 @@ func giveAway(t testing.TB, path string) {
 	t.Helper()
 	if err := os.Chown(path, ordinaryUser, ordinaryUser); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// checkOrdinary looks at what the kernel knows about the proxy's process.
+func checkOrdinary(t *testing.T, proxy *Proxy) {
+	t.Helper()
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", proxy.PID()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const netAdminAndBindService = 1<<12 | 1<<10
+	for _, want := range []string{
+		fmt.Sprintf("Uid:\t%d\t", ordinaryUser), fmt.Sprintf("Gid:\t%d\t", ordinaryUser), "Groups:\t \n", "NoNewPrivs:\t1\n",
+		fmt.Sprintf("CapPrm:\t%016x\n", netAdminAndBindService), fmt.Sprintf("CapEff:\t%016x\n", netAdminAndBindService),
+		fmt.Sprintf("CapBnd:\t%016x\n", netAdminAndBindService),
+	} {
+		if !strings.Contains(string(status), want) {
+			t.Errorf("no %q in the process's status:\n%s", want, status)
+		}
 	}
 }

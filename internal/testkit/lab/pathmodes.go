@@ -1,5 +1,3 @@
-//go:build lab
-
 package lab
 
 import (
@@ -68,7 +66,7 @@ type pathFamily struct {
 
 var pathFamilies = []pathFamily{
 	{"IPv4", func(m *Machine) netip.Addr { return m.Address }, (*Machine).More,
-		func(m *Machine) netip.Addr { return address(m.number, hostRouter) }},
+		(*Machine).RouterAddress},
 	{"IPv6", func(m *Machine) netip.Addr { return m.Address6 }, (*Machine).More6,
-		func(m *Machine) netip.Addr { return address6(m.number, hostRouter) }},
+		(*Machine).RouterAddress6},
 }

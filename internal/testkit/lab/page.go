@@ -1,5 +1,3 @@
-//go:build lab
-
 package lab
 
 import (
@@ -7,12 +5,14 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/nspiproxy/nspiproxy/internal/testkit/module"
 )
 
 // pageBlocks returns the blocks of a page of docs/ that are fenced as kind, such as "yaml", in their order.
 func pageBlocks(t *testing.T, page, kind string) (blocks []string) {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join(root(t), "docs", page))
+	text, err := os.ReadFile(module.Path(t, "docs", page))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,7 +38,7 @@ func pageBlocks(t *testing.T, page, kind string) (blocks []string) {
 // pageCommand returns the command of a page's indented text that begins so.
 func pageCommand(t *testing.T, page, begin string) string {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join(root(t), "docs", page))
+	text, err := os.ReadFile(module.Path(t, "docs", page))
 	if err != nil {
 		t.Fatal(err)
 	}

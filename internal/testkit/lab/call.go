@@ -1,0 +1,121 @@
+package lab
+
+import (
+	"io"
+	"net"
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/nspiproxy/nspiproxy/internal/testkit/lab/rawnspi"
+	"github.com/nspiproxy/nspiproxy/internal/testkit/simdc"
+	"github.com/nspiproxy/nspiproxy/rpcparse"
+	"github.com/nspiproxy/nspiproxy/rpcparse/nspi"
+)
+
+// sendBinds writes NspiBind requests with the given call ids, all in one segment.
+func sendBinds(t *testing.T, c *rawnspi.Client, calls ...uint32) {
+	t.Helper()
+	var b []byte
+	for _, call := range calls {
+		var err error
+		if b, err = rpcparse.AppendRequest(b, rawnspi.RequestPDU(call, nspi.OpnumBind, rawnspi.BindStub())); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := c.Conn.Write(b); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// readBinds reads n answers to NspiBind and returns their codes by call id.
+func readBinds(t *testing.T, c *rawnspi.Client, n int) map[uint32]nspi.Code {
+	t.Helper()
+	codes := map[uint32]nspi.Code{}
+	for len(codes) < n {
+		pdu, err := nextPDU(c.Conn)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := rpcparse.ParseResponse(pdu)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer, err := nspi.ParseBindResponse(r.Stub, nspi.NDR, rpcparse.LittleEndian)
+		if err != nil {
+			t.Fatal(err)
+		}
+		codes[r.CallID] = answer.Code
+	}
+	return codes
+}
+
+// nextPDU reads one PDU.
+func nextPDU(conn net.Conn) ([]byte, error) {
+	_ = conn.SetReadDeadline(time.Now().Add(settle))
+	head := make([]byte, rpcparse.HeaderSize)
+	if _, err := io.ReadFull(conn, head); err != nil {
+		return nil, err
+	}
+	h, err := rpcparse.ParseHeader(head)
+	if err != nil {
+		return nil, err
+	}
+	pdu := append(head, make([]byte, int(h.FragLength)-len(head))...)
+	_, err = io.ReadFull(conn, pdu[len(head):])
+	return pdu, err
+}
+
+// source is the n-th client address.
+func source(n int) netip.Addr {
+	return netip.AddrFrom4([4]byte{127, 0, 30, byte(n)})
+}
+
+// dial connects client n to the NSPI port that the endpoint mapper names. The connection ends with the test.
+func dial(t *testing.T, proxy *Proxy, n int) *rawnspi.Client {
+	t.Helper()
+	c, err := rawnspi.Dial(proxy.NSPI(t), source(n))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	return c
+}
+
+// bindSession binds c in a new association, unless it has one, and opens a session.
+func bindSession(t *testing.T, c *rawnspi.Client) nspi.Handle {
+	t.Helper()
+	if c.Group == 0 {
+		if err := c.Bind(0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	handle, code, err := c.NspiBind()
+	if err != nil || code != nspi.Success {
+		t.Fatalf("NspiBind: %s, %v", code, err)
+	}
+	return handle
+}
+
+// dialRouted connects a machine to NSPI on server, where the endpoint mapper there says, from local if that is valid. The
+// connection ends with the test.
+func dialRouted(t *testing.T, on *Machine, server, local netip.Addr) *rawnspi.Client {
+	t.Helper()
+	port, err := on.mapPort(server.String())
+	if err != nil {
+		t.Fatalf("%s asks %s: %v", on.Name, server, err)
+	}
+	conn, err := on.Dial(netip.AddrPortFrom(server, port).String(), local)
+	if err != nil {
+		t.Fatalf("%s connects to %s: %v", on.Name, server, err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	return rawnspi.New(conn)
+}
+
+// ends are both ends of a connection, as the client has them.
+func ends(c *rawnspi.Client) simdc.Peer {
+	return simdc.Peer{
+		Client: c.Conn.LocalAddr().(*net.TCPAddr).AddrPort(), Server: c.Conn.RemoteAddr().(*net.TCPAddr).AddrPort(),
+	}
+}

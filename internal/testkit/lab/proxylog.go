@@ -1,0 +1,61 @@
+package lab
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// events are the log's records of one event.
+func (p *Proxy) events(event string) []Record {
+	return slices.DeleteFunc(p.Log(), func(r Record) bool { return r["event"] != event })
+}
+
+// dc is the domain controller that a record is about.
+func (r Record) dc() string {
+	if name, ok := r["dc"].(string); ok {
+		return name
+	}
+	name, _ := r["backend"].(string)
+	return name
+}
+
+// inPool is a value of a metric about one domain controller.
+func (p *Proxy) inPool(t *testing.T, metric, dc string, labels ...string) int {
+	t.Helper()
+	return int(p.Metrics(t).Sum("nspiproxy_backend_"+metric, append(labels, `dc="`+dc+`"`)...))
+}
+
+// warnings are the log's records that are worth somebody's attention, as text.
+func (p *Proxy) warnings() (all []string) {
+	for _, line := range p.Out.All() {
+		if strings.Contains(line, `"level":"warn"`) || strings.Contains(line, `"level":"error"`) {
+			all = append(all, line)
+		}
+	}
+	return all
+}
+
+// Record is one line of the proxy's log.
+type Record map[string]any
+
+// Log returns the log so far.
+func (p *Proxy) Log() []Record {
+	var all []Record
+	for _, line := range p.Out.All() {
+		var r Record
+		if json.Unmarshal([]byte(line), &r) == nil {
+			all = append(all, r)
+		}
+	}
+	return all
+}
+
+// eventRefused is the event id of a refused bind, as in a domain controller's own event.
+const eventRefused = 2820
+
+// Refusals returns the records of refused binds.
+func (p *Proxy) Refusals() []Record {
+	return slices.DeleteFunc(p.Log(), func(r Record) bool { return r["event_id"] != float64(eventRefused) })
+}
