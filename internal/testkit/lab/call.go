@@ -13,8 +13,8 @@ import (
 	"github.com/nspiproxy/nspiproxy/rpcparse/nspi"
 )
 
-// sendBinds writes NspiBind requests with the given call ids, all in one segment.
-func sendBinds(t *testing.T, c *rawnspi.Client, calls ...uint32) {
+// SendBinds writes NspiBind requests with the given call ids, all in one segment.
+func SendBinds(t *testing.T, c *rawnspi.Client, calls ...uint32) {
 	t.Helper()
 	var b []byte
 	for _, call := range calls {
@@ -28,12 +28,12 @@ func sendBinds(t *testing.T, c *rawnspi.Client, calls ...uint32) {
 	}
 }
 
-// readBinds reads n answers to NspiBind and returns their codes by call id.
-func readBinds(t *testing.T, c *rawnspi.Client, n int) map[uint32]nspi.Code {
+// ReadBinds reads n answers to NspiBind and returns their codes by call id.
+func ReadBinds(t *testing.T, c *rawnspi.Client, n int) map[uint32]nspi.Code {
 	t.Helper()
 	codes := map[uint32]nspi.Code{}
 	for len(codes) < n {
-		pdu, err := nextPDU(c.Conn)
+		pdu, err := NextPDU(c.Conn)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -50,9 +50,9 @@ func readBinds(t *testing.T, c *rawnspi.Client, n int) map[uint32]nspi.Code {
 	return codes
 }
 
-// nextPDU reads one PDU.
-func nextPDU(conn net.Conn) ([]byte, error) {
-	_ = conn.SetReadDeadline(time.Now().Add(settle))
+// NextPDU reads one PDU.
+func NextPDU(conn net.Conn) ([]byte, error) {
+	_ = conn.SetReadDeadline(time.Now().Add(SettleTime))
 	head := make([]byte, rpcparse.HeaderSize)
 	if _, err := io.ReadFull(conn, head); err != nil {
 		return nil, err
@@ -66,15 +66,15 @@ func nextPDU(conn net.Conn) ([]byte, error) {
 	return pdu, err
 }
 
-// source is the n-th client address.
-func source(n int) netip.Addr {
+// ClientAddress is the n-th client address.
+func ClientAddress(n int) netip.Addr {
 	return netip.AddrFrom4([4]byte{127, 0, 30, byte(n)})
 }
 
-// dial connects client n to the NSPI port that the endpoint mapper names. The connection ends with the test.
-func dial(t *testing.T, proxy *Proxy, n int) *rawnspi.Client {
+// DialProxy connects client n to the NSPI port that the endpoint mapper names. The connection ends with the test.
+func DialProxy(t *testing.T, proxy *Proxy, n int) *rawnspi.Client {
 	t.Helper()
-	c, err := rawnspi.Dial(proxy.NSPI(t), source(n))
+	c, err := rawnspi.Dial(proxy.NSPI(t), ClientAddress(n))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,8 +82,8 @@ func dial(t *testing.T, proxy *Proxy, n int) *rawnspi.Client {
 	return c
 }
 
-// bindSession binds c in a new association, unless it has one, and opens a session.
-func bindSession(t *testing.T, c *rawnspi.Client) nspi.Handle {
+// OpenSession binds c in a new association, unless it has one, and opens a session.
+func OpenSession(t *testing.T, c *rawnspi.Client) nspi.Handle {
 	t.Helper()
 	if c.Group == 0 {
 		if err := c.Bind(0); err != nil {
@@ -97,11 +97,11 @@ func bindSession(t *testing.T, c *rawnspi.Client) nspi.Handle {
 	return handle
 }
 
-// dialRouted connects a machine to NSPI on server, where the endpoint mapper there says, from local if that is valid. The
+// DialFrom connects a machine to NSPI on server, where the endpoint mapper there says, from local if that is valid. The
 // connection ends with the test.
-func dialRouted(t *testing.T, on *Machine, server, local netip.Addr) *rawnspi.Client {
+func DialFrom(t *testing.T, on *Machine, server, local netip.Addr) *rawnspi.Client {
 	t.Helper()
-	port, err := on.mapPort(server.String())
+	port, err := on.MapPort(server.String())
 	if err != nil {
 		t.Fatalf("%s asks %s: %v", on.Name, server, err)
 	}
@@ -113,8 +113,8 @@ func dialRouted(t *testing.T, on *Machine, server, local netip.Addr) *rawnspi.Cl
 	return rawnspi.New(conn)
 }
 
-// ends are both ends of a connection, as the client has them.
-func ends(c *rawnspi.Client) simdc.Peer {
+// EndsOf are both ends of a connection, as the client has them.
+func EndsOf(c *rawnspi.Client) simdc.Peer {
 	return simdc.Peer{
 		Client: c.Conn.LocalAddr().(*net.TCPAddr).AddrPort(), Server: c.Conn.RemoteAddr().(*net.TCPAddr).AddrPort(),
 	}

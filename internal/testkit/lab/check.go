@@ -11,20 +11,20 @@ import (
 )
 
 const (
-	// settle is how long proxy and domain controller may take to notice the end of a connection.
-	settle = 15 * time.Second
+	// SettleTime is how long proxy and domain controller may take to notice the end of a connection.
+	SettleTime = 15 * time.Second
 
-	// promptEnd is how long the end of a domain controller may take to reach a client. It takes milliseconds.
-	promptEnd = 2 * time.Second
+	// PromptTime is how long the end of a domain controller may take to reach a client. It takes milliseconds.
+	PromptTime = 2 * time.Second
 
-	// silentEnd is how long it may take until the connections to a domain controller end whose machine has vanished:
+	// SilenceTime is how long it may take until the connections to a domain controller end whose machine has vanished:
 	// health.fall connects of two seconds without an answer, one after the other, and what makes the proxy try them.
 	// Twice as long, for a busy machine.
-	silentEnd = 2 * 10 * time.Second
+	SilenceTime = 2 * 10 * time.Second
 )
 
-// expect fails the test unless the operation worked.
-func expect(t *testing.T, what string, a Answer) Answer {
+// Expect fails the test unless the operation worked.
+func Expect(t *testing.T, what string, a Answer) Answer {
 	t.Helper()
 	if !a.OK {
 		t.Fatalf("%s: %+v", what, a)
@@ -32,13 +32,13 @@ func expect(t *testing.T, what string, a Answer) Answer {
 	return a
 }
 
-// checkHeld waits until the proxy and the domain controller agree that so many sessions are held, and no bind is
+// CheckHeld waits until the proxy and the domain controller agree that so many sessions are held, and no bind is
 // under way.
-func checkHeld(t *testing.T, proxy *Proxy, dc *DC, want int) {
+func CheckHeld(t *testing.T, proxy *Proxy, dc *DC, want int) {
 	t.Helper()
 	var m Metrics
 	var c DCCount
-	deadline := time.Now().Add(settle)
+	deadline := time.Now().Add(SettleTime)
 	for {
 		m, c = proxy.Metrics(t), dc.Count(t)
 		if int(m.Sum("nspiproxy_sessions_held")) == want && m.Sum("nspiproxy_sessions_reserved") == 0 && c.Sessions == want {
@@ -52,32 +52,32 @@ func checkHeld(t *testing.T, proxy *Proxy, dc *DC, want int) {
 	}
 }
 
-// checkNobodyLeft waits until neither side knows of any connection, association or session.
-func checkNobodyLeft(t *testing.T, proxy *Proxy, dc *DC) {
+// CheckNobodyLeft waits until neither side knows of any connection, association or session.
+func CheckNobodyLeft(t *testing.T, proxy *Proxy, dc *DC) {
 	t.Helper()
-	checkHeld(t, proxy, dc, 0)
-	Eventually(t, settle, "no connection is left", func() bool {
+	CheckHeld(t, proxy, dc, 0)
+	Eventually(t, SettleTime, "no connection is left", func() bool {
 		m, c := proxy.Metrics(t), dc.Count(t)
 		return m.Sum("nspiproxy_connections") == 0 && m.Sum("nspiproxy_associations") == 0 && c.Connections == 0
 	})
 }
 
-// checkReserved waits until so many binds are under way.
-func checkReserved(t *testing.T, proxy *Proxy, want int) {
+// CheckReserved waits until so many binds are under way.
+func CheckReserved(t *testing.T, proxy *Proxy, want int) {
 	t.Helper()
-	Eventually(t, settle, "the number of reserved slots is right", func() bool {
+	Eventually(t, SettleTime, "the number of reserved slots is right", func() bool {
 		return int(proxy.Metrics(t).Sum("nspiproxy_sessions_reserved")) == want
 	})
 }
 
-// checkSeen opens a session on c, and holds what the domain controller and its kernel tell about it to c's own ends.
-func checkSeen(t *testing.T, dc *DC, c *rawnspi.Client, want netip.Addr) {
+// CheckSeen opens a session on c, and holds what the domain controller and its kernel tell about it to c's own ends.
+func CheckSeen(t *testing.T, dc *DC, c *rawnspi.Client, want netip.Addr) {
 	t.Helper()
-	at := ends(c)
+	at := EndsOf(c)
 	if at.Client.Addr() != want {
 		t.Errorf("the client is %s, want %s", at.Client, want)
 	}
-	bindSession(t, c)
+	OpenSession(t, c)
 	peers := dc.Peers(t)
 	if !slices.Contains(peers.Connections, at) || peers.Sessions[at.Client] != 1 {
 		t.Errorf("the domain controller sees %v instead of %v", peers, at)
@@ -87,12 +87,12 @@ func checkSeen(t *testing.T, dc *DC, c *rawnspi.Client, want netip.Addr) {
 	}
 }
 
-// joinedFromOwnAddressOnly joins an association on the first domain controller from its owner's address, and from three others.
-func joinedFromOwnAddressOnly(t *testing.T, network *Network) {
+// CheckJoinedFromOwnAddressOnly joins an association on the first domain controller from its owner's address, and from three others.
+func CheckJoinedFromOwnAddressOnly(t *testing.T, network *Network) {
 	t.Helper()
 	dc, client := network.DCs[0], network.Clients[0]
-	owner := dialRouted(t, client, dc.Address, netip.Addr{})
-	handle := bindSession(t, owner)
+	owner := DialFrom(t, client, dc.Address, netip.Addr{})
+	handle := OpenSession(t, owner)
 	for _, c := range []struct {
 		what          string
 		on            *Machine
@@ -104,7 +104,7 @@ func joinedFromOwnAddressOnly(t *testing.T, network *Network) {
 		{"another machine", network.Clients[1], dc.Address, netip.Addr{}, false},
 		{"the same machine by IPv6", client, dc.Address6, netip.Addr{}, false},
 	} {
-		if err := dialRouted(t, c.on, c.server, c.local).Bind(owner.Group); (err == nil) != c.joins {
+		if err := DialFrom(t, c.on, c.server, c.local).Bind(owner.Group); (err == nil) != c.joins {
 			t.Errorf("%s: %v", c.what, err)
 		}
 	}
@@ -113,17 +113,17 @@ func joinedFromOwnAddressOnly(t *testing.T, network *Network) {
 	}
 }
 
-// expectLogonFailed fails the test unless the method was refused as a domain controller does at its limit.
-func expectLogonFailed(t *testing.T, a Answer) {
+// ExpectLogonFailed fails the test unless the method was refused as a domain controller does at its limit.
+func ExpectLogonFailed(t *testing.T, a Answer) {
 	t.Helper()
 	if a.OK || a.Kind != KindStatus || a.Status != uint32(nspi.LogonFailed) {
 		t.Fatalf("over the limit: %+v, want MAPI_E_LOGON_FAILED from the method", a)
 	}
 }
 
-// checkSambaHeld waits until the proxy and the domain controller agree that so many sessions are held, and no bind is
+// CheckSambaHeld waits until the proxy and the domain controller agree that so many sessions are held, and no bind is
 // under way.
-func checkSambaHeld(t *testing.T, proxy *Proxy, samba *Samba, want int) {
+func CheckSambaHeld(t *testing.T, proxy *Proxy, samba *Samba, want int) {
 	t.Helper()
 	var held, reserved, sessions int
 	ok := func() bool {
@@ -137,5 +137,5 @@ func checkSambaHeld(t *testing.T, proxy *Proxy, samba *Samba, want int) {
 			t.Logf("the proxy holds %d and reserves %d, the domain controller holds %d", held, reserved, sessions)
 		}
 	}()
-	Eventually(t, settle, "proxy and domain controller hold as many sessions as they should", ok)
+	Eventually(t, SettleTime, "proxy and domain controller hold as many sessions as they should", ok)
 }

@@ -71,7 +71,7 @@ type DCPeers struct {
 }
 
 const (
-	portEPM = 135
+	PortEPM = 135
 
 	// maxAnswer is longer than what the process has to say about some thousand connections, in bytes.
 	maxAnswer = 4 << 20

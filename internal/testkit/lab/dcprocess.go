@@ -73,11 +73,11 @@ func answerAbout(dc *simdc.Server, p *pace, question string) any {
 }
 
 // mapped says whether a connection is one to the endpoint mapper.
-func mapped(p simdc.Peer) bool { return p.Server.Port() == portEPM }
+func mapped(p simdc.Peer) bool { return p.Server.Port() == PortEPM }
 
 func (o DCOptions) config(p *pace) simdc.Config {
 	c := simdc.Config{
-		Address: o.Address, EPMPort: portEPM, NSPIPort: o.NSPIPort, MorePorts: o.MorePorts,
+		Address: o.Address, EPMPort: PortEPM, NSPIPort: o.NSPIPort, MorePorts: o.MorePorts,
 		Domain: Domain, Limit: cmp.Or(o.Limit, -1), AnonymousBind: o.Anonymous, NoKeepAlive: o.Deaf, KeepAlive: o.KeepAlive, Delay: p.delay,
 		Users: []simdc.User{{Name: Alice.Name, Password: Alice.Password}, {Name: Bob.Name, Password: Bob.Password}},
 	}

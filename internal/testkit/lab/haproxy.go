@@ -30,7 +30,7 @@ func StartHAProxy(t testing.TB, on *Machine, config string, ports ...int) *HAPro
 			if h.Ended() {
 				t.Fatalf("HAProxy ended at its start:\n%s", strings.Join(h.Out.All(), "\n"))
 			}
-			return on.accepts(hostPort(on.Address.String(), port))
+			return on.Accepts(HostPort(on.Address.String(), port))
 		})
 	}
 	return h

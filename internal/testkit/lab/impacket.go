@@ -62,8 +62,8 @@ type Answer struct {
 	Stub   string `json:"stub"`   // of the response, in hex
 }
 
-// answerTime is longer than the script's own time-out, so that its explanation arrives first.
-const answerTime = 30 * time.Second
+// AnswerTime is longer than the script's own time-out, so that its explanation arrives first.
+const AnswerTime = 30 * time.Second
 
 // StartImpacket starts a client process without connections.
 func StartImpacket(t testing.TB) *Impacket { t.Helper(); return StartImpacketOn(t, nil) }
@@ -128,7 +128,7 @@ func (i *Impacket) do(op, conn string, arguments any) Answer {
 			i.t.Fatalf("impacket ended at %s", line)
 		}
 		return a
-	case <-time.After(answerTime):
+	case <-time.After(AnswerTime):
 		i.t.Fatalf("impacket has not answered %s", line)
 		return Answer{}
 	}

@@ -117,7 +117,7 @@ func (m *Machine) Dial(address string, local netip.Addr) (*net.TCPConn, error) {
 	if m != nil {
 		return m.ns.Dial(address, local)
 	}
-	d := net.Dialer{Timeout: answerTime}
+	d := net.Dialer{Timeout: AnswerTime}
 	if local.IsValid() {
 		d.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(local, 0))
 	}
@@ -128,8 +128,8 @@ func (m *Machine) Dial(address string, local netip.Addr) (*net.TCPConn, error) {
 	return c.(*net.TCPConn), nil
 }
 
-// accepts says whether somebody on the machine listens on address.
-func (m *Machine) accepts(address string) bool {
+// Accepts says whether somebody on the machine listens on address.
+func (m *Machine) Accepts(address string) bool {
 	c, err := m.Dial(address, netip.Addr{})
 	if err != nil {
 		return false
@@ -174,9 +174,9 @@ func endpoint(t testing.TB, text string) netip.AddrPort {
 	return netip.AddrPortFrom(at.Addr().Unmap(), at.Port())
 }
 
-// mapPort asks the endpoint mapper at an IP address for the port of NSPI.
-func (m *Machine) mapPort(address string) (uint16, error) {
-	conn, err := m.Dial(net.JoinHostPort(address, strconv.Itoa(portEPM)), netip.Addr{})
+// MapPort asks the endpoint mapper at an IP address for the port of NSPI.
+func (m *Machine) MapPort(address string) (uint16, error) {
+	conn, err := m.Dial(net.JoinHostPort(address, strconv.Itoa(PortEPM)), netip.Addr{})
 	if err != nil {
 		return 0, err
 	}
@@ -184,4 +184,4 @@ func (m *Machine) mapPort(address string) (uint16, error) {
 	return rawnspi.New(conn).MapPort()
 }
 
-func hostPort(host string, port int) string { return net.JoinHostPort(host, strconv.Itoa(port)) }
+func HostPort(host string, port int) string { return net.JoinHostPort(host, strconv.Itoa(port)) }

@@ -9,8 +9,8 @@ import (
 	"github.com/nspiproxy/nspiproxy/internal/testkit/module"
 )
 
-// pageBlocks returns the blocks of a page of docs/ that are fenced as kind, such as "yaml", in their order.
-func pageBlocks(t *testing.T, page, kind string) (blocks []string) {
+// PageBlocks returns the blocks of a page of docs/ that are fenced as kind, such as "yaml", in their order.
+func PageBlocks(t *testing.T, page, kind string) (blocks []string) {
 	t.Helper()
 	text, err := os.ReadFile(module.Path(t, "docs", page))
 	if err != nil {
@@ -35,8 +35,8 @@ func pageBlocks(t *testing.T, page, kind string) (blocks []string) {
 	return blocks
 }
 
-// pageCommand returns the command of a page's indented text that begins so.
-func pageCommand(t *testing.T, page, begin string) string {
+// PageCommand returns the command of a page's indented text that begins so.
+func PageCommand(t *testing.T, page, begin string) string {
 	t.Helper()
 	text, err := os.ReadFile(module.Path(t, "docs", page))
 	if err != nil {
@@ -51,8 +51,8 @@ func pageCommand(t *testing.T, page, begin string) string {
 	return ""
 }
 
-// inLab puts addresses of the lab, or whatever else, in the place of the page's. All of them must be there.
-func inLab(t *testing.T, block string, pairs ...string) string {
+// Replaced puts addresses of the lab, or whatever else, in the place of the page's. All of them must be there.
+func Replaced(t *testing.T, block string, pairs ...string) string {
 	t.Helper()
 	for n := 0; n < len(pairs); n += 2 {
 		if !strings.Contains(block, pairs[n]) {
@@ -62,13 +62,13 @@ func inLab(t *testing.T, block string, pairs ...string) string {
 	return strings.NewReplacer(pairs...).Replace(block)
 }
 
-// checkConfig runs nspiproxy check on a configuration, which must be valid and leave nothing to warn of.
-func checkConfig(t *testing.T, config string) {
+// CheckConfig runs nspiproxy check on a configuration, which must be valid and leave nothing to warn of.
+func CheckConfig(t *testing.T, config string) {
 	t.Helper()
 	file := filepath.Join(OrdinaryFolder(t), "nspiproxy.yaml")
-	writePrivate(t, file, []byte(config))
+	WritePrivate(t, file, []byte(config))
 	var local *Machine
-	if out := local.Run(t, program(t), "check", "--config", file); strings.Contains(strings.ToLower(out), "warning") {
+	if out := local.Run(t, Program(t), "check", "--config", file); strings.Contains(strings.ToLower(out), "warning") {
 		t.Errorf("nspiproxy check warns:\n%s", out)
 	}
 }

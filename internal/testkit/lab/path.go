@@ -12,76 +12,76 @@ import (
 	"testing"
 )
 
-// pathOptions says what proxy to put into the path of clients.
-type pathOptions struct {
-	mode    string     // tproxy or redirect
-	limit   int        // sessions per user
-	clients []*Machine // whose connections are intercepted; default: those of both
-	listed  []*Machine // domain controllers that the configuration names; the others are known by their addresses
-	dcs     []*DC      // where no session may be left in the end,
-	samba   *Samba     // and there
+// PathOptions says what proxy to put into the path of clients.
+type PathOptions struct {
+	Mode    string     // tproxy or redirect
+	Limit   int        // sessions per user
+	Clients []*Machine // whose connections are intercepted; default: those of both
+	Listed  []*Machine // domain controllers that the configuration names; the others are known by their addresses
+	DCs     []*DC      // where no session may be left in the end,
+	Samba   *Samba     // and there
 
-	whenDown                    string // open or closed; default: that of pathModes
-	folder, policy, relay, more string // as in ProxyOptions
+	WhenDown                    string // open or closed; default: that of Modes
+	Folder, Policy, Relay, More string // as in ProxyOptions
 }
 
-// pathProxy is a proxy on the router, in a transparent mode, with the rules that lead clients to it.
-type pathProxy struct {
+// PathProxy is a proxy on the router, in a transparent mode, with the rules that lead clients to it.
+type PathProxy struct {
 	*Proxy
-	network *Network
-	options pathOptions
-	started ProxyOptions
+	Network *Network
+	Options PathOptions
+	Started ProxyOptions
 }
 
-// startPath puts the rules in force and starts the proxy, both as the systemd unit does: as an ordinary user. In the end no
+// StartPath puts the rules in force and starts the proxy, both as the systemd unit does: as an ordinary user. In the end no
 // session is left on either side, and of the rules nothing.
-func startPath(t *testing.T, network *Network, o pathOptions) *pathProxy {
+func StartPath(t *testing.T, network *Network, o PathOptions) *PathProxy {
 	t.Helper()
-	if o.folder == "" {
-		o.folder = OrdinaryFolder(t)
+	if o.Folder == "" {
+		o.Folder = OrdinaryFolder(t)
 	}
-	p := &pathProxy{network: network, options: o}
-	p.started = ProxyOptions{
-		On: network.Router, OrdinaryUser: true, Folder: o.folder, Limit: o.limit,
-		Listeners: o.listeners(network), Policy: o.policy, Relay: o.relay,
+	p := &PathProxy{Network: network, Options: o}
+	p.Started = ProxyOptions{
+		On: network.Router, OrdinaryUser: true, Folder: o.Folder, Limit: o.Limit,
+		Listeners: o.listeners(network), Policy: o.Policy, Relay: o.Relay,
 	}
-	p.started.More = fmt.Sprintf("transparent: {when_down: %s, state_file: '%s'}\n%s",
-		cmp.Or(o.whenDown, pathModes[o.mode]), p.stateFile(), o.more)
+	p.Started.More = fmt.Sprintf("transparent: {when_down: %s, state_file: '%s'}\n%s",
+		cmp.Or(o.WhenDown, Modes[o.Mode]), p.StateFile(), o.More)
 	before := packetFilter(t, network.Router)
 	t.Cleanup(func() {
-		runRules(t, network.Router, "--remove")
+		RunRules(t, network.Router, "--remove")
 		if after := packetFilter(t, network.Router); after != before {
 			t.Errorf("of rules and routes are gone\n%s\nand new\n%s", onlyIn(before, after), onlyIn(after, before))
 		}
 	})
-	p.apply(t)
-	p.serve(t)
+	p.Apply(t)
+	p.Serve(t)
 	t.Cleanup(func() { p.checkNothingLeft(t) })
 	return p
 }
 
-// apply puts the rules in force.
-func (p *pathProxy) apply(t *testing.T) {
+// Apply puts the rules in force.
+func (p *PathProxy) Apply(t *testing.T) {
 	t.Helper()
-	writePrivate(t, p.started.file(), []byte(p.started.yaml()))
-	if said := runRules(t, p.network.Router, "--config", p.started.file(), "--apply"); said != "" {
+	WritePrivate(t, p.Started.File(), []byte(p.Started.yaml()))
+	if said := RunRules(t, p.Network.Router, "--config", p.Started.File(), "--apply"); said != "" {
 		t.Errorf("nspiproxy rules --apply says %s", said)
 	}
 }
 
-// serve starts the program.
-func (p *pathProxy) serve(t *testing.T) {
+// Serve starts the program.
+func (p *PathProxy) Serve(t *testing.T) {
 	t.Helper()
-	p.Proxy = StartProxy(t, p.started)
-	checkOrdinary(t, p.Proxy)
+	p.Proxy = StartProxy(t, p.Started)
+	CheckOrdinaryUser(t, p.Proxy)
 }
 
-func (p *pathProxy) stateFile() string { return filepath.Join(p.started.Folder, "ports.json") }
+func (p *PathProxy) StateFile() string { return filepath.Join(p.Started.Folder, "ports.json") }
 
-// runRules runs nspiproxy rules with the rights of the proxy, and returns what it wrote.
-func runRules(t *testing.T, on *Machine, args ...string) string {
+// RunRules runs nspiproxy rules with the rights of the proxy, and returns what it wrote.
+func RunRules(t *testing.T, on *Machine, args ...string) string {
 	t.Helper()
-	line := asOrdinaryUser(append([]string{"env", goRace, program(t), "rules"}, args...))
+	line := asOrdinaryUser(append([]string{"env", goRace, Program(t), "rules"}, args...))
 	return on.Run(t, line[0], line[1:]...)
 }
 
@@ -97,18 +97,18 @@ func onlyIn(text, other string) string {
 	return strings.Join(slices.DeleteFunc(strings.Split(text, "\n"), func(line string) bool { return slices.Contains(has, line) }), "\n")
 }
 
-// taken is how many connections have come to the proxy since it started.
-func (p *pathProxy) taken(t *testing.T) int {
+// Taken is how many connections have come to the proxy since it started.
+func (p *PathProxy) Taken(t *testing.T) int {
 	t.Helper()
 	return int(p.Metrics(t).Sum("nspiproxy_connections_total"))
 }
 
-// checkTaken fails the test unless f makes as many connections that come to the proxy.
-func (p *pathProxy) checkTaken(t *testing.T, want int, f func()) {
+// CheckTaken fails the test unless f makes as many connections that come to the proxy.
+func (p *PathProxy) CheckTaken(t *testing.T, want int, f func()) {
 	t.Helper()
-	before := p.taken(t)
+	before := p.Taken(t)
 	f()
-	if got := p.taken(t) - before; got != want {
+	if got := p.Taken(t) - before; got != want {
 		t.Errorf("%d connections have come to the proxy, want %d", got, want)
 	}
 }
@@ -116,11 +116,11 @@ func (p *pathProxy) checkTaken(t *testing.T, want int, f func()) {
 // element is one of a set of nft, as that prints it.
 var element = regexp.MustCompile(`([0-9a-f.:]+) \. ([0-9]+)`)
 
-// learnt are the ports that the kernel leads to the proxy because domain controllers' endpoint mappers have named them.
-func (p *pathProxy) learnt(t *testing.T) (ports []netip.AddrPort) {
+// Learnt are the ports that the kernel leads to the proxy because domain controllers' endpoint mappers have named them.
+func (p *PathProxy) Learnt(t *testing.T) (ports []netip.AddrPort) {
 	t.Helper()
 	for _, set := range []string{"learnt4", "learnt6"} {
-		for _, e := range element.FindAllStringSubmatch(p.network.Router.Run(t, "nft", "--numeric", "list", "set", "inet", "nspiproxy", set), -1) {
+		for _, e := range element.FindAllStringSubmatch(p.Network.Router.Run(t, "nft", "--numeric", "list", "set", "inet", "nspiproxy", set), -1) {
 			ports = append(ports, learntPort(t, e))
 		}
 	}
@@ -142,7 +142,7 @@ func learntPort(t *testing.T, e []string) netip.AddrPort {
 }
 
 // checkNothingLeft waits until neither the proxy nor the domain controller knows of a session, or the proxy of a connection.
-func (p *pathProxy) checkNothingLeft(t *testing.T) {
+func (p *PathProxy) checkNothingLeft(t *testing.T) {
 	if p.Ended() || t.Failed() {
 		return
 	}
@@ -154,15 +154,15 @@ func (p *pathProxy) checkNothingLeft(t *testing.T) {
 				m.Sum("nspiproxy_sessions_held"), m.Sum("nspiproxy_connections"))
 		}
 	}()
-	Eventually(t, settle, "no session is left", func() bool {
+	Eventually(t, SettleTime, "no session is left", func() bool {
 		m, sessions = p.Metrics(t), 0
-		for _, dc := range p.options.dcs {
+		for _, dc := range p.Options.DCs {
 			if !dc.Ended() { // one that was restarted ends before the proxy
 				sessions += dc.Count(t).Sessions
 			}
 		}
-		if p.options.samba != nil {
-			sessions += p.options.samba.Status(t).Sessions
+		if p.Options.Samba != nil {
+			sessions += p.Options.Samba.Status(t).Sessions
 		}
 		return m.Sum("nspiproxy_sessions_held") == 0 && m.Sum("nspiproxy_sessions_reserved") == 0 && sessions == 0 &&
 			m.Sum("nspiproxy_connections") == 0

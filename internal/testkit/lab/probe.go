@@ -16,7 +16,7 @@ import (
 func Probe(t testing.TB, args ...string) (probe.Report, int) {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
-	cmd := exec.Command(program(t), append([]string{"probe", "--json"}, args...)...)
+	cmd := exec.Command(Program(t), append([]string{"probe", "--json"}, args...)...)
 	// A race of the process that probes ends it without a report; otherwise no exit waits a second for more.
 	cmd.Env = append(os.Environ(), "GORACE=halt_on_error=1 atexit_sleep_ms=0")
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
@@ -32,8 +32,8 @@ func Probe(t testing.TB, args ...string) (probe.Report, int) {
 	return r, cmd.ProcessState.ExitCode()
 }
 
-// passwordFile makes a private file with u's password.
-func passwordFile(t testing.TB, u User) string {
+// PasswordFile makes a private file with u's password.
+func PasswordFile(t testing.TB, u User) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "password")
 	if err := os.WriteFile(file, []byte(u.Password+"\n"), 0o600); err != nil {

@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"os/exec"
@@ -28,11 +29,7 @@ func Main(m *testing.M) int {
 		return 1
 	}
 	defer unlock()
-	code := m.Run()
-	if built.folder != "" {
-		_ = os.RemoveAll(built.folder)
-	}
-	return code
+	return m.Run()
 }
 
 // lockMachine waits until no other lab run is under way on this machine, whichever checkout it belongs to: all of them
@@ -52,8 +49,8 @@ func lockMachine() (unlock func(), err error) {
 	return func() { f.Close() }, nil
 }
 
-// enoughFiles is more than the proxy needs for the connections of the largest test, two each.
-const enoughFiles = 10000
+// EnoughFiles is more than the proxy needs for the connections of the largest test, two each.
+const EnoughFiles = 10000
 
 // raiseFileLimit lets this process and its children have as many files as the machine allows; some let root allow more.
 func raiseFileLimit() {
@@ -61,15 +58,15 @@ func raiseFileLimit() {
 	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &r) != nil {
 		return
 	}
-	if r.Max < enoughFiles && syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: enoughFiles, Max: enoughFiles}) == nil {
+	if r.Max < EnoughFiles && syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: EnoughFiles, Max: EnoughFiles}) == nil {
 		return
 	}
 	r.Cur = r.Max
 	_ = syscall.Setrlimit(syscall.RLIMIT_NOFILE, &r)
 }
 
-// needFiles fails the test where so many files cannot be open: time-outs would be all that is seen of it.
-func needFiles(t testing.TB, n uint64) {
+// NeedFiles fails the test where so many files cannot be open: time-outs would be all that is seen of it.
+func NeedFiles(t testing.TB, n uint64) {
 	t.Helper()
 	var r syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &r); err != nil || r.Cur < n {
@@ -78,23 +75,23 @@ func needFiles(t testing.TB, n uint64) {
 }
 
 var built struct {
-	once   sync.Once
-	folder string
-	err    error
+	once sync.Once
+	file string
+	err  error
 }
 
-// program builds nspiproxy, once in a test run, and returns its path. It has the race detector in it: a race that a
-// real client brings about is found like any other.
-func program(t testing.TB) string {
+// Program builds nspiproxy, once in a test run, and returns its path. It has the race detector in it: a race that a
+// real client brings about is found like any other. The file stays where it is, so that the next package of tests finds
+// it up to date and need not link it again.
+func Program(t testing.TB) string {
 	t.Helper()
 	built.once.Do(func() {
-		if built.folder, built.err = os.MkdirTemp("", "nspiproxy-lab-"); built.err != nil {
+		folder := filepath.Join(labFolder(), "bin")
+		if built.err = os.MkdirAll(folder, 0o755); built.err != nil {
 			return
 		}
-		if built.err = os.Chmod(built.folder, 0o755); built.err != nil { // for an ordinary user
-			return
-		}
-		build := exec.Command("go", "build", "-race", "-o", built.folder, "./cmd/nspiproxy")
+		built.file = filepath.Join(folder, "nspiproxy")
+		build := exec.Command("go", "build", "-race", "-o", built.file, "./cmd/nspiproxy")
 		build.Dir = module.Path(t)
 		if out, err := build.CombinedOutput(); err != nil {
 			built.err = fmt.Errorf("%w\n%s", err, out)
@@ -103,5 +100,13 @@ func program(t testing.TB) string {
 	if built.err != nil {
 		t.Fatalf("building nspiproxy: %v", built.err)
 	}
-	return filepath.Join(built.folder, "nspiproxy")
+	return built.file
 }
+
+// Where programs and domains are kept, which outlive test runs: the folder in the environment, or the default one.
+const (
+	folderVariable = "NSPIPROXY_LAB"
+	defaultFolder  = "/var/tmp/nspiproxy-lab"
+)
+
+func labFolder() string { return cmp.Or(os.Getenv(folderVariable), defaultFolder) }

@@ -48,7 +48,7 @@ type Proxy struct {
 const (
 	metricsPort = 9135
 	readyTime   = 20 * time.Second
-	stopTime    = 40 * time.Second // longer than the configured shutdown_timeout
+	StopTime    = 40 * time.Second // longer than the configured shutdown_timeout
 	scrapeTime  = 5 * time.Second
 )
 
@@ -76,13 +76,13 @@ func StartProxy(t testing.TB, o ProxyOptions) *Proxy {
 // goRace makes the program fail when the race detector has found something, and spares the second that it waits at its end.
 const goRace = "GORACE=exitcode=66 atexit_sleep_ms=0"
 
-// file is the configuration.
-func (o ProxyOptions) file() string { return filepath.Join(o.Folder, "nspiproxy.yaml") }
+// File is the configuration.
+func (o ProxyOptions) File() string { return filepath.Join(o.Folder, "nspiproxy.yaml") }
 
 func (o ProxyOptions) command(t testing.TB) *exec.Cmd {
 	t.Helper()
-	writePrivate(t, o.file(), []byte(o.yaml()))
-	line := []string{program(t), "serve", "--config", o.file()}
+	WritePrivate(t, o.File(), []byte(o.yaml()))
+	line := []string{Program(t), "serve", "--config", o.File()}
 	if o.OrdinaryUser {
 		line = asOrdinaryUser(line)
 	}
@@ -151,7 +151,7 @@ func (o ProxyOptions) referralName() string {
 // end stops the proxy if the test has not done so, and looks for what must not be.
 func (p *Proxy) end(t testing.TB) {
 	if !p.Ended() {
-		if code := p.Stop(t, stopTime); code != 0 {
+		if code := p.Stop(t, StopTime); code != 0 {
 			t.Errorf("nspiproxy ended with exit code %d", code)
 		}
 	}
@@ -187,7 +187,7 @@ func (p *Proxy) scrape() (Metrics, error) {
 // NSPI returns the proxy's address for NSPI: its own one, on the port that its endpoint mapper names.
 func (p *Proxy) NSPI(t testing.TB) string {
 	t.Helper()
-	port, err := p.on.mapPort(p.Front)
+	port, err := p.on.MapPort(p.Front)
 	if err != nil {
 		t.Fatal(err)
 	}

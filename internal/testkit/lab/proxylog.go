@@ -7,13 +7,13 @@ import (
 	"testing"
 )
 
-// events are the log's records of one event.
-func (p *Proxy) events(event string) []Record {
+// Events are the log's records of one event.
+func (p *Proxy) Events(event string) []Record {
 	return slices.DeleteFunc(p.Log(), func(r Record) bool { return r["event"] != event })
 }
 
-// dc is the domain controller that a record is about.
-func (r Record) dc() string {
+// DC is the domain controller that a record is about.
+func (r Record) DC() string {
 	if name, ok := r["dc"].(string); ok {
 		return name
 	}
@@ -21,14 +21,14 @@ func (r Record) dc() string {
 	return name
 }
 
-// inPool is a value of a metric about one domain controller.
-func (p *Proxy) inPool(t *testing.T, metric, dc string, labels ...string) int {
+// BackendMetric is a value of a metric about one domain controller.
+func (p *Proxy) BackendMetric(t *testing.T, metric, dc string, labels ...string) int {
 	t.Helper()
 	return int(p.Metrics(t).Sum("nspiproxy_backend_"+metric, append(labels, `dc="`+dc+`"`)...))
 }
 
-// warnings are the log's records that are worth somebody's attention, as text.
-func (p *Proxy) warnings() (all []string) {
+// Warnings are the log's records that are worth somebody's attention, as text.
+func (p *Proxy) Warnings() (all []string) {
 	for _, line := range p.Out.All() {
 		if strings.Contains(line, `"level":"warn"`) || strings.Contains(line, `"level":"error"`) {
 			all = append(all, line)

@@ -22,8 +22,6 @@ const (
 	SambaRealm   = "LAB.TEST"
 
 	sambaAdminPassword = "Adm1n-Passw0rd!" // of Administrator, whom the suites need
-	sambaFolder        = "/var/tmp/nspiproxy-lab"
-	sambaFolderEnv     = "NSPIPROXY_LAB"
 )
 
 // Samba is a Samba domain controller with our NSPI server in it: a real KDC, endpoint mapper and RPC runtime, real NTLM
@@ -49,9 +47,9 @@ func StartSambaOn(t testing.TB, on *Machine) *Samba {
 	if on != nil {
 		s.Address, s.Address6 = on.Address.String(), on.Address6.String()
 	}
-	s.folder = filepath.Join(sambaLab(), "dc-"+s.Address)
-	if on.accepts(s.at(portEPM)) {
-		t.Fatalf("something listens on %s already", s.at(portEPM))
+	s.folder = filepath.Join(labFolder(), "dc-"+s.Address)
+	if on.Accepts(s.at(PortEPM)) {
+		t.Fatalf("something listens on %s already", s.at(PortEPM))
 	}
 	cmd := on.command(module.Path(t, "testdata", "lab", "samba", "dc.sh"))
 	cmd.Env = append(os.Environ(), "DC_ADDRESS="+s.Address, "DC_ADDRESS6="+s.Address6)
@@ -69,23 +67,15 @@ func StartSambaOn(t testing.TB, on *Machine) *Samba {
 // Machine is the machine that the domain controller runs on; nil: that of the tests.
 func (s *Samba) Machine() *Machine { return s.on }
 
-// sambaLab is the folder of programs and domains, which outlives test runs.
-func sambaLab() string {
-	if folder := os.Getenv(sambaFolderEnv); folder != "" {
-		return folder
-	}
-	return sambaFolder
-}
-
 const portKerberos, portLDAP = 88, 389
 
 func (s *Samba) serves() bool {
 	for _, port := range []int{portKerberos, portLDAP} {
-		if !s.on.accepts(s.at(port)) {
+		if !s.on.Accepts(s.at(port)) {
 			return false
 		}
 	}
-	_, err := s.on.mapPort(s.Address)
+	_, err := s.on.MapPort(s.Address)
 	return err == nil
 }
 
@@ -93,7 +83,7 @@ func (s *Samba) serves() bool {
 func (s *Samba) end(t testing.TB) {
 	s.Kill()
 	Eventually(t, 10*time.Second, "Samba's ports are free", func() bool {
-		return !s.on.accepts(s.at(portEPM)) && !s.on.accepts(s.at(portKerberos)) && !s.on.accepts(s.at(portLDAP))
+		return !s.on.Accepts(s.at(PortEPM)) && !s.on.Accepts(s.at(portKerberos)) && !s.on.Accepts(s.at(portLDAP))
 	})
 }
 

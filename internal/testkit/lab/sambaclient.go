@@ -52,7 +52,7 @@ func StartSambaClient(t testing.TB, samba *Samba) *SambaClient {
 // StartSambaClientOn starts one on a machine.
 func StartSambaClientOn(t testing.TB, on *Machine, samba *Samba) *SambaClient {
 	t.Helper()
-	cmd := on.command(filepath.Join(sambaLab(), "bin", "nspi-client"), samba.File("smb.conf"))
+	cmd := on.command(filepath.Join(labFolder(), "bin", "nspi-client"), samba.File("smb.conf"))
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)

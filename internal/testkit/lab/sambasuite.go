@@ -26,14 +26,14 @@ type Verdicts map[string]string
 // Passed counts the tests that succeeded.
 func (v Verdicts) Passed() (n int) {
 	for _, verdict := range v {
-		if verdict == verdictPassed {
+		if verdict == VerdictPassed {
 			n++
 		}
 	}
 	return n
 }
 
-const verdictPassed = "ok"
+const VerdictPassed = "ok"
 
 // suiteTime is longer than a suite takes on a loaded machine.
 const suiteTime = 4 * time.Minute
@@ -140,7 +140,7 @@ func tortureVerdicts(c TortureCase, out []byte) Verdicts {
 		switch {
 		case !ok:
 		case verdict == "success":
-			v[c.String()+" "+name] = verdictPassed
+			v[c.String()+" "+name] = VerdictPassed
 		case verdict == "failure" || verdict == "error" || verdict == "skip":
 			name, more := strings.CutSuffix(name, " [")
 			if more && lines.Scan() {

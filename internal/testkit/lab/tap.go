@@ -18,8 +18,8 @@ type Tap struct {
 	sent    []byte
 }
 
-// startTap starts a relay on a loopback address in front of to. It ends with the test.
-func startTap(t testing.TB, to string) *Tap {
+// StartTap starts a relay on a loopback address in front of to. It ends with the test.
+func StartTap(t testing.TB, to string) *Tap {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.66.2:0")
 	if err != nil {

@@ -103,8 +103,8 @@ func Complaints(t testing.TB, file string) [][]string {
 		"frame.number", "tcp.srcport", "dcerpc.pkt_type", "_ws.expert.message")
 }
 
-// checkNoComplaints fails the test for everything that [Complaints] returns.
-func checkNoComplaints(t *testing.T, file string) {
+// CheckNoComplaints fails the test for everything that [Complaints] returns.
+func CheckNoComplaints(t *testing.T, file string) {
 	t.Helper()
 	for _, row := range Complaints(t, file) {
 		t.Errorf("tshark complains: frame %s from port %s, packet type %s: %s", row[0], row[1], row[2], row[3])

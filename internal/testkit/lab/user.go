@@ -35,8 +35,8 @@ func OrdinaryFolder(t testing.TB) string {
 	return folder
 }
 
-// writePrivate writes a file that only the ordinary user, and root, can read.
-func writePrivate(t testing.TB, file string, data []byte) {
+// WritePrivate writes a file that only the ordinary user, and root, can read.
+func WritePrivate(t testing.TB, file string, data []byte) {
 	t.Helper()
 	if err := os.WriteFile(file, data, 0o600); err != nil {
 		t.Fatal(err)
@@ -51,8 +51,8 @@ func giveAway(t testing.TB, path string) {
 	}
 }
 
-// checkOrdinary looks at what the kernel knows about the proxy's process.
-func checkOrdinary(t *testing.T, proxy *Proxy) {
+// CheckOrdinaryUser looks at what the kernel knows about the proxy's process.
+func CheckOrdinaryUser(t *testing.T, proxy *Proxy) {
 	t.Helper()
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", proxy.PID()))
 	if err != nil {

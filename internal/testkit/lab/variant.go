@@ -7,17 +7,18 @@ import (
 	"github.com/nspiproxy/nspiproxy/rpcparse/nspi"
 )
 
-// way is one manner in which a client can bind.
-type way struct {
-	name  string
-	login Login
+// Variant is one manner in which Impacket can bind.
+type Variant struct {
+	Name  string
+	Login Login
 	// sealed: requests are signed or sealed with keys that the proxy does not have. A refusal is a fault then, and
 	// the request that it swallowed leaves a gap in the sequence numbers: that security context is over, and the
 	// client goes on with a new one on the same connection.
-	sealed bool
+	Sealed bool
 }
 
-var ways = []way{
+// Variants are all of them: cleartext and NDR64, NTLM and SPNEGO at each level.
+var Variants = []Variant{
 	{"cleartext", Login{}, false},
 	{"cleartext in NDR64", Login{Syntax: "ndr64"}, false},
 	{"NTLM connect", Login{Auth: "ntlm", Level: "connect"}, false},
@@ -29,9 +30,9 @@ var ways = []way{
 	{"SPNEGO privacy in NDR64", Login{Auth: "spnego-ntlm", Level: "privacy", Syntax: "ndr64"}, true},
 }
 
-// at completes a way's login: to this address, as alice if it authenticates at all.
-func (w way) at(address string) Login {
-	l := w.login
+// At completes the login: to this address, as alice if it authenticates at all.
+func (w Variant) At(address string) Login {
+	l := w.Login
 	l.Address = address
 	if l.Auth != "" {
 		l.Domain, l.User, l.Password = Domain, Alice.Name, Alice.Password
@@ -39,11 +40,11 @@ func (w way) at(address string) Login {
 	return l
 }
 
-// refused checks that a is what this client must see of a bind above the limit.
-func (w way) refused(t *testing.T, a Answer) {
+// CheckRefused checks that a is what this client must see of a bind above the limit.
+func (w Variant) CheckRefused(t *testing.T, a Answer) {
 	t.Helper()
 	want := Answer{Kind: KindStatus, Status: uint32(nspi.LogonFailed)}
-	if w.sealed {
+	if w.Sealed {
 		want = Answer{Kind: KindFault, Status: rpcparse.StatusAccessDenied}
 	}
 	if a.OK || a.Kind != want.Kind || a.Status != want.Status {
