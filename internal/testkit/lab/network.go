@@ -105,8 +105,9 @@ func (n *Network) build() error {
 	}
 	for _, m := range n.ends() {
 		lines := append(m.addresses("eth0", 24, 64), "link set dev eth0 up",
-			"route add default via "+address(m.number, hostRouter).String(),
-			"route add default via "+address6(m.number, hostRouter).String())
+			"route add default via "+address(m.number, hostRouter).String()+" dev eth0 onlink",
+			// Until the carrier is noticed, IPv6 has no route to the router that this could be checked against.
+			"route add default via "+address6(m.number, hostRouter).String()+" dev eth0 onlink")
 		if err := m.ns.Batch(lines...); err != nil {
 			return err
 		}
