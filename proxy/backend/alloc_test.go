@@ -10,8 +10,8 @@ func TestLoopsAskWithoutAllocating(t *testing.T) {
 	s := New(Options{Backends: []Backend{{Name: "a", Address: number(1)}, {Name: "b", Address: number(2), NSPIPort: 7}}})
 	dc, fixed := s.At(number(1)), s.At(number(2))
 	found, addr := s.At(netip.MustParseAddr("10.0.0.9")), netip.MustParseAddr("10.0.0.9")
-	dc.setMonitored(true)
-	fixed.setMonitored(true)
+	dc.observe(observation{kind: monitoringBegun})
+	fixed.observe(observation{kind: monitoringBegun})
 	load := loads{}.of
 	for name, f := range map[string]func(){
 		"State":            func() { _ = dc.State() },

@@ -233,7 +233,7 @@ func TestFurtherAddressesBelongToTheirDomainController(t *testing.T) {
 		t.Errorf("looked after: %q, want %q", got, want)
 	}
 	for _, dc := range []*DC{first, further} {
-		dc.setMonitored(true)
+		dc.observe(observation{kind: monitoringBegun})
 	}
 	for range 3 {
 		further.DialFailed(7, true)

@@ -78,20 +78,17 @@ func (h *health) degraded() bool { return h.checkDue || h.state == Unreachable }
 // expected to fail: neither this machine nor the last client could connect.
 func (h *health) needsTrial() bool { return h.state == Unreachable && h.clients.failed }
 
-// checkPorts returns where to connect in a check of the address: the ports that
-// count, and others at which the host may show that it is alive. While no port
-// of NSPI is known, the port that clients reached stands in for it, or else the
-// endpoint mapper epm.
-func (h *health) checkPorts(epm netip.AddrPort) (counted, others []netip.AddrPort) {
+// checkPorts returns where to connect in a check of the address. The first
+// counting ports count for the state; at the endpoint mapper epm, which comes last,
+// the host may show that it is alive. While no port of NSPI is known, the port that
+// clients reached stands in for it, or else the endpoint mapper.
+func (h *health) checkPorts(epm netip.AddrPort) (ports []netip.AddrPort, counting int) {
 	known := h.nspi()
 	for _, port := range known[:min(len(known), maxCheckPorts)] {
-		counted = append(counted, netip.AddrPortFrom(epm.Addr(), port))
+		ports = append(ports, netip.AddrPortFrom(epm.Addr(), port))
 	}
-	if len(counted) == 0 && h.reached != 0 {
-		counted = append(counted, netip.AddrPortFrom(epm.Addr(), h.reached))
+	if len(ports) == 0 && h.reached != 0 {
+		ports = append(ports, netip.AddrPortFrom(epm.Addr(), h.reached))
 	}
-	if len(counted) == 0 {
-		return []netip.AddrPort{epm}, nil
-	}
-	return counted, []netip.AddrPort{epm}
+	return append(ports, epm), max(len(ports), 1)
 }

@@ -54,12 +54,7 @@ func (m *monitor) next(began time.Time) (wait time.Duration, ok bool) {
 
 // check does what is due.
 func (m *monitor) check(ctx context.Context) {
-	h := m.dc.health.Load()
-	if h.state == Unreachable {
-		m.recheck(ctx)
-		return
-	}
-	if h.checkDue {
+	if m.dc.health.Load().degraded() {
 		m.dc.observe(observation{kind: checkBegun})
 		m.connect(ctx)
 	}
@@ -67,7 +62,7 @@ func (m *monitor) check(ctx context.Context) {
 		return
 	}
 	if m.probes() {
-		m.probe(ctx)
+		m.probe(ctx, false)
 	} else {
 		m.due = time.Now().Add(m.set.o.Interval)
 	}
@@ -79,60 +74,40 @@ func (m *monitor) probes() bool {
 	return m.set.o.Prober != nil && (!m.dc.discovered || len(m.dc.NSPI()) > 0)
 }
 
-// probe runs one active check. One that could not connect may have failed at
-// something else, such as the endpoint mapper: a connect shows whether the
-// domain controller is reachable all the same.
-func (m *monitor) probe(ctx context.Context) {
-	r, ok := m.ask(ctx)
-	if !ok {
-		return
-	}
-	kind := probeEnded
-	if !r.serves() && !r.Reachable && m.connect(ctx) != connected {
-		kind = probeFailed
-	}
-	m.dc.observe(observation{kind: kind, result: &r, reason: r.Err})
-}
-
-// ask runs the active check. ok is false when ctx has ended.
-func (m *monitor) ask(ctx context.Context) (r Result, ok bool) {
-	if r, ok = m.set.probe(ctx, m.dc); ok {
-		m.due = time.Now().Add(jitter(m.set.o.Interval))
-	}
-	return r, ok
-}
-
-// connect connects, and records what that has shown.
+// connect connects, records what that has shown, and reports a host from which
+// nothing comes. If an unreachable domain controller accepts connections, an
+// active check first finds out what it is back as.
 func (m *monitor) connect(ctx context.Context) outcome {
 	began := time.Now()
 	o, reason := m.set.reach(ctx, m.dc)
-	m.conclude(o, began, reason)
-	return o
-}
-
-// recheck looks whether an unreachable domain controller is back. If it takes
-// connections, an active check finds out at once what it is back as.
-func (m *monitor) recheck(ctx context.Context) {
-	began := time.Now()
-	o, reason := m.set.reach(ctx, m.dc)
-	if o == connected && m.probes() {
-		r, ok := m.ask(ctx)
-		if !ok {
-			return
+	if o == connected && m.dc.State() == Unreachable && m.probes() {
+		if reason = m.probe(ctx, true); ctx.Err() != nil {
+			return undecided
 		}
-		reason = r.Err
-		m.dc.observe(observation{kind: probeEnded, result: &r, reason: reason})
 	}
-	m.conclude(o, began, reason)
-}
-
-// conclude records what the connects of a check have shown, and reports a host
-// from which nothing comes.
-func (m *monitor) conclude(o outcome, began time.Time, reason string) {
 	e := m.dc.observe(observation{kind: checkEnded, outcome: o, began: began, at: time.Now(), reason: reason})
 	if e.silent {
 		m.set.o.OnSilent(m.dc.Addr, e.silentFor)
 	}
+	return o
+}
+
+// probe runs one active check, and returns what was wrong. One that could not
+// connect may have failed at something else, such as the endpoint mapper: unless
+// the domain controller is known to be reachable, a connect shows whether it is.
+// Nothing is recorded if ctx ends.
+func (m *monitor) probe(ctx context.Context, reachable bool) (reason string) {
+	r, ok := m.set.probe(ctx, m.dc)
+	if !ok {
+		return ""
+	}
+	m.due = time.Now().Add(jitter(m.set.o.Interval))
+	kind := probeEnded
+	if !reachable && !r.Reachable && !r.serves() && m.connect(ctx) != connected {
+		kind = probeFailed
+	}
+	m.dc.observe(observation{kind: kind, result: &r, reason: r.Err})
+	return r.Err
 }
 
 // probe calls the Prober as soon as fewer than maxProbes run. ok is false when ctx has ended.

@@ -62,23 +62,6 @@ func TestActiveChecksDecideWhetherItServes(t *testing.T) {
 	})
 }
 
-func TestRefusalByTheLimitIsAGoodCheck(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld()
-		s := w.set(Options{Prober: w.probe})
-		run(t, s)
-		w.becomes(alive, limited)
-		time.Sleep(time.Hour)
-		wantState(t, s, Serving)
-		w.becomes(alive, bad)
-		time.Sleep(time.Minute)
-		wantState(t, s, NotServing)
-		w.becomes(alive, limited)
-		time.Sleep(time.Minute)
-		wantState(t, s, Serving)
-	})
-}
-
 // The host has gone without a word: nobody's connection to it ends by itself.
 func TestSilentHostIsReportedAsLongAsItIsSilent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -121,32 +104,6 @@ func TestSilentHostIsReportedAsLongAsItIsSilent(t *testing.T) {
 		synctest.Wait()
 		if len(w.silences()) != told {
 			t.Error("reported as silent after its return")
-		}
-	})
-}
-
-// Who asks between two reports must not be told otherwise: clients would wait
-// for a host that is known to be gone.
-func TestSilentHostIsTakenForSilentUntilItAnswers(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld()
-		s := w.set(Options{Prober: w.probe})
-		run(t, s)
-		w.becomes(dead, gone)
-		for len(w.silences()) == 0 {
-			time.Sleep(100 * time.Millisecond)
-		}
-		dc := s.All()[0]
-		for range 300 {
-			if synctest.Wait(); !dc.Silent() {
-				t.Fatalf("not silent after %d reports", len(w.silences()))
-			}
-			time.Sleep(100 * time.Millisecond)
-		}
-		w.becomes(fakeNet{135: errRefused}, gone)
-		time.Sleep(promptly + 2*connectTimeout) // for the check that is under way, and the next one
-		if synctest.Wait(); dc.Silent() || dc.State() != Unreachable {
-			t.Errorf("silent %v, %v, though it refuses connections", dc.Silent(), dc.State())
 		}
 	})
 }
@@ -203,7 +160,7 @@ func TestDiscoveredAddressIsCheckedOnceItShowsNSPI(t *testing.T) {
 	if wait, ok := m.next(time.Now()); len(w.probes) != 0 || !ok || wait < s.o.Interval/2 {
 		t.Errorf("%d checks, the next in %v", len(w.probes), wait)
 	}
-	m.dc.setMonitored(true)
+	m.dc.observe(observation{kind: monitoringBegun})
 	m.dc.observe(observation{kind: mapperAnswered, ports: []uint16{7}})
 	m.due = time.Time{}
 	if m.check(t.Context()); len(w.probes) != 1 {

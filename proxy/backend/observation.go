@@ -59,7 +59,7 @@ const (
 
 // effects is what follows from an observation, beside the new health.
 type effects struct {
-	events       []Event // without names
+	events       []Event // without names, and with the reason as it came
 	wake         bool    // the monitor must check now
 	trial        bool    // the client that asked may try to connect
 	portsChanged bool    // NSPI is on other ports than before

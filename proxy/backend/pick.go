@@ -1,5 +1,7 @@
 package backend
 
+import "slices"
+
 // Pick chooses the domain controller for a new association among those that are
 // not excluded: the best state wins, then the lowest SRV priority, the fewest
 // sessions and the fewest connections, which load returns for a [DC.Name]. Equals
@@ -14,9 +16,9 @@ func (s *Set) Pick(members []*DC, load func(name string) (sessions, connections 
 		if exclude != nil && exclude(dc) {
 			continue
 		}
-		r := rank{state: dc.State(), priority: dc.Priority()}
-		r.sessions, r.connections = load(dc.Name)
-		if len(equals) == 0 || r.before(best) {
+		sessions, connections := load(dc.Name)
+		r := rank{int(dc.State()), int(dc.Priority()), sessions, connections}
+		if len(equals) == 0 || slices.Compare(r[:], best[:]) < 0 {
 			best, equals = r, append(equals[:0], dc)
 		} else if r == best {
 			equals = append(equals, dc)
@@ -28,22 +30,6 @@ func (s *Set) Pick(members []*DC, load func(name string) (sessions, connections 
 	return equals[s.turn.Add(1)%uint32(len(equals))]
 }
 
-// rank is what candidates are compared by, in this order.
-type rank struct {
-	state       State
-	priority    uint16
-	sessions    int
-	connections int
-}
-
-func (r rank) before(o rank) bool {
-	switch {
-	case r.state != o.state:
-		return r.state < o.state
-	case r.priority != o.priority:
-		return r.priority < o.priority
-	case r.sessions != o.sessions:
-		return r.sessions < o.sessions
-	}
-	return r.connections < o.connections
-}
+// rank is what candidates are compared by, in this order: state, priority,
+// sessions, connections.
+type rank [4]int

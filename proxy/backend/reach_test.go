@@ -128,7 +128,7 @@ func TestConnectsToSeveralPortsAreOneOutcome(t *testing.T) {
 				ctx, cancel = context.WithCancel(context.Background()) // it must end by itself
 			}
 			defer cancel()
-			got, reason := reach(ctx, tc.net.dial, at(tc.counted...), at(tc.others...))
+			got, reason := reach(ctx, tc.net.dial, at(append(tc.counted, tc.others...)...), len(tc.counted))
 			if got != tc.want || (reason == "") != (got == connected) {
 				t.Errorf("%v, %q, want %v", got, reason, tc.want)
 			}
@@ -141,8 +141,8 @@ func TestPortsThatAreCheckedInDoubt(t *testing.T) {
 	dc := newDC("dc", dcNames{}, epm, 0, &o)
 	check := func(what string, counted, others []uint16) {
 		t.Helper()
-		c, x := dc.health.Load().checkPorts(epm)
-		if got, rest := portsOf(c), portsOf(x); !slices.Equal(got, counted) || !slices.Equal(rest, others) {
+		ports, counting := dc.health.Load().checkPorts(epm)
+		if got, rest := portsOf(ports[:counting]), portsOf(ports[counting:]); !slices.Equal(got, counted) || !slices.Equal(rest, others) {
 			t.Errorf("%s: %v and %v, want %v and %v", what, got, rest, counted, others)
 		}
 	}
@@ -151,7 +151,7 @@ func TestPortsThatAreCheckedInDoubt(t *testing.T) {
 	check("clients reach the endpoint mapper", []uint16{135}, nil)
 	dc.DialOK(6004)
 	check("clients reach a port", []uint16{6004}, []uint16{135})
-	dc.setMonitored(true)
+	dc.observe(observation{kind: monitoringBegun})
 	dc.observe(observation{kind: mapperAnswered, ports: []uint16{1, 2, 3, 4, 5, 6}})
 	check("NSPI known", []uint16{1, 2, 3, 4}, []uint16{135})
 	dc = newDC("dc", dcNames{}, epm, 7, &o)

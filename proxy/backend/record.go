@@ -45,16 +45,6 @@ func (dc *DC) TryTrial() bool {
 	return dc.observe(observation{kind: trialRequested, at: time.Now()}).trial
 }
 
-// setMonitored records that monitoring begins or ends. In both cases the domain
-// controller is taken for serving.
-func (dc *DC) setMonitored(on bool) {
-	kind := monitoringEnded
-	if on {
-		kind = monitoringBegun
-	}
-	dc.observe(observation{kind: kind})
-}
-
 // observe publishes what an observation changes, reports the events of the
 // change, and wakes the monitor if it must check. What is left to do is in the
 // effects: it may wait, and belongs outside of the lock.
@@ -80,7 +70,7 @@ func (dc *DC) publish(o observation) effects {
 	next, e := dc.reducer.next(*dc.health.Load(), o)
 	dc.health.Store(&next)
 	for _, event := range e.events {
-		event.Backend, event.DC = dc.BackendName(), dc.Name
+		event.Backend, event.DC, event.Reason = dc.BackendName(), dc.Name, printable(event.Reason)
 		dc.onEvent(event)
 	}
 	return e

@@ -2,6 +2,9 @@ package backend
 
 import (
 	"fmt"
+	"net/netip"
+	"reflect"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -35,41 +38,6 @@ func TestWithoutActiveChecksOnlyDoubtMakesItConnect(t *testing.T) {
 			t.Errorf("%d connects to one that is back", w.dialled()-n)
 		}
 		wantEvents(t, w, "dc.down unreachable", "dc.up")
-	})
-}
-
-func TestFailuresOfClientsCountByThemselves(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld()
-		s := w.set(Options{})
-		run(t, s)
-		synctest.Wait()
-		dc := s.All()[0]
-		for _, port := range []uint16{135, 88, 135, 88} { // not what the state is about
-			dc.DialFailed(port, false)
-		}
-		dc.DialFailed(7, false)
-		dc.DialFailed(7, false)
-		dc.DialOK(7)
-		dc.DialFailed(7, false)
-		dc.DialFailed(7, false)
-		dc.DialOK(135)
-		if dc.State() != Serving {
-			t.Fatal(dc.State())
-		}
-		dc.DialFailed(7, false)
-		if dc.State() != Unreachable {
-			t.Fatal(dc.State())
-		}
-		dc.DialOK(7)
-		dc.DialOK(135)
-		if dc.State() != Unreachable {
-			t.Fatal(dc.State())
-		}
-		dc.DialOK(7)
-		if dc.State() != Serving {
-			t.Fatal(dc.State())
-		}
 	})
 }
 
@@ -160,41 +128,7 @@ func unreachable(t *testing.T) (*world, *DC) {
 	return w, dc
 }
 
-// The firewall of a domain controller lets in clients, and not this machine.
-func TestClientsThatGetThroughAreNotRefusedForThisMachinesSake(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		_, dc := unreachable(t)
-		for range 100 {
-			if !dc.TryTrial() {
-				t.Fatal("refused, though no client has failed")
-			}
-			dc.ClientOK(7)
-			time.Sleep(time.Second)
-		}
-		if dc.ClientsFail() {
-			t.Error("clients fail")
-		}
-	})
-}
-
-// A firewall drops the packets of one client, which tries again and again.
-func TestClientThatIsNotLetInTakesNobodyElsesService(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld()
-		s := w.set(Options{Prober: w.probe})
-		run(t, s)
-		dc := s.Members("dc1")[0]
-		for range 100 {
-			dc.ClientFailed()
-			time.Sleep(100 * time.Millisecond)
-			if dc.State() != Serving || !dc.TryTrial() {
-				t.Fatalf("state %v", dc.State())
-			}
-		}
-	})
-}
-
-func TestOneClientAtATimeTriesWhatIsHopeless(t *testing.T) {
+func TestOneClientAtATimeTriesWhatIsBoundToFail(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		_, dc := unreachable(t)
 		dc.ClientFailed()
@@ -212,23 +146,42 @@ func TestOneClientAtATimeTriesWhatIsHopeless(t *testing.T) {
 		}
 		dc.ClientOK(7)
 		if !dc.TryTrial() {
-			t.Error("hopeless after one got through")
+			t.Error("refused after one got through")
 		}
 	})
 }
 
-func TestReturnOfADomainControllerEndsTheRefusals(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w, dc := unreachable(t)
-		dc.ClientFailed()
-		if dc.TryTrial() {
-			t.Fatal("not hopeless")
-		}
-		w.becomes(fakeNet{7: nil, 135: nil}, Result{Reachable: true, Serving: true})
-		time.Sleep(10 * time.Second)
-		synctest.Wait()
-		if !dc.TryTrial() {
-			t.Error("it is back, and clients are refused")
-		}
-	})
+// Active checks quote what the network said.
+func TestEventsNameTheDomainControllerAndAreFitForALog(t *testing.T) {
+	d := &diary{}
+	o := d.into(Options{Fall: 1}).withDefaults()
+	dc := newDC("10.0.0.2", dcNames{backend: "dc1", server: "dc1"}, netip.MustParseAddrPort("10.0.0.2:135"), 7, &o)
+	dc.observe(observation{kind: monitoringBegun})
+	dc.observe(observation{kind: probeEnded, result: &bad, reason: "fault\n\x1b[31m"})
+	want := Event{Kind: DCDown, Backend: "dc1", DC: "10.0.0.2", State: NotServing, Reason: "fault??[31m"}
+	if len(d.events) != 1 || !reflect.DeepEqual(d.events[0], want) {
+		t.Errorf("%+v, want %+v", d.events, want)
+	}
+}
+
+func TestObservationsFromManyGoroutinesAreAllCounted(t *testing.T) {
+	d := &diary{}
+	o := d.into(Options{Fall: 1000}).withDefaults()
+	dc := newDC("dc1", dcNames{}, netip.MustParseAddrPort("10.0.0.1:135"), 7, &o)
+	dc.observe(observation{kind: monitoringBegun})
+	var clients sync.WaitGroup
+	for range 10 {
+		clients.Go(func() {
+			for range 100 {
+				dc.DialFailed(7, true)
+			}
+		})
+	}
+	clients.Wait()
+	if dc.State() != Unreachable || !dc.Silent() || len(d.kinds()) != 1 {
+		t.Errorf("%v after 1000 failures, silent: %v, reported %q", dc.State(), dc.Silent(), d.kinds())
+	}
+	if dc.ClientFailed(); dc.TryTrial() {
+		t.Error("a trial at once")
+	}
 }

@@ -24,22 +24,31 @@ func (r reducer) next(h health, o observation) (health, effects) {
 	before := h.state
 	switch o.kind {
 	case monitoringBegun, monitoringEnded:
-		return h.restarted(o.kind == monitoringBegun), e // nothing was observed that were worth an event
+		return h.restarted(o.kind == monitoringBegun), e // the state was not observed: there is no event
 	case priorityNamed:
 		h.priority = o.number
 	case trialRequested:
-		h.takeTrial(o.at, &e)
+		if h.needsTrial() && o.at.Sub(h.clients.tried) >= trialInterval {
+			h.clients.tried, e.trial = o.at, true
+		}
 	case clientAttemptEnded:
+		h.clients.failed = o.outcome != connected
+		if h.clients.failed {
+			h.clients.tried = o.at
+		}
 		r.noteReached(&h, o)
-		h.clientAttempt(o)
 	case attemptEnded:
 		r.noteReached(&h, o)
 	}
 	if h.monitored {
 		r.judge(&h, o, &e)
 	}
-	if h.state != before {
-		e.events = append(e.events, stateEvent(h.state, o.reason))
+	switch {
+	case h.state == before:
+	case h.state == Serving:
+		e.events = append(e.events, Event{Kind: DCUp, State: h.state})
+	default:
+		e.events = append(e.events, Event{Kind: DCDown, State: h.state, Reason: o.reason})
 	}
 	return h, e
 }
@@ -58,22 +67,6 @@ func (h health) restarted(monitored bool) health {
 func (r reducer) noteReached(h *health, o observation) {
 	if o.outcome == connected && o.port != r.epmPort && h.ports == nil {
 		h.reached = o.port
-	}
-}
-
-// clientAttempt keeps whether the last client could connect under its own
-// address.
-func (h *health) clientAttempt(o observation) {
-	h.clients.failed = o.outcome != connected
-	if h.clients.failed {
-		h.clients.tried = o.at
-	}
-}
-
-// takeTrial lets one client try in every trialInterval.
-func (h *health) takeTrial(at time.Time, e *effects) {
-	if h.needsTrial() && at.Sub(h.clients.tried) >= trialInterval {
-		h.clients.tried, e.trial = at, true
 	}
 }
 
@@ -151,8 +144,8 @@ func (r reducer) connect(h *health, ok bool) {
 	}
 }
 
-// overturns counts what speaks against an opinion, for the better or for the
-// worse, and reports whether it does so for long enough to change the opinion.
+// overturns counts, in inRow, what speaks against an opinion, and reports whether
+// that is enough to change it.
 func (r reducer) overturns(inRow *int, good, opinion bool) bool {
 	if good == opinion {
 		*inRow = 0
@@ -225,7 +218,7 @@ func (h *health) mapperAnswer(o observation, e *effects) {
 	h.mapper = mapperHealth{unregistered: len(o.ports) == 0}
 	if h.mapper.unregistered {
 		if !before.unregistered {
-			e.events = append(e.events, Event{Kind: DCPorts, Reason: printable(o.reason)})
+			e.events = append(e.events, Event{Kind: DCPorts, Reason: o.reason})
 		}
 		return
 	}
@@ -246,14 +239,6 @@ func (h *health) mapperFailure(o observation, e *effects) {
 	}
 	if h.mapper.failures > 1 && !h.mapper.down {
 		h.mapper.down = true
-		e.events = append(e.events, Event{Kind: EPMDown, Reason: printable(o.reason)})
+		e.events = append(e.events, Event{Kind: EPMDown, Reason: o.reason})
 	}
-}
-
-// stateEvent is the event of a new state.
-func stateEvent(now State, reason string) Event {
-	if now == Serving {
-		return Event{Kind: DCUp, State: now}
-	}
-	return Event{Kind: DCDown, State: now, Reason: printable(reason)}
 }

@@ -28,10 +28,10 @@ type Set struct {
 
 	work      sync.WaitGroup // the goroutines of Run; added to with mu held and running set
 	mu        sync.Mutex
-	running   context.Context // of Run, while it runs
-	monitored map[*DC]*monitoring
-	named     []*DC              // by DNS: the latest that have left its answers, then those in them
-	watched   map[netip.Addr]*DC // monitored because clients go there
+	running   context.Context            // of Run, while it runs
+	monitored map[*DC]context.CancelFunc // which end it
+	named     []*DC                      // by DNS: the latest that have left its answers, then those in them
+	watched   map[netip.Addr]*DC         // monitored because clients go there
 }
 
 // snapshot is what readers without a lock see.
@@ -41,10 +41,6 @@ type snapshot struct {
 	all     []*DC
 }
 
-// monitoring is the monitoring of one domain controller, from its start to its
-// end.
-type monitoring struct{ stop context.CancelFunc }
-
 // New makes a set. Nothing is monitored before [Set.Run].
 func New(o Options) *Set {
 	s := &Set{
@@ -53,7 +49,7 @@ func New(o Options) *Set {
 		unseen:    watchUnseen,
 		slow:      suspicious,
 		probing:   make(chan struct{}, maxProbes),
-		monitored: make(map[*DC]*monitoring),
+		monitored: make(map[*DC]context.CancelFunc),
 		watched:   make(map[netip.Addr]*DC),
 	}
 	s.discovered, _ = lru.New[netip.Addr, *DC](maxDiscovered) // fails only for sizes below 1
@@ -92,6 +88,10 @@ func (s *Set) Run(ctx context.Context) {
 	<-ctx.Done()
 	s.mu.Lock()
 	s.running = nil
+	for dc := range s.monitored {
+		s.stopMonitoring(dc)
+	}
+	s.rebuild()
 	s.mu.Unlock()
 	s.work.Wait()
 }
@@ -112,14 +112,17 @@ func (s *Set) startMonitoring(dc *DC) {
 		return
 	}
 	ctx, stop := context.WithCancel(s.running)
-	m := &monitoring{stop: stop}
-	s.monitored[dc] = m
-	dc.setMonitored(true)
+	s.monitored[dc] = stop
+	dc.observe(observation{kind: monitoringBegun})
 	transient := s.watched[dc.Addr] == dc
 	s.work.Go(func() {
 		s.monitorAndWatch(ctx, dc, transient)
-		stop()
-		s.monitoringStopped(dc, m)
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if ctx.Err() == nil { // it is still monitored: its watcher was useless
+			s.stopMonitoring(dc)
+			s.rebuild()
+		}
 	})
 }
 
@@ -127,35 +130,23 @@ func (s *Set) startMonitoring(dc *DC) {
 // watcher of a transient one is useless.
 func (s *Set) monitorAndWatch(ctx context.Context, dc *DC, transient bool) {
 	ctx, stop := context.WithCancel(ctx)
-	defer stop()
-	if dc.nspiPort != 0 {
-		s.o.OnPorts(dc, dc.NSPI())
-		(&monitor{set: s, dc: dc}).run(ctx)
-		return
-	}
 	var monitoring sync.WaitGroup
+	defer monitoring.Wait()
+	defer stop()
 	monitoring.Go(func() { (&monitor{set: s, dc: dc}).run(ctx) })
-	(&watcher{set: s, dc: dc, transient: transient}).run(ctx)
-	stop()
-	monitoring.Wait()
-}
-
-// monitoringStopped cleans up after m, unless dc is monitored anew already.
-func (s *Set) monitoringStopped(dc *DC, m *monitoring) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.monitored[dc] != m {
+	if dc.nspiPort == 0 {
+		(&watcher{set: s, dc: dc, transient: transient}).run(ctx)
 		return
 	}
-	s.stopMonitoring(dc)
-	s.rebuild()
+	s.o.OnPorts(dc, dc.NSPI())
+	<-ctx.Done()
 }
 
 // stopMonitoring ends the monitoring of dc. s.mu is held.
 func (s *Set) stopMonitoring(dc *DC) {
-	s.monitored[dc].stop()
+	s.monitored[dc]()
 	delete(s.monitored, dc)
-	dc.setMonitored(false)
+	dc.observe(observation{kind: monitoringEnded})
 	if s.watched[dc.Addr] == dc {
 		delete(s.watched, dc.Addr)
 	}

@@ -222,7 +222,7 @@ func TestWhatDiallingAnEndpointMapperSays(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			s, _ := watching(tc.epm)
 			dc := s.All()[0]
-			dc.setMonitored(true)
+			dc.observe(observation{kind: monitoringBegun})
 			if tc.ports != nil {
 				dc.observe(observation{kind: mapperAnswered, ports: tc.ports})
 			}
