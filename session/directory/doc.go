@@ -42,7 +42,8 @@
 //	name.go      spellings
 //	query.go     what is asked for a name; entry.go reading what was found
 //	domains.go   the domains of the forest
-//	link.go      connecting: TLS, bind; kerberos.go the bind with a keytab
+//	link.go      connecting: TLS, bind
+//	kerberos.go  the bind with a keytab; gssapi.go and sasl.go its steps, kdc.go the KDC
 //	flight.go    waiting; worker.go asking; breaker.go not asking
 //	cache.go     remembering
 package directory

@@ -30,9 +30,10 @@ type fakeServer struct {
 	catalog  bool              // answers for all domains
 	users    map[string]string // who may bind, with password
 	refuse   map[string]int    // result code by attribute asked for, "starttls" or "search"
-	garbage  bool              // answers searches with bytes that are no LDAP, and closes the connection
+	garbage  string            // answers searches with these bytes, and closes the connection
 	hangUp   int               // closes the connection instead of answering, so many times
 	gate     chan struct{}     // account searches wait until it is closed
+	sasl     func(token []byte) (answer []byte, code int)
 	conns    map[net.Conn]bool
 	binds    []string // names that tried
 	searches []fakeSearch
@@ -137,9 +138,7 @@ func (s *fakeServer) serve(c net.Conn) {
 			answers = s.bind(op)
 		case ldap.ApplicationSearchRequest:
 			if answers = s.search(op); answers == nil {
-				if s.isGarbage() {
-					_, _ = conn.Write([]byte("\x30\x03\x02\x01\x01")) // a message without content
-				}
+				_, _ = conn.Write([]byte(s.garbageBytes()))
 				return
 			}
 		case ldap.ApplicationExtendedRequest:
@@ -169,7 +168,7 @@ func (s *fakeServer) code(what string) int {
 	return s.refuse[what]
 }
 
-func (s *fakeServer) isGarbage() bool {
+func (s *fakeServer) garbageBytes() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.garbage
@@ -185,6 +184,9 @@ func result(tag ber.Tag, code int) *ber.Packet {
 }
 
 func (s *fakeServer) bind(op *ber.Packet) []*ber.Packet {
+	if op.Children[2].Tag == tagSASL {
+		return s.bindSASL(op.Children[2])
+	}
 	name, password := op.Children[1].Data.String(), op.Children[2].Data.String()
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -194,6 +196,29 @@ func (s *fakeServer) bind(op *ber.Packet) []*ber.Packet {
 		code = ldap.LDAPResultSuccess
 	}
 	return []*ber.Packet{result(ldap.ApplicationBindResponse, code)}
+}
+
+// Tags of a BindRequest's and a BindResponse's SASL credentials (RFC 4511 4.2).
+const (
+	tagSASL        = 3
+	tagSASLAnswers = 7
+)
+
+// bindSASL takes one step of a bind with SASL.
+func (s *fakeServer) bindSASL(credentials *ber.Packet) []*ber.Packet {
+	if mechanism := credentials.Children[0].Data.String(); mechanism != "GSSAPI" {
+		s.t.Errorf("bind with SASL %s", mechanism)
+	}
+	var token []byte
+	if len(credentials.Children) > 1 {
+		token = credentials.Children[1].Data.Bytes()
+	}
+	answer, code := s.sasl(token)
+	response := result(ldap.ApplicationBindResponse, code)
+	if answer != nil {
+		response.AppendChild(ber.NewString(ber.ClassContext, ber.TypePrimitive, tagSASLAnswers, string(answer), ""))
+	}
+	return []*ber.Packet{response}
 }
 
 // search answers a search; nil: by closing the connection.
@@ -243,7 +268,7 @@ func (s *fakeServer) beginAccountSearch(base string, filter *ber.Packet) bool {
 		condition := filter.Children[1].Children
 		s.searches = append(s.searches, fakeSearch{base, condition[0].Data.String(), condition[1].Data.String()})
 	}
-	gate, answered := s.gate, !s.garbage && s.hangUp == 0
+	gate, answered := s.gate, s.garbage == "" && s.hangUp == 0
 	if s.hangUp > 0 {
 		s.hangUp--
 	}

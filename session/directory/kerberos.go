@@ -1,25 +1,36 @@
 package directory
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
 
-	"github.com/go-ldap/ldap/v3/gssapi"
-	"github.com/jcmturner/gokrb5/v8/client"
-	krb5config "github.com/jcmturner/gokrb5/v8/config"
-	"github.com/jcmturner/gokrb5/v8/keytab"
+	"github.com/oiweiwei/gokrb5.fork/v9/client"
+	krb5config "github.com/oiweiwei/gokrb5.fork/v9/config"
+	"github.com/oiweiwei/gokrb5.fork/v9/keytab"
 )
 
-// bindKerberos binds with the key of BindDN (RFC 4752). There is no security
-// layer: TLS is one already. The library panics on some malformed messages,
-// which may come from the network: that is an error like any other.
-func (l *link) bindKerberos(secret []byte) (err error) {
-	defer func() {
-		if recover() != nil {
-			err = errors.New("a malformed Kerberos message or keytab")
-		}
-	}()
+// tcpOnly is the value of udp_preference_limit (krb5.conf) that asks KDCs by TCP
+// alone: kdcConn bounds what comes that way.
+const tcpOnly = 1
+
+// errMalformed is all that is told of a panic of the Kerberos library: what it
+// panics with may quote a key.
+var errMalformed = errors.New("a malformed Kerberos message or keytab")
+
+// recovered is deferred around calls of the Kerberos library. It panics on some
+// malformed messages, which may come from the network: that is an error like any
+// other.
+func recovered(err *error) {
+	if recover() != nil {
+		*err = errMalformed
+	}
+}
+
+// bindKerberos binds with the key of BindDN (SASL GSSAPI, RFC 4752).
+func (l *link) bindKerberos(ctx context.Context, secret []byte) (err error) {
+	defer recovered(&err)
 	user, realm, ok := strings.Cut(l.config.BindDN, "@")
 	if !ok {
 		return errors.New("a bind with Kerberos needs user@REALM")
@@ -28,12 +39,24 @@ func (l *link) bindKerberos(secret []byte) (err error) {
 	if err != nil {
 		return fmt.Errorf("krb5.conf: %w", err)
 	}
+	settings.LibDefaults.UDPPreferenceLimit = tcpOnly
 	keys := keytab.New()
 	if err := keys.Unmarshal(secret); err != nil {
 		return errors.New("the keytab cannot be read") // the library's error may repeat parts of it
 	}
 	// Active Directory refuses an AS-REQ with the empty PA-REQ-ENC-PA-REP.
-	c := &gssapi.Client{Client: client.NewWithKeytab(user, realm, keys, settings, client.DisablePAFXFAST(true))}
+	c := client.NewWithKeytab(user, realm, keys, settings, client.DisablePAFXFAST(true), client.Dialer(kdcDialer{ctx}))
 	defer c.Destroy()
-	return l.ldap.GSSAPIBind(c, "ldap/"+l.server.host, "")
+	return l.bindGSSAPI(&initiator{realm: realm, name: c.Credentials.CName(), ticket: c.GetServiceTicket})
+}
+
+// bindGSSAPI binds as the client of g.
+func (l *link) bindGSSAPI(g *initiator) error {
+	if err := l.ldap.GSSAPIBind(g, "ldap/"+l.server.host, ""); err != nil {
+		return err
+	}
+	if g.stage != stageNegotiated {
+		return errors.New("the server ended the bind before the security layer was chosen")
+	}
+	return nil
 }

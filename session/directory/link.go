@@ -8,8 +8,17 @@ import (
 	"strings"
 	"time"
 
+	ber "github.com/go-asn1-ber/asn1-ber"
 	"github.com/go-ldap/ldap/v3"
 )
+
+// maxMessage bounds one message of the server, in bytes: the LDAP library
+// allocates what a message announces. The largest is an account with the SIDs of
+// its groups, of which a token has 1,015 at most: some 40 KiB.
+const maxMessage = 1 << 20
+
+// The bound is the library's, for the whole process: nothing else in it uses BER.
+func init() { ber.MaxPacketLengthBytes = maxMessage }
 
 // link is one LDAP connection, bound, with what it is told about the forest. It
 // is used by one worker at a time.
@@ -60,7 +69,7 @@ func (l *link) open(ctx context.Context) error {
 	if err := l.start(ctx); err != nil {
 		return fmt.Errorf("connecting to %s: %w", l.server.address, err)
 	}
-	if err := l.bind(); err != nil {
+	if err := l.bind(ctx); err != nil {
 		return fmt.Errorf("binding as %s: %w", l.config.BindDN, err)
 	}
 	if l.forest, err = l.readForest(); err != nil {
@@ -90,7 +99,7 @@ func (l *link) start(ctx context.Context) error {
 }
 
 // bind says who asks.
-func (l *link) bind() error {
+func (l *link) bind(ctx context.Context) error {
 	if l.config.BindDN == "" {
 		return nil
 	}
@@ -99,7 +108,7 @@ func (l *link) bind() error {
 		return err
 	}
 	if l.config.Kerberos != nil {
-		return l.bindKerberos(secret)
+		return l.bindKerberos(ctx, secret)
 	}
 	return l.ldap.Bind(l.config.BindDN, strings.TrimRight(string(secret), "\r\n"))
 }
