@@ -44,8 +44,8 @@ demo: ## the demonstration, until interrupted
 bench: ## all benchmarks
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
-compare: lab-install ## with HAProxy and nginx on this machine, in one run
-	$(GO) run ./internal/testkit/lab/perf
+compare: lab-install ## with HAProxy and nginx on this machine, in one run; BEFORE=binary: and with an earlier nspiproxy
+	$(GO) run ./internal/testkit/lab/perf $(if $(BEFORE),-before $(BEFORE))
 
 clean: ## what building left behind
 	rm -rf bin

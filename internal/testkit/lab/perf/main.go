@@ -15,6 +15,7 @@ type options struct {
 	time   time.Duration // of one measurement
 	idle   int           // connections of the memory test
 	binary string        // nspiproxy; empty: build it
+	before string        // another nspiproxy to compare with; empty: none
 }
 
 func main() {
@@ -23,6 +24,7 @@ func main() {
 	flag.DurationVar(&o.time, "time", 2*time.Second, "duration of one measurement")
 	flag.IntVar(&o.idle, "idle", 5000, "connections of the memory test")
 	flag.StringVar(&o.binary, "nspiproxy", "", "binary to measure (default: built from this tree)")
+	flag.StringVar(&o.before, "before", "", "another binary, of an earlier version, to measure in the same rounds")
 	serve := flag.String("serve", "", "be the server on this address; perf starts itself so")
 	flag.Parse()
 	raiseFileLimit()

@@ -40,7 +40,43 @@ func (b *bench) report(w io.Writer) error {
 		}
 		fmt.Fprintln(out)
 	}
+	if b.before != "" {
+		b.reportChange(out)
+	}
 	return out.Flush()
+}
+
+// reportChange prints the ratio of nspiproxy to the earlier version, round by round: the two of a round were measured
+// seconds apart, so that a drifting machine spoils few of them.
+func (b *bench) reportChange(out io.Writer) {
+	fmt.Fprintf(out, "\n| %s to %s, by round | median | least | most |\n|---|---:|---:|---:|\n", current, earlier)
+	ping, connect := b.results.ping, b.results.connect
+	rate := func(s sample) float64 { return s.rate }
+	p99 := func(s sample) float64 { return s.p99 }
+	cpu := func(s sample) float64 { return s.cpu }
+	for _, r := range []struct {
+		title   string
+		samples map[string][]sample
+		field   func(sample) float64
+	}{
+		{"requests/s", ping, rate}, {"p99", ping, p99}, {"CPU per request", ping, cpu},
+		{"connections/s", connect, rate}, {"p99 of one such", connect, p99}, {"CPU for one such", connect, cpu},
+	} {
+		if all := ratios(r.samples[current], r.samples[earlier], r.field); len(all) > 0 {
+			fmt.Fprintf(out, "| %s | %.2f | %.2f | %.2f |\n", r.title, all[len(all)/2], all[0], all[len(all)-1])
+		}
+	}
+}
+
+// ratios returns the ratios of a field, round by round, the least first.
+func ratios(of, to []sample, field func(sample) float64) (all []float64) {
+	for n := range min(len(of), len(to)) {
+		if d := field(to[n]); d != 0 {
+			all = append(all, field(of[n])/d)
+		}
+	}
+	slices.Sort(all)
+	return all
 }
 
 func (r row) cell(name string, base float64) string {

@@ -27,6 +27,9 @@ const (
 	port           = "7000"
 	configurations = "testdata/lab/perf" // from the module's folder, where go run is called
 	startTime      = 20 * time.Second
+
+	current = "nspiproxy" // names of subjects
+	earlier = "before"
 )
 
 // settings are what the configuration templates ask for.
@@ -62,15 +65,8 @@ func (b *bench) start(ctx context.Context) error {
 		}
 	}
 	b.subjects = []*subject{{name: "direct", address: backend}}
-	for _, p := range []struct {
-		name, address, config string
-		command               []string
-	}{
-		{"HAProxy", "127.0.20.91", "haproxy.cfg", []string{"haproxy", "-db", "-f"}},
-		{"nginx", "127.0.20.92", "nginx.conf", []string{"nginx", "-p", b.folder, "-c"}},
-		{"nspiproxy", "127.0.20.90", "nspiproxy.yaml", []string{b.binary, "serve", "--config"}},
-	} {
-		file, err := b.configure(p.config, p.address)
+	for _, p := range b.proxies() {
+		file, err := b.configure(p.config, p.name, p.address)
 		if err != nil {
 			return err
 		}
@@ -84,6 +80,25 @@ func (b *bench) start(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// contender is a proxy to measure: its configuration's template and its command,
+// to which the configuration is added.
+type contender struct {
+	name, address, config string
+	command               []string
+}
+
+func (b *bench) proxies() []contender {
+	all := []contender{
+		{"HAProxy", "127.0.20.91", "haproxy.cfg", []string{"haproxy", "-db", "-f"}},
+		{"nginx", "127.0.20.92", "nginx.conf", []string{"nginx", "-p", b.folder, "-c"}},
+		{current, "127.0.20.90", "nspiproxy.yaml", []string{b.binary, "serve", "--config"}},
+	}
+	if b.before != "" {
+		all = append(all, contender{earlier, "127.0.20.93", "nspiproxy.yaml", []string{b.before, "serve", "--config"}})
+	}
+	return all
 }
 
 // restart gives s a new process, which has answered one request when restart returns.
@@ -106,13 +121,13 @@ func (s *subject) end() {
 	}
 }
 
-// configure fills in a template and returns the file's path.
-func (b *bench) configure(name, listen string) (string, error) {
-	t, err := template.ParseFiles(filepath.Join(configurations, name))
+// configure fills in a template for the proxy of that name and returns the file's path.
+func (b *bench) configure(config, name, listen string) (string, error) {
+	t, err := template.ParseFiles(filepath.Join(configurations, config))
 	if err != nil {
 		return "", err
 	}
-	file := filepath.Join(b.folder, name)
+	file := filepath.Join(b.folder, name+"-"+config)
 	f, err := os.Create(file)
 	if err != nil {
 		return "", err
