@@ -76,6 +76,21 @@ func TestBindIsRefusedAtTheLimitAndGrantedAfterAnUnbind(t *testing.T) {
 	}
 }
 
+// TestSessionsAreCountedAtTheServersEndpoint: association ids are numbered by each
+// endpoint of a domain controller by itself.
+func TestSessionsAreCountedAtTheServersEndpoint(t *testing.T) {
+	s := newStage(t, nil)
+	if _, err := s.dial(client.Options{}).NspiBind(); err != nil {
+		t.Fatal(err)
+	}
+	s.wantSessions(1)
+	for _, held := range s.proxy.Sessions().Snapshot() {
+		if want := s.dc.NSPIAddr().String(); held.Endpoint != want {
+			t.Errorf("the session is counted at %q, want %q", held.Endpoint, want)
+		}
+	}
+}
+
 func TestProtectedConnectionLivesOnAfterARefusal(t *testing.T) {
 	for _, level := range []rpcparse.AuthLevel{rpcparse.LevelPacket, rpcparse.LevelIntegrity, rpcparse.LevelPrivacy} {
 		for _, mechanism := range []rpcparse.AuthType{rpcparse.AuthNTLM, rpcparse.AuthSPNEGO} {

@@ -14,10 +14,8 @@ import (
 // Conn is what an [Inspector] needs of the connection whose PDUs it decides on.
 // A relay's connection is one; so is a capture's.
 type Conn interface {
-	// Client returns who the client is, and Server the address of the domain
-	// controller that the connection leads to.
+	// Client returns who the client is.
 	Client() netip.AddrPort
-	Server() netip.AddrPort
 	// SetMaxFragment tells the largest fragment, in bytes, agreed for a direction.
 	SetMaxFragment(d rpcparse.Direction, n int)
 	// HandshakeDone tells that the first bind was accepted.

@@ -6,7 +6,7 @@
 //
 //	deps := &inspect.Deps{Sessions: table, Events: reporter}
 //	deps.Settings.Store(inspect.NewSettings(config))
-//	i := inspect.New(deps, inspect.Options{Conn: conn, Backend: "dc1", Shown: "dc1", RuleName: "dc1"})
+//	i := inspect.New(deps, inspect.Options{Conn: conn, Endpoint: server, Backend: "dc1", Shown: "dc1", RuleName: "dc1"})
 //	v := i.FromClient(header, pdu) // in the order in which PDUs arrive
 //	v = i.FromServer(header, pdu)
 //	i.Close()

@@ -14,18 +14,17 @@ func (l *eventLog) Verbose() bool  { return true }
 
 // fakeConn is a connection without sockets.
 type fakeConn struct {
-	client, server netip.AddrPort
-	maxFragment    [2]int
-	handshakeDone  bool
-	woken          int
+	client        netip.AddrPort
+	maxFragment   [2]int
+	handshakeDone bool
+	woken         int
 }
 
 func newFakeConn() *fakeConn {
-	return &fakeConn{client: netip.MustParseAddrPort("10.1.2.3:50000"), server: netip.MustParseAddrPort("10.0.5.11:49152")}
+	return &fakeConn{client: netip.MustParseAddrPort("10.1.2.3:50000")}
 }
 
 func (c *fakeConn) Client() netip.AddrPort                     { return c.client }
-func (c *fakeConn) Server() netip.AddrPort                     { return c.server }
 func (c *fakeConn) SetMaxFragment(d rpcparse.Direction, n int) { c.maxFragment[d] = n }
 func (c *fakeConn) HandshakeDone()                             { c.handshakeDone = true }
 func (c *fakeConn) Wake()                                      { c.woken++ }

@@ -1,6 +1,8 @@
 package inspect
 
 import (
+	"net/netip"
+
 	"github.com/nspiproxy/nspiproxy/rpcparse"
 	"github.com/nspiproxy/nspiproxy/session"
 )
@@ -8,6 +10,9 @@ import (
 // Options say what an [Inspector] is for.
 type Options struct {
 	Conn Conn
+	// Endpoint is the domain controller's address and port that the connection
+	// leads to: association ids are known by it.
+	Endpoint netip.AddrPort
 	// Backend names the domain controller: its sessions and loads are counted
 	// under it.
 	Backend string
@@ -53,7 +58,7 @@ type Inspector struct {
 func (i *Inspector) Init(d *Deps, o Options) {
 	i.link = link{conn: o.Conn, deps: d, backend: o.Shown, ruleName: o.RuleName}
 	scope := d.Settings.Load().scopeOf(o.Shown)
-	i.session = d.Sessions.Open(o.Conn.Client(), scope, o.Backend, o.Conn.Server().String())
+	i.session = d.Sessions.Open(o.Conn.Client(), scope, o.Backend, o.Endpoint.String())
 	if d.Keys != nil {
 		i.conv = *rpcparse.NewConversation(rpcparse.ConversationOptions{NewHandshake: i.newHandshake})
 	}

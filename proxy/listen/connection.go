@@ -2,6 +2,7 @@ package listen
 
 import (
 	"errors"
+	"net/netip"
 	"slices"
 	"syscall"
 
@@ -31,11 +32,12 @@ var (
 	_ relay.StreamHandler = (*connection)(nil)
 )
 
-// connect makes the handler of a connection from a listener to a port of dc.
-// The options need what is special about the connection only.
-func (l *Listeners) connect(c *relay.Conn, config *policy.Listener, dc *backend.DC, o inspect.Options) *connection {
+// connect makes the handler of a connection from a listener to server, a port of
+// dc, which c does not know yet. The options need what is special about the
+// connection only.
+func (l *Listeners) connect(c *relay.Conn, config *policy.Listener, dc *backend.DC, server netip.AddrPort, o inspect.Options) *connection {
 	h := &connection{all: l, listener: config, conn: c, dc: dc}
-	o.Conn, o.Server = c, dc
+	o.Conn, o.Endpoint, o.Server = c, server, dc
 	o.Backend, o.Shown, o.RuleName = dc.Name, dc.ServerName(), dc.BackendName()
 	h.inspector.Init(l.Inspect, o)
 	return h

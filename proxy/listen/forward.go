@@ -128,7 +128,7 @@ func (f *forwardListener) route(c *relay.Conn, t target, attempt int) relay.Rout
 	if f.pool != nil {
 		o.Groups = f.pool.groups
 	}
-	h := f.all.connect(c, f.config, dc, o)
+	h := f.all.connect(c, f.config, dc, server, o)
 	h.pool, h.tried = f.pool, tried
 	return relay.Route{Handler: h, Server: server}
 }

@@ -74,7 +74,7 @@ func (t *transparentListener) route(c *relay.Conn, attempt int) relay.Route {
 	if to == dc.EPM {
 		o.Interceptor = interceptedDC{t.all.interceptor, dc}
 	}
-	r := relay.Route{Handler: t.all.connect(c, t.config, dc, o), Server: to}
+	r := relay.Route{Handler: t.all.connect(c, t.config, dc, to, o), Server: to}
 	if t.config.Mode == policy.ModeTPROXY {
 		r.Source = c.Client()
 	}
