@@ -38,7 +38,10 @@ func (c *Conversation) Whole() bool {
 // All yields every conversation of the collection, capture by capture. It skips the test where that is absent.
 func All(t testing.TB) iter.Seq[Conversation] {
 	t.Helper()
-	files := Files(t)
+	return conversations(t, Files(t))
+}
+
+func conversations(t testing.TB, files []File) iter.Seq[Conversation] {
 	return func(yield func(Conversation) bool) {
 		for _, f := range files {
 			for _, c := range f.Conversations(t) {

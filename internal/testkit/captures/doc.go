@@ -7,6 +7,8 @@
 //		}
 //	}
 //
+// [Golden] yields the golden conversations of this repository in the same form.
+//
 // A test that needs the collection skips, and says so, where it is absent. The files are read in place and are never
 // copied.
 package captures

@@ -28,6 +28,7 @@ var secrets = []secret{
 	{"public/scapy/dcerpc_privacy_ntlm", []string{"Password123!"}, ""},
 	{"public/scapy/dcerpc_privacy_krb", nil, "public/scapy/dcerpc_privacy_krb.keytab"},
 	{"samba/samba-raw_protocol", []string{"Passw0rd!23"}, "samba/cap-test.keytab"},
+	{goldenFolder, []string{GoldenPassword}, ""},
 	{"samba/", []string{"Al1ce-Passw0rd!", "Adm1n-Passw0rd!", "M@chine-Passw0rd-1"}, "samba/lab-test.all.keytab"},
 }
 
