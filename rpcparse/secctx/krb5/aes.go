@@ -2,10 +2,7 @@ package krb5
 
 import (
 	"bytes"
-	"crypto/hmac"
 	"crypto/rand"
-	"crypto/sha1"
-	"crypto/sha256"
 	"crypto/sha512"
 	"crypto/subtle"
 	"encoding/binary"
@@ -13,14 +10,6 @@ import (
 	"math"
 
 	"github.com/nspiproxy/nspiproxy/rpcparse/internal/wire"
-)
-
-// The encryption types that have tokens of RFC 4121.
-const (
-	etypeAES128SHA1 int32 = 17
-	etypeAES256SHA1 int32 = 18
-	etypeAES128SHA2 int32 = 19
-	etypeAES256SHA2 int32 = 20
 )
 
 // The sixteen bytes in front of a token of RFC 4121 4.2.6. A signing token
@@ -47,53 +36,19 @@ const (
 	aesFlags                   = aesFlagAcceptor | aesFlagSealed | aesFlagAcceptorSubkey
 )
 
-// aesProfile is what tells the AES encryption types apart.
-type aesProfile struct {
-	keySize, macSize int
-	newHash          func() hash.Hash
-	// encryptThenMAC: the checksum covers the ciphertext (RFC 8009), else the
-	// plaintext (RFC 3962).
-	encryptThenMAC bool
-}
-
-var aesProfiles = map[int32]*aesProfile{
-	etypeAES128SHA1: {keySize: 16, macSize: 12, newHash: sha1.New},
-	etypeAES256SHA1: {keySize: 32, macSize: 12, newHash: sha1.New},
-	etypeAES128SHA2: {keySize: 16, macSize: 16, newHash: sha256.New, encryptThenMAC: true},
-	etypeAES256SHA2: {keySize: 32, macSize: 24, newHash: sha512.New384, encryptThenMAC: true},
-}
-
-// encryptionKey derives a key for encryption.
-func (p *aesProfile) encryptionKey(base []byte, usage uint32) []byte {
-	constant := usageConstant(usage, purposeEncryption)
-	if p.encryptThenMAC {
-		return deriveRFC8009(p.newHash, base, constant, p.keySize)
-	}
-	return deriveRFC3961(base, constant)
-}
-
-// mac returns a keyed hash for the given purpose.
-func (p *aesProfile) mac(base []byte, usage uint32, purpose byte) hash.Hash {
-	constant := usageConstant(usage, purpose)
-	if p.encryptThenMAC {
-		return hmac.New(p.newHash, deriveRFC8009(p.newHash, base, constant, p.macSize))
-	}
-	return hmac.New(p.newHash, deriveRFC3961(base, constant))
-}
-
 // aesForm makes and takes the tokens of RFC 4121, DCE style.
 type aesForm struct {
-	profile *aesProfile
-	base    []byte
-	flags   byte // of signed tokens
-	signer  hash.Hash
-	sealer  *aesSealer
-	sum     [sha512.Size384]byte
-	want    [aesHeaderSize]byte
+	etype  *encryptionType
+	base   []byte
+	flags  byte // of signed tokens
+	signer hash.Hash
+	sealer *aesSealer
+	sum    [sha512.Size384]byte
+	want   [aesHeaderSize]byte
 }
 
-func newAESForm(profile *aesProfile, base []byte, from Role, acceptorSubkey bool) *aesForm {
-	f := &aesForm{profile: profile, base: bytes.Clone(base)}
+func newAESForm(e *encryptionType, base []byte, from Role, acceptorSubkey bool) form {
+	f := &aesForm{etype: e, base: bytes.Clone(base)}
 	if from == Acceptor {
 		f.flags |= aesFlagAcceptor
 	}
@@ -106,7 +61,7 @@ func newAESForm(profile *aesProfile, base []byte, from Role, acceptorSubkey bool
 func (f *aesForm) numberMask() uint64 { return math.MaxUint64 }
 
 func (f *aesForm) clone() form {
-	return &aesForm{profile: f.profile, base: bytes.Clone(f.base), flags: f.flags}
+	return &aesForm{etype: f.etype, base: bytes.Clone(f.base), flags: f.flags}
 }
 
 func (f *aesForm) wipe() {
@@ -118,14 +73,14 @@ func (f *aesForm) size(seal bool) int {
 	if seal {
 		return f.wrapSize(defaultEC)
 	}
-	return aesHeaderSize + f.profile.macSize
+	return aesHeaderSize + f.etype.macSize
 }
 
 func (f *aesForm) fits(n int, seal bool) bool {
 	if seal {
 		return f.wrapSize(0) <= n && n <= f.wrapSize(maxEC)
 	}
-	return n == aesHeaderSize+f.profile.macSize
+	return n == aesHeaderSize+f.etype.macSize
 }
 
 // number checks the clear header of a token.
@@ -178,14 +133,14 @@ func (f *aesForm) checksum(p parts, header []byte) []byte {
 		if f.flags&aesFlagAcceptor != 0 {
 			usage = usageAcceptorSign
 		}
-		f.signer = f.profile.mac(f.base, usage, purposeChecksum)
+		f.signer = f.etype.newMAC(f.base, usage, purposeChecksum)
 	}
 	f.signer.Reset()
 	f.signer.Write(p.header)
 	f.signer.Write(p.body)
 	f.signer.Write(p.trailer)
 	f.signer.Write(header)
-	return f.signer.Sum(f.sum[:0])[:f.profile.macSize]
+	return f.signer.Sum(f.sum[:0])[:f.etype.macSize]
 }
 
 // random fills b with unpredictable bytes. Tests that compare with known

@@ -25,7 +25,7 @@ type cts struct {
 func newCTS(key []byte) *cts {
 	block, err := aes.NewCipher(key)
 	if err != nil {
-		panic(err) // profiles fix the key sizes
+		panic(err) // encryptionTypes fixes the key sizes
 	}
 	return &cts{block: block}
 }

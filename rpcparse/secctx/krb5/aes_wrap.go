@@ -37,14 +37,14 @@ type aesWrap struct {
 
 // wrapSize returns the size of a sealed token with a filler of ec bytes.
 func (f *aesForm) wrapSize(ec int) int {
-	return 2*aesHeaderSize + ec + f.profile.macSize + confounderSize
+	return 2*aesHeaderSize + ec + f.etype.macSize + confounderSize
 }
 
-func (f *aesForm) rotation() uint16 { return uint16(aesHeaderSize + f.profile.macSize) }
+func (f *aesForm) rotation() uint16 { return uint16(aesHeaderSize + f.etype.macSize) }
 
 func (f *aesForm) wrap(token []byte) aesWrap {
 	confounder := len(token) - confounderSize
-	mac := confounder - f.profile.macSize
+	mac := confounder - f.etype.macSize
 	return aesWrap{
 		header:     token[:aesHeaderSize],
 		tail:       token[aesHeaderSize:mac],
@@ -66,8 +66,8 @@ func (f *aesForm) sealing() *aesSealer {
 			usage = usageAcceptorSeal
 		}
 		f.sealer = &aesSealer{
-			mac:    f.profile.mac(f.base, usage, purposeIntegrity),
-			cipher: newCTS(f.profile.encryptionKey(f.base, usage)),
+			mac:    f.etype.newMAC(f.base, usage, purposeIntegrity),
+			cipher: newCTS(f.etype.encryptionKey(f.base, usage)),
 		}
 	}
 	return f.sealer
@@ -83,7 +83,7 @@ func (f *aesForm) seal(p parts, number uint64, token []byte) {
 	}
 	putInnerHeader(header, w.header)
 	random(w.confounder)
-	if f.profile.encryptThenMAC {
+	if f.etype.encryptThenMAC {
 		s.cipher.encrypt(w.confounder, p.body, w.tail)
 		copy(w.mac, f.sealedChecksum(p, w))
 		return
@@ -95,7 +95,7 @@ func (f *aesForm) seal(p parts, number uint64, token []byte) {
 func (f *aesForm) open(p parts, _ uint64, token []byte) bool {
 	s := f.sealing()
 	w := f.wrap(token)
-	if f.profile.encryptThenMAC {
+	if f.etype.encryptThenMAC {
 		if subtle.ConstantTimeCompare(f.sealedChecksum(p, w), w.mac) != 1 {
 			return false
 		}
@@ -112,7 +112,7 @@ func (f *aesForm) open(p parts, _ uint64, token []byte) bool {
 func (f *aesForm) sealedChecksum(p parts, w aesWrap) []byte {
 	mac := f.sealer.mac
 	mac.Reset()
-	if f.profile.encryptThenMAC {
+	if f.etype.encryptThenMAC {
 		mac.Write(zeroBlock[:]) // the initial vector (RFC 8009 5)
 	}
 	mac.Write(w.confounder)
@@ -120,7 +120,7 @@ func (f *aesForm) sealedChecksum(p parts, w aesWrap) []byte {
 	mac.Write(p.body)
 	mac.Write(p.trailer)
 	mac.Write(w.tail)
-	return mac.Sum(f.sum[:0])[:f.profile.macSize]
+	return mac.Sum(f.sum[:0])[:f.etype.macSize]
 }
 
 // split returns the two pieces of the tail.

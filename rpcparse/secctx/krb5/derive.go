@@ -29,12 +29,12 @@ func usageConstant(usage uint32, purpose byte) []byte {
 }
 
 // deriveRFC3961 returns DK(base, constant) for AES, whose random-to-key
-// function changes nothing: as many bytes as base has (RFC 3961 5.1, RFC 3962
-// 6). base has the size of an AES key.
-func deriveRFC3961(base, constant []byte) []byte {
+// function changes nothing: as many bytes as base has, which is the size of an
+// AES key (RFC 3961 5.1, RFC 3962 6).
+func deriveRFC3961(_ func() hash.Hash, base, constant []byte, _ int) []byte {
 	block, err := aes.NewCipher(base)
 	if err != nil {
-		panic(err) // profiles fix the key sizes
+		panic(err) // encryptionTypes fixes the key sizes
 	}
 	derived := make([]byte, 0, 2*aes.BlockSize)
 	for state := nfold(constant, aes.BlockSize); len(derived) < len(base); {

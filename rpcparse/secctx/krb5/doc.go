@@ -19,5 +19,8 @@
 //
 //	header │ body, encrypted in place │ security trailer 8 │ token
 //
+// What tells the encryption types apart is one row each of a table (etype.go):
+// a new one is a row, and a form where its tokens differ.
+//
 // Nothing in this package prints a key.
 package krb5

@@ -22,22 +22,6 @@ const (
 	nameIntegrity    = "kerberos_integrity"
 )
 
-// cipherShape is what an encryption type demands before a library may see it.
-type cipherShape struct {
-	key    int // size of a key, bytes
-	cipher int // confounder and checksum: the least that a ciphertext has, bytes
-}
-
-// shapes of the encryption types that are opened (RFC 3962, 8009, 4757). The
-// libraries slice a shorter ciphertext beyond its end.
-var shapes = map[int32]cipherShape{
-	17: {key: 16, cipher: 16 + 12},
-	18: {key: 32, cipher: 16 + 12},
-	19: {key: 16, cipher: 16 + 16},
-	20: {key: 32, cipher: 16 + 24},
-	23: {key: 16, cipher: 8 + 16},
-}
-
 // guarded runs a call into a library that reads hostile bytes. Neither its
 // error nor what it panics with is passed on: both may quote what was read,
 // and that may be a key.
@@ -55,18 +39,19 @@ func guarded(what string, call func() error) (err error) {
 
 // checkKey refuses keys of unknown types and of wrong size.
 func checkKey(k Key, what string) error {
-	shape, ok := shapes[k.Etype]
-	if !ok {
+	e := encryptionTypeOf(k.Etype)
+	if e == nil {
 		return wire.Errorf(wire.ClassInvalid, nameEtype, 0, "the %s has encryption type %d, which is not supported", what, k.Etype)
 	}
-	if len(k.Value) != shape.key {
-		return wire.Errorf(wire.ClassInvalid, nameEtype, 0, "the %s has %d bytes, encryption type %d needs %d", what, len(k.Value), k.Etype, shape.key)
+	if len(k.Value) != e.keySize {
+		return wire.Errorf(wire.ClassInvalid, nameEtype, 0, "the %s has %d bytes, encryption type %d needs %d", what, len(k.Value), k.Etype, e.keySize)
 	}
 	return nil
 }
 
-// Decrypt opens one EncryptedData: length first, then decryption, then the
-// checksum in constant time. The result is a copy.
+// Decrypt opens one EncryptedData: length first, as the library slices a shorter
+// ciphertext beyond its end, then decryption, then the checksum in constant time.
+// The result is a copy.
 func Decrypt(ed types.EncryptedData, key Key, usage uint32, what string) (plain []byte, err error) {
 	if err := checkKey(key, "key for the "+what); err != nil {
 		return nil, err
@@ -74,7 +59,7 @@ func Decrypt(ed types.EncryptedData, key Key, usage uint32, what string) (plain 
 	if ed.EType != key.Etype {
 		return nil, wire.Errorf(wire.ClassInvalid, nameEtype, 0, "the %s has encryption type %d, its key %d", what, ed.EType, key.Etype)
 	}
-	if least := shapes[key.Etype].cipher; len(ed.Cipher) < least {
+	if least := encryptionTypeOf(key.Etype).minCipher(); len(ed.Cipher) < least {
 		return nil, wire.Errorf(wire.ClassInvalid, nameCipher, 0, "the %s has %d bytes, encryption type %d at least %d", what, len(ed.Cipher), key.Etype, least)
 	}
 	err = guarded(what, func() (err error) {

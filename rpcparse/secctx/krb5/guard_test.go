@@ -39,14 +39,14 @@ func TestShortCiphertextsNeverReachALibrary(t *testing.T) {
 			in := opened(t, k)
 			ticket, err := crypto.GetEncryptedData(k.ticketPart(t), libraryKey(k.service), keyusage.KDC_REP_TICKET, k.kvno)
 			must(t, 0, err)
-			for n := range shapes[etype].cipher + 40 {
+			for n := range encryptionTypeOf(etype).minCipher() + 40 {
 				short := types.EncryptedData{EType: etype, KVNO: k.kvno, Cipher: bytes.Repeat([]byte{0xab}, n)}
-				checkOutcome(t, k.requestWith(t, short, short), kt, Undecryptable, n < shapes[etype].cipher)
-				checkOutcome(t, k.requestWith(t, ticket, short), kt, Malformed, n < shapes[etype].cipher)
+				checkOutcome(t, k.requestWith(t, short, short), kt, Undecryptable, n < encryptionTypeOf(etype).minCipher())
+				checkOutcome(t, k.requestWith(t, ticket, short), kt, Malformed, n < encryptionTypeOf(etype).minCipher())
 				reply := der(tagAPRep, der(0x30, der(0xa0, []byte{2, 1, 5}), der(0xa1, []byte{2, 1, 15}),
 					der(0xa2, der(0x30, der(0xa0, []byte{2, 1, byte(etype)}), der(0xa2, der(4, short.Cipher))))))
 				_, err := in.OpenAPRep(reply)
-				if err == nil || isNamed(err, nameLibraryPanic) || isNamed(err, nameCipher) != (n < shapes[etype].cipher) {
+				if err == nil || isNamed(err, nameLibraryPanic) || isNamed(err, nameCipher) != (n < encryptionTypeOf(etype).minCipher()) {
 					t.Errorf("AP-REP of %d bytes: %v", n, err)
 				}
 			}

@@ -20,7 +20,7 @@ import (
 
 // secret returns a key whose bytes occur nowhere else in a test.
 func secret(etype int32, first byte) Key {
-	k := Key{Etype: etype, Value: make([]byte, shapes[etype].key)}
+	k := Key{Etype: etype, Value: make([]byte, encryptionTypeOf(etype).keySize)}
 	for i := range k.Value {
 		k.Value[i] = first + 7*byte(i)
 	}

@@ -166,7 +166,7 @@ func newEntry(from *keytab.Entry) (e Entry, usable bool, err error) {
 		Written:   from.Timestamp,
 		key:       seal(key),
 	}
-	if _, ok := shapes[key.Etype]; !ok {
+	if encryptionTypeOf(key.Etype) == nil {
 		return e, false, nil
 	}
 	return e, true, checkKey(key, "key")

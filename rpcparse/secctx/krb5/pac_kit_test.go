@@ -183,8 +183,8 @@ func (p *pacSpec) set(kind pacType, data []byte) {
 
 // layout writes the PAC; server signature is type and zeros for key.
 func (p *pacSpec) layout(key Key) []byte {
-	kind := checksumOf[key.Etype]
-	p.set(pacServerSignature, append(binary.LittleEndian.AppendUint32(nil, uint32(kind)), make([]byte, checksumSizes[kind])...))
+	e := encryptionTypeOf(key.Etype)
+	p.set(pacServerSignature, append(binary.LittleEndian.AppendUint32(nil, uint32(e.pacChecksum)), make([]byte, e.macSize)...))
 	b := make([]byte, pacHeaderSize+pacInfoSize*len(p.kinds))
 	binary.LittleEndian.PutUint32(b, uint32(len(p.kinds)))
 	for i, kind := range p.kinds {

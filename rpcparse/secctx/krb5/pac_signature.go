@@ -16,23 +16,15 @@ const namePACSignature = "pac_signature"
 // checksumType of a PAC_SIGNATURE_DATA (MS-PAC 2.8), as the wire has it.
 type checksumType uint32
 
-// checksumSizes in bytes, of all types that KDCs sign with.
-var checksumSizes = map[checksumType]int{
-	0x0f:       12, // HMAC-SHA1-96 AES128
-	0x10:       12, // HMAC-SHA1-96 AES256
-	0x13:       16, // HMAC-SHA256-128 AES128
-	0x14:       24, // HMAC-SHA384-192 AES256
-	0xffffff76: 16, // HMAC-MD5, RFC 4757
-}
-
-// checksumOf is the one type that a key of an encryption type signs with: a
-// weaker or unkeyed one is a forgery.
-var checksumOf = map[int32]checksumType{
-	17: 0x0f,
-	18: 0x10,
-	19: 0x13,
-	20: 0x14,
-	23: 0xffffff76,
+// size returns how many bytes a signature of that type has; ok is false if no
+// key of a supported encryption type makes one.
+func (c checksumType) size() (n int, ok bool) {
+	for i := range encryptionTypes {
+		if encryptionTypes[i].pacChecksum == c {
+			return encryptionTypes[i].macSize, true
+		}
+	}
+	return 0, false
 }
 
 // verifyPAC checks the server signature (type 6) of a PAC: over the whole PAC
@@ -50,7 +42,8 @@ func verifyPAC(b []byte, buffers []pacBuffer, service Key) error {
 	if err != nil {
 		return err
 	}
-	if want := checksumOf[service.Etype]; kind != want {
+	// A weaker or unkeyed type than the one of the key is a forgery.
+	if want := encryptionTypeOf(service.Etype).pacChecksum; kind != want {
 		return wire.Errorf(wire.ClassAuth, namePACSignature, server.offset, "type %#x, a key of encryption type %d signs with %#x", uint32(kind), service.Etype, uint32(want))
 	}
 	signed := bytes.Clone(b)
@@ -79,7 +72,7 @@ func pacSignature(b pacBuffer) (checksumType, []byte, error) {
 		return 0, nil, wire.Short(namePACSignature, b.offset, len(b.data), 4)
 	}
 	kind := checksumType(binary.LittleEndian.Uint32(b.data))
-	size, ok := checksumSizes[kind]
+	size, ok := kind.size()
 	if !ok {
 		return 0, nil, wire.Errorf(wire.ClassInvalid, namePACSignature, b.offset, "unknown type %#x", uint32(kind))
 	}

@@ -12,11 +12,6 @@ import (
 	"github.com/nspiproxy/nspiproxy/rpcparse/internal/wire"
 )
 
-// etypeRC4 is arcfour-hmac, which has tokens of RFC 4757 7.
-const etypeRC4 int32 = 23
-
-const rc4KeySize = 16
-
 // A token of RFC 4757, DCE style: the length in its frame excludes the body,
 // and there is no padding behind that.
 //
@@ -62,14 +57,14 @@ type rc4Keys struct {
 	crypt    hash.Hash // of a number: the key of confounder and body
 }
 
-func newRC4Form(base []byte, from Role) *rc4Form {
+func newRC4Form(_ *encryptionType, base []byte, from Role, _ bool) form {
 	return &rc4Form{base: bytes.Clone(base), from: from}
 }
 
 // numberMask: a number has half of SND_SEQ.
 func (f *rc4Form) numberMask() uint64 { return 0xffffffff }
 
-func (f *rc4Form) clone() form { return newRC4Form(f.base, f.from) }
+func (f *rc4Form) clone() form { return &rc4Form{base: bytes.Clone(f.base), from: f.from} }
 
 func (f *rc4Form) wipe() {
 	clear(f.base)

@@ -94,14 +94,12 @@ func newForm(key Key, from Role, acceptorSubkey bool) (form, error) {
 	if from != Initiator && from != Acceptor {
 		return nil, wire.Errorf(wire.ClassState, "krb5_role", 0, "%d is no role", uint8(from))
 	}
-	if profile := aesProfiles[key.Etype]; profile != nil && len(key.Value) == profile.keySize {
-		return newAESForm(profile, key.Value, from, acceptorSubkey), nil
+	e := encryptionTypeOf(key.Etype)
+	if e == nil || len(key.Value) != e.keySize {
+		return nil, wire.Errorf(wire.ClassState, "krb5_etype", 0,
+			"no tokens for encryption type %d with a key of %d bytes", key.Etype, len(key.Value))
 	}
-	if key.Etype == etypeRC4 && len(key.Value) == rc4KeySize {
-		return newRC4Form(key.Value, from), nil
-	}
-	return nil, wire.Errorf(wire.ClassState, "krb5_etype", 0,
-		"no tokens for encryption type %d with a key of %d bytes", key.Etype, len(key.Value))
+	return e.newForm(e, key.Value, from, acceptorSubkey), nil
 }
 
 // SetHeaderSigning says whether checksums cover the PDU's header and security
