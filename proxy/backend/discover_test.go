@@ -71,8 +71,8 @@ func TestNewAddressIsOneForAllWhoMeetIt(t *testing.T) {
 
 // discovering makes a set that takes real and simulated domain controllers at
 // any address for discovered ones.
-func discovering(epmPort uint16) (*Set, *diary) {
-	d := &diary{}
+func discovering(epmPort uint16) (*Set, *reports) {
+	d := &reports{}
 	return New(d.into(Options{EPMPort: epmPort, EndpointInterval: 5 * time.Millisecond})), d
 }
 
@@ -85,7 +85,7 @@ func TestWatchedAddressIsLookedAfter(t *testing.T) {
 	}
 	stop := run(t, s)
 	eventually(t, "it is watched", func() bool { return s.Watch(dc) })
-	eventually(t, "its port is known", func() bool { return reflect.DeepEqual(d.portsTold(dc), [][]uint16{nspiPorts(sim)}) })
+	eventually(t, "its port is known", func() bool { return reflect.DeepEqual(d.portsReported(dc), [][]uint16{nspiPorts(sim)}) })
 	if !s.Watch(dc) || s.At(dc.Addr) != dc || !slices.Equal(s.All(), []*DC{dc}) {
 		t.Error("it is not the same any more")
 	}
@@ -163,7 +163,7 @@ func TestAddressThatHasGoneMakesRoom(t *testing.T) {
 
 func TestDiscoveredAddressThatDNSNamesIsTheOneOfDNS(t *testing.T) {
 	m := newFakeMapper(t, 10)
-	d := &diary{}
+	d := &reports{}
 	s := New(d.into(Options{
 		EPMPort: m.addr.Port(), EndpointInterval: 5 * time.Millisecond,
 		Backends: []Backend{{Name: "site", SRV: srvName, EPMPort: m.addr.Port()}},

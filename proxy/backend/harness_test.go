@@ -9,38 +9,38 @@ import (
 	"time"
 )
 
-// patience bounds every wait for something real; nothing takes that long.
-const patience = 10 * time.Second
+// waitTimeout bounds every wait for something real; nothing takes that long.
+const waitTimeout = 10 * time.Second
 
-// diary is what a set has told.
-type diary struct {
+// reports are the events, ports and silences that a set has reported.
+type reports struct {
 	mu     sync.Mutex
 	events []Event
-	ports  []told
+	ports  []portsReport
 	silent []time.Duration
 }
 
-type told struct {
+type portsReport struct {
 	dc    *DC
 	ports []uint16
 }
 
-// into makes o tell the diary.
-func (d *diary) into(o Options) Options {
+// into makes o report to d.
+func (d *reports) into(o Options) Options {
 	o.OnEvent = func(e Event) { d.write(func() { d.events = append(d.events, e) }) }
-	o.OnPorts = func(dc *DC, ports []uint16) { d.write(func() { d.ports = append(d.ports, told{dc, ports}) }) }
+	o.OnPorts = func(dc *DC, ports []uint16) { d.write(func() { d.ports = append(d.ports, portsReport{dc, ports}) }) }
 	o.OnSilent = func(_ netip.Addr, silent time.Duration) { d.write(func() { d.silent = append(d.silent, silent) }) }
 	return o
 }
 
-func (d *diary) write(f func()) {
+func (d *reports) write(f func()) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	f()
 }
 
 // kinds returns the events so far, in short.
-func (d *diary) kinds() (list []string) {
+func (d *reports) kinds() (list []string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, e := range d.events {
@@ -53,14 +53,14 @@ func (d *diary) kinds() (list []string) {
 	return list
 }
 
-func (d *diary) silences() []time.Duration {
+func (d *reports) silences() []time.Duration {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return slices.Clone(d.silent)
 }
 
-// portsTold returns what was told about the ports of dc.
-func (d *diary) portsTold(dc *DC) (list [][]uint16) {
+// portsReported returns what was told about the ports of dc.
+func (d *reports) portsReported(dc *DC) (list [][]uint16) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, p := range d.ports {
@@ -71,8 +71,8 @@ func (d *diary) portsTold(dc *DC) (list [][]uint16) {
 	return list
 }
 
-// has reports whether an event of the kind was told.
-func (d *diary) has(kind Kind) bool {
+// has says whether an event of the kind was reported.
+func (d *reports) has(kind Kind) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return slices.ContainsFunc(d.events, func(e Event) bool { return e.Kind == kind })
@@ -90,7 +90,7 @@ func run(t testing.TB, s *Set) (stop func()) {
 
 func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
-	for end := time.Now().Add(patience); !ok(); time.Sleep(2 * time.Millisecond) {
+	for end := time.Now().Add(waitTimeout); !ok(); time.Sleep(2 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("still not true: %s", what)
 		}

@@ -31,7 +31,7 @@ func asking(servers ...netip.AddrPort) *resolver {
 	for _, addr := range servers {
 		list = append(list, addr.String())
 	}
-	return &resolver{servers: func() ([]string, error) { return list, nil }, timeout: patience}
+	return &resolver{servers: func() ([]string, error) { return list, nil }, timeout: waitTimeout}
 }
 
 func lookUp(t *testing.T, s *dnsServer, before map[string]netip.Addr) (targets, error) {
@@ -277,7 +277,7 @@ func TestSilentServerIsNotWaitedForLong(t *testing.T) {
 		if err == nil {
 			t.Error("no error")
 		}
-	case <-time.After(patience): // less than lookupTimeout
+	case <-time.After(waitTimeout): // less than lookupTimeout
 		t.Error("still waiting")
 	}
 	if n := len(s.questions()); n != 1 {

@@ -12,7 +12,7 @@ import (
 
 func TestActiveChecksComeAtOnceAndThenAtTheInterval(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w, start := newWorld(), time.Now()
+		w, start := newFakeHost(), time.Now()
 		run(t, w.set(Options{Prober: w.probe, Interval: 10 * time.Second}))
 		time.Sleep(10 * time.Minute)
 		synctest.Wait()
@@ -37,7 +37,7 @@ func TestActiveChecksComeAtOnceAndThenAtTheInterval(t *testing.T) {
 
 func TestActiveChecksDecideWhetherItServes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld()
+		w := newFakeHost()
 		s := w.set(Options{Prober: w.probe})
 		run(t, s)
 		synctest.Wait()
@@ -65,7 +65,7 @@ func TestActiveChecksDecideWhetherItServes(t *testing.T) {
 // The host has gone without a word: nobody's connection to it ends by itself.
 func TestSilentHostIsReportedAsLongAsItIsSilent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld()
+		w := newFakeHost()
 		s := w.set(Options{Prober: w.probe})
 		run(t, s)
 		time.Sleep(time.Minute)
@@ -117,7 +117,7 @@ func TestHostThatAnswersSomethingIsNeverReportedAsSilent(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				w := newWorld()
+				w := newFakeHost()
 				s := w.set(Options{Prober: w.probe})
 				run(t, s)
 				w.becomes(n, gone)
@@ -139,7 +139,7 @@ func TestHostThatAnswersSomethingIsNeverReportedAsSilent(t *testing.T) {
 // The endpoint mapper hangs, so that the check of NSPI cannot even connect.
 func TestEndpointMapperThatHangsIsNotADeadHost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld()
+		w := newFakeHost()
 		s := w.set(Options{Prober: w.probe})
 		run(t, s)
 		w.becomes(fakeNet{7: nil}, gone)
@@ -153,7 +153,7 @@ func TestEndpointMapperThatHangsIsNotADeadHost(t *testing.T) {
 }
 
 func TestDiscoveredAddressIsCheckedOnceItShowsNSPI(t *testing.T) {
-	w := newWorld()
+	w := newFakeHost()
 	s := New(w.into(Options{Prober: w.probe}))
 	m := monitor{set: s, dc: s.At(netip.MustParseAddr("10.0.0.1"))}
 	m.check(t.Context())
@@ -170,7 +170,7 @@ func TestDiscoveredAddressIsCheckedOnceItShowsNSPI(t *testing.T) {
 
 func TestDomainControllerComesBackAsTheCheckSays(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld()
+		w := newFakeHost()
 		s := w.set(Options{Prober: w.probe})
 		run(t, s)
 		time.Sleep(time.Second)
@@ -206,7 +206,7 @@ func TestActiveChecksRunAFewAtATime(t *testing.T) {
 		for i := range 3 * maxProbes {
 			o.Backends = append(o.Backends, Backend{Name: fmt.Sprint(i), Address: netip.AddrFrom4([4]byte{10, 0, 0, byte(i)}), NSPIPort: 7})
 		}
-		w := newWorld()
+		w := newFakeHost()
 		run(t, w.set(o))
 		time.Sleep(10 * time.Second)
 		synctest.Wait()
@@ -222,7 +222,7 @@ func TestActiveChecksRunAFewAtATime(t *testing.T) {
 func TestRunEndsInTheMiddleOfEverything(t *testing.T) {
 	for at := range 30 {
 		synctest.Test(t, func(t *testing.T) {
-			w := newWorld()
+			w := newFakeHost()
 			s := w.set(Options{Interval: time.Second, Prober: func(ctx context.Context, c Target) Result {
 				select {
 				case <-ctx.Done():

@@ -31,7 +31,7 @@ func TestCheckOfTheEndpointMapper(t *testing.T) {
 		{"silent endpoint mapper", mute.addr, 0, true, false, "epm: "},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			ctx, cancel := context.WithTimeout(context.Background(), patience)
+			ctx, cancel := context.WithTimeout(context.Background(), waitTimeout)
 			if tc.epm == mute.addr {
 				cancel()
 				ctx, cancel = context.WithTimeout(context.Background(), 50*time.Millisecond)

@@ -12,7 +12,7 @@ import (
 
 func TestWithoutActiveChecksOnlyDoubtMakesItConnect(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld()
+		w := newFakeHost()
 		s := w.set(Options{})
 		run(t, s)
 		dc := s.All()[0]
@@ -44,7 +44,7 @@ func TestWithoutActiveChecksOnlyDoubtMakesItConnect(t *testing.T) {
 func TestClientThatGetsThroughHastensTheReturn(t *testing.T) {
 	for at := range 10 {
 		synctest.Test(t, func(t *testing.T) {
-			w := newWorld()
+			w := newFakeHost()
 			s := w.set(Options{})
 			run(t, s)
 			w.becomes(closed, gone)
@@ -66,7 +66,7 @@ func TestDoubtsAreCheckedNoFasterThanAnybodyNeeds(t *testing.T) {
 	for name, n := range map[string]fakeNet{"up": alive, "down": closed} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				w := newWorld()
+				w := newFakeHost()
 				s := w.set(Options{Prober: w.probe})
 				run(t, s)
 				synctest.Wait() // for the first check
@@ -91,7 +91,7 @@ func TestDoubtsAreCheckedNoFasterThanAnybodyNeeds(t *testing.T) {
 // A machine without free ports knows nothing about anybody.
 func TestFailuresOfThisMachineAreNobodysFault(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld()
+		w := newFakeHost()
 		s := w.set(Options{})
 		run(t, s)
 		local := dialError(fmt.Errorf("too many open files"))
@@ -112,25 +112,15 @@ func TestFailuresOfThisMachineAreNobodysFault(t *testing.T) {
 	})
 }
 
-// unreachable is a world in which this machine gets no answer, and knows it.
-func unreachable(t *testing.T) (*world, *DC) {
-	t.Helper()
-	w := newWorld()
-	s := w.set(Options{Prober: w.probe})
-	run(t, s)
-	dc := s.Members("dc1")[0]
-	w.becomes(fakeNet{}, Result{})
-	time.Sleep(2 * time.Minute)
-	synctest.Wait()
-	if dc.State() != Unreachable {
-		t.Fatalf("state %v", dc.State())
-	}
-	return w, dc
-}
-
 func TestOneClientAtATimeTriesWhatIsBoundToFail(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		_, dc := unreachable(t)
+		w := newFakeHost()
+		s := w.set(Options{Prober: w.probe})
+		run(t, s)
+		dc := s.Members("dc1")[0]
+		w.becomes(dead, gone)
+		time.Sleep(2 * time.Minute)
+		wantState(t, s, Unreachable)
 		dc.ClientFailed()
 		tries := 0
 		for range 100 { // for a hundred seconds, ten clients a second
@@ -153,7 +143,7 @@ func TestOneClientAtATimeTriesWhatIsBoundToFail(t *testing.T) {
 
 // Active checks quote what the network said.
 func TestEventsNameTheDomainControllerAndAreFitForALog(t *testing.T) {
-	d := &diary{}
+	d := &reports{}
 	o := d.into(Options{Fall: 1}).withDefaults()
 	dc := newDC("10.0.0.2", dcNames{backend: "dc1", server: "dc1"}, netip.MustParseAddrPort("10.0.0.2:135"), 7, &o)
 	dc.observe(observation{kind: monitoringBegun})
@@ -165,7 +155,7 @@ func TestEventsNameTheDomainControllerAndAreFitForALog(t *testing.T) {
 }
 
 func TestObservationsFromManyGoroutinesAreAllCounted(t *testing.T) {
-	d := &diary{}
+	d := &reports{}
 	o := d.into(Options{Fall: 1000}).withDefaults()
 	dc := newDC("dc1", dcNames{}, netip.MustParseAddrPort("10.0.0.1:135"), 7, &o)
 	dc.observe(observation{kind: monitoringBegun})

@@ -43,9 +43,9 @@ func (r reducer) next(h health, o observation) (health, effects) {
 	if h.monitored {
 		r.judge(&h, o, &e)
 	}
-	switch {
-	case h.state == before:
-	case h.state == Serving:
+	switch h.state {
+	case before:
+	case Serving:
 		e.events = append(e.events, Event{Kind: DCUp, State: h.state})
 	default:
 		e.events = append(e.events, Event{Kind: DCDown, State: h.state, Reason: o.reason})

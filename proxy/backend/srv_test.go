@@ -16,7 +16,7 @@ import (
 // fakeDNS answers what it is told to. Ports of NSPI are fixed and the network
 // takes every connection, so that everything happens in the bubble.
 type fakeDNS struct {
-	*world
+	*fakeHost
 	mu     sync.Mutex
 	answer targets
 	err    error
@@ -27,7 +27,7 @@ type fakeDNS struct {
 // follow makes a set with the backend "site" that DNS names, and maybe others
 // before it.
 func follow(others ...Backend) (*Set, *fakeDNS) {
-	f := &fakeDNS{world: newWorld()}
+	f := &fakeDNS{fakeHost: newFakeHost()}
 	s := f.set(Options{Backends: append(others, Backend{Name: "site", SRV: srvName, NSPIPort: 7})})
 	f.serve(s, "site")
 	return s, f
@@ -112,7 +112,7 @@ func TestAnswerIsUsedAsLongAsItLives(t *testing.T) {
 			if got := f.pauses(); !slices.Equal(got, slices.Repeat([]int{tc.want}, 10)) {
 				t.Errorf("TTL %v: asked again after %v s", tc.ttl, got)
 			}
-			wantEvents(t, f.world, "srv.changed")
+			wantEvents(t, f.fakeHost, "srv.changed")
 		})
 	}
 }
@@ -143,7 +143,7 @@ func TestFailureKeepsWhatIsKnownAndIsTriedAgain(t *testing.T) {
 		if got := f.pauses(); !slices.Equal(got, []int{20, 5, 10, 20}) {
 			t.Errorf("tried again after %v s", got)
 		}
-		wantEvents(t, f.world, "srv.failed", "srv.changed", "srv.failed", "srv.failed", "srv.failed", "srv.failed")
+		wantEvents(t, f.fakeHost, "srv.failed", "srv.changed", "srv.failed", "srv.failed", "srv.failed", "srv.failed")
 	})
 }
 
@@ -213,7 +213,7 @@ func TestDomainControllerThatIsBackAtOnceIsLookedAfterOnce(t *testing.T) {
 		s.adopt(s.srv[0], targets{})
 		s.adopt(s.srv[0], f.answer)
 		synctest.Wait()
-		if got := len(f.portsTold(dc)); got != 2 {
+		if got := len(f.portsReported(dc)); got != 2 {
 			t.Errorf("begun %d times, want twice", got)
 		}
 	})
@@ -221,12 +221,12 @@ func TestDomainControllerThatIsBackAtOnceIsLookedAfterOnce(t *testing.T) {
 
 func TestSetThatEndsBeforeItBeginsDoesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld()
+		w := newFakeHost()
 		s := w.set(Options{Prober: w.probe})
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		s.Run(ctx)
-		if len(w.portsTold(s.All()[0])) != 0 || len(w.probes) != 0 {
+		if len(w.portsReported(s.All()[0])) != 0 || len(w.probes) != 0 {
 			t.Error("looked after")
 		}
 	})
@@ -279,8 +279,8 @@ func TestDomainControllerOfSeveralBackendsIsOne(t *testing.T) {
 
 func TestSmallTTLAndRemovedTargetWithARealServer(t *testing.T) {
 	d := newDNSServer(t, site)
-	diary := &diary{}
-	s := New(diary.into(Options{Backends: []Backend{{Name: "site", SRV: srvName, DNSServer: d.addr, NSPIPort: 7}}}))
+	told := &reports{}
+	s := New(told.into(Options{Backends: []Backend{{Name: "site", SRV: srvName, DNSServer: d.addr, NSPIPort: 7}}}))
 	s.srv[0].minTTL, s.srv[0].maxTTL = 0, time.Millisecond
 	run(t, s)
 	is := func(want ...string) func() bool {
@@ -295,7 +295,7 @@ func TestSmallTTLAndRemovedTargetWithARealServer(t *testing.T) {
 	d.load(t, strings.ReplaceAll(site, "\n_gc._tcp.corp.example. 600 IN SRV 0", "\n;"))
 	eventually(t, "one has left", is("site/dc2.corp.example 10.0.0.12"))
 	d.load(t, "")
-	eventually(t, "the empty answer is told", func() bool { return diary.has(SRVFailed) })
+	eventually(t, "the empty answer is told", func() bool { return told.has(SRVFailed) })
 	if !is("site/dc2.corp.example 10.0.0.12")() {
 		t.Errorf("members %q", names(s.Members("site")))
 	}

@@ -18,12 +18,12 @@ import (
 
 // watching makes a set of domain controllers with these endpoint mappers, which
 // are asked all the time.
-func watching(mappers ...netip.AddrPort) (*Set, *diary) {
+func watching(mappers ...netip.AddrPort) (*Set, *reports) {
 	o := Options{EndpointInterval: 5 * time.Millisecond}
 	for i, m := range mappers {
 		o.Backends = append(o.Backends, Backend{Name: fmt.Sprint("dc", i+1), Address: m.Addr(), EPMPort: m.Port()})
 	}
-	d := &diary{}
+	d := &reports{}
 	return New(d.into(o)), d
 }
 
@@ -59,8 +59,8 @@ func TestPortsOfARestartedDomainControllerAreLearnt(t *testing.T) {
 	second := startDC(t, simdc.Config{EPMPort: int(first.EPMAddr().Port())})
 	after := nspiPorts(second)
 	eventually(t, "its new port is known", func() bool { return slices.Equal(dc.NSPI(), after) })
-	eventually(t, "everything is told", func() bool { return len(d.portsTold(dc)) == 2 })
-	if got, want := d.portsTold(dc), [][]uint16{before, after}; !reflect.DeepEqual(got, want) {
+	eventually(t, "everything is told", func() bool { return len(d.portsReported(dc)) == 2 })
+	if got, want := d.portsReported(dc), [][]uint16{before, after}; !reflect.DeepEqual(got, want) {
 		t.Errorf("told %v, want %v", got, want)
 	}
 	if !d.has(EPMUp) {
@@ -77,7 +77,7 @@ func TestPortsAreToldWhenTheyChangeAndAfterEachConnection(t *testing.T) {
 		t.Helper()
 		asked := m.count(&m.asked)
 		eventually(t, "it has been asked again", func() bool { return m.count(&m.asked) > asked+2 })
-		if got := d.portsTold(dc); !reflect.DeepEqual(got, want) {
+		if got := d.portsReported(dc); !reflect.DeepEqual(got, want) {
 			t.Fatalf("told %v, want %v", got, want)
 		}
 	}
@@ -244,11 +244,11 @@ func TestWhatDiallingAnEndpointMapperSays(t *testing.T) {
 
 func TestFixedPortIsToldAndNobodyIsAsked(t *testing.T) {
 	m := newFakeMapper(t, 10)
-	d := &diary{}
+	d := &reports{}
 	s := New(d.into(Options{Backends: []Backend{{Name: "dc", Address: m.addr.Addr(), EPMPort: m.addr.Port(), NSPIPort: 9}}}))
 	run(t, s)
 	dc := s.All()[0]
-	eventually(t, "it is told", func() bool { return reflect.DeepEqual(d.portsTold(dc), [][]uint16{{9}}) })
+	eventually(t, "it is told", func() bool { return reflect.DeepEqual(d.portsReported(dc), [][]uint16{{9}}) })
 	if m.count(&m.binds) != 0 {
 		t.Error("the endpoint mapper was asked")
 	}

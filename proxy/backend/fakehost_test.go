@@ -14,10 +14,10 @@ import (
 // takes exactly as long as it says. Ports of NSPI are fixed, so that nobody asks
 // an endpoint mapper.
 
-// world is one domain controller at 10.0.0.1, NSPI on port 7, and what happens
-// to those who check it.
-type world struct {
-	*diary
+// fakeHost is a domain controller at 10.0.0.1 with NSPI on port 7: what connects
+// and active checks find there.
+type fakeHost struct {
+	*reports
 	mu     sync.Mutex
 	net    fakeNet
 	result Result
@@ -25,11 +25,11 @@ type world struct {
 	dials  int // to NSPI
 }
 
-func newWorld() *world {
-	return &world{diary: &diary{}, net: fakeNet{7: nil, 135: nil}, result: Result{Reachable: true, Serving: true}}
+func newFakeHost() *fakeHost {
+	return &fakeHost{reports: &reports{}, net: fakeNet{7: nil, 135: nil}, result: Result{Reachable: true, Serving: true}}
 }
 
-func (w *world) set(o Options) *Set {
+func (w *fakeHost) set(o Options) *Set {
 	if o.Backends == nil {
 		o.Backends = []Backend{{Name: "dc1", Address: netip.MustParseAddr("10.0.0.1"), NSPIPort: 7}}
 	}
@@ -38,7 +38,7 @@ func (w *world) set(o Options) *Set {
 	return s
 }
 
-func (w *world) dial(ctx context.Context, addr netip.AddrPort) error {
+func (w *fakeHost) dial(ctx context.Context, addr netip.AddrPort) error {
 	w.mu.Lock()
 	n := fakeNet{}
 	for port, err := range w.net {
@@ -51,7 +51,7 @@ func (w *world) dial(ctx context.Context, addr netip.AddrPort) error {
 	return n.dial(ctx, addr)
 }
 
-func (w *world) probe(context.Context, Target) Result {
+func (w *fakeHost) probe(context.Context, Target) Result {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.probes = append(w.probes, time.Now())
@@ -59,15 +59,15 @@ func (w *world) probe(context.Context, Target) Result {
 }
 
 // dialled returns how often NSPI has been connected to.
-func (w *world) dialled() int {
+func (w *fakeHost) dialled() int {
 	synctest.Wait()
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.dials
 }
 
-// becomes changes the world.
-func (w *world) becomes(n fakeNet, r Result) {
+// becomes changes what is found.
+func (w *fakeHost) becomes(n fakeNet, r Result) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.net, w.result = n, r
@@ -91,7 +91,7 @@ func wantState(t *testing.T, s *Set, want State) {
 	}
 }
 
-func wantEvents(t *testing.T, w *world, want ...string) {
+func wantEvents(t *testing.T, w *fakeHost, want ...string) {
 	t.Helper()
 	synctest.Wait()
 	if got := w.kinds(); !slices.Equal(got, want) {
