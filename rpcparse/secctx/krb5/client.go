@@ -39,6 +39,10 @@ func (t *Ticket) Format(s fmt.State, _ rune) {
 	_, _ = fmt.Fprintf(s, "ticket of %q for %q", principal(t.Client, t.Realm), principal(t.Ticket.SName, t.Ticket.Realm))
 }
 
+// Check returns an error unless the session key has a type and size that a
+// Client can use.
+func (t *Ticket) Check() error { return checkKey(t.Session, "session key") }
+
 // Client is the client's end of one handshake in DCE style. Set its ticket,
 // then call Request and Reply in this order; Request again after a KRB-ERROR.
 type Client struct {
@@ -50,7 +54,7 @@ type Client struct {
 // Request returns the AP-REQ, with a fresh subkey of the session key's type.
 func (c *Client) Request() ([]byte, error) {
 	session := c.Ticket.Session
-	if err := checkKey(session, "session key"); err != nil {
+	if err := c.Ticket.Check(); err != nil {
 		return nil, err
 	}
 	now := time.Now().UTC()

@@ -1,0 +1,59 @@
+package kerberos
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// maxKDCs is how many KDCs of a realm are tried.
+const maxKDCs = 8
+
+// kdcPort is where KDCs listen (RFC 4120 7.2.3).
+const kdcPort = "88"
+
+// kdcs returns the addresses of the KDCs of a realm, in the order in which they
+// are to be tried: those of krb5.conf in any order, else those in DNS.
+func (c *Client) kdcs(ctx context.Context, realm string) ([]string, error) {
+	var list []string
+	for _, r := range c.Config.Realms {
+		if r.Realm == realm {
+			list = slices.Clone(r.KDC)
+		}
+	}
+	rand.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
+	for i, addr := range list {
+		if _, _, err := net.SplitHostPort(addr); err != nil {
+			list[i] = net.JoinHostPort(strings.Trim(addr, "[]"), kdcPort)
+		}
+	}
+	if len(list) == 0 {
+		var err error
+		if list, err = c.inDNS(ctx, realm); err != nil {
+			return nil, err
+		}
+	}
+	return list[:min(len(list), maxKDCs)], nil
+}
+
+// inDNS asks DNS (RFC 4120 7.2.3.2).
+func (c *Client) inDNS(ctx context.Context, realm string) (list []string, err error) {
+	if !c.Config.LibDefaults.DNSLookupKDC {
+		return nil, fmt.Errorf("krb5.conf has no KDC of realm %s, and does not allow to look in DNS", realm)
+	}
+	_, found, err := net.DefaultResolver.LookupSRV(ctx, "kerberos", "tcp", realm)
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range found {
+		list = append(list, net.JoinHostPort(strings.TrimSuffix(s.Target, "."), strconv.Itoa(int(s.Port))))
+	}
+	if len(list) == 0 {
+		return nil, fmt.Errorf("DNS has no KDC of realm %s", realm)
+	}
+	return list, nil
+}
