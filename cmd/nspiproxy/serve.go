@@ -55,6 +55,7 @@ func serve(ctx context.Context, config *policy.Config, log zerolog.Logger) error
 	if err != nil {
 		return err
 	}
+	config.Relay.Loops = useProcessors(config.Relay.Loops)
 	server, err := proxy.New(config, proxy.Options{Log: log, Prober: prober})
 	if err != nil {
 		return err

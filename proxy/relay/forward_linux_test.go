@@ -5,6 +5,8 @@ import (
 	"net"
 	"testing"
 	"time"
+
+	"github.com/nspiproxy/nspiproxy/rpcparse"
 )
 
 // echo answers each request of size bytes on c with answer.
@@ -51,6 +53,34 @@ func TestForwardingDoesNotAllocate(t *testing.T) {
 		roundTrip(t, client, ask[half:], got)
 	}); n != 0 {
 		t.Errorf("a split request took %v allocations", n)
+	}
+}
+
+func TestVerdictsDoNotAllocate(t *testing.T) {
+	answer, extra := response(9, 60), request(9, 40)
+	r := newRig(t, Options{Loops: 1}, func(p *probe) {
+		p.fromClient = func(h rpcparse.Header, _ []byte) Verdict {
+			switch h.CallID {
+			case 1:
+				return Verdict{Action: Drop, ToClient: answer}
+			case 2:
+				return Verdict{ToServer: extra, ToClient: answer}
+			}
+			p.conn.Wake()
+			return Verdict{Action: Hold}
+		}
+		p.resume = func(rpcparse.Direction, rpcparse.Header, []byte) Verdict {
+			return Verdict{Action: Drop, ToClient: answer}
+		}
+	})
+	client, server, _ := r.connect()
+	go func() { _, _ = io.Copy(io.Discard, server) }()
+	got := make([]byte, len(answer))
+	for id, what := range []string{1: "dropped", 2: "forwarded, with two more", 3: "pending"} {
+		ask := request(uint32(id), 224)
+		if n := testing.AllocsPerRun(500, func() { roundTrip(t, client, ask, got) }); what != "" && n != 0 {
+			t.Errorf("a request that is %s took %v allocations", what, n)
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package relay
 
 import (
 	"fmt"
+	"runtime"
 	"runtime/debug"
 	"time"
 
@@ -16,6 +17,11 @@ const (
 	headroom = 64 << 10
 	readSize = 128 << 10
 )
+
+// busyTime is how long a loop runs before it lets the Go scheduler run. After 10 ms the
+// runtime's monitor would preempt it with a signal, and take its processor away in the
+// next epoll_wait.
+const busyTime = 5 * time.Millisecond
 
 // loop is one event loop, with the connections that it has accepted and what they
 // share. Everything but the mailbox and the counters belongs to its goroutine.
@@ -45,6 +51,7 @@ type loop struct {
 	killing   bool          // all connections are to be ended
 	clock     time.Duration // now, if clockRead
 	clockRead bool          // in this turn
+	yielded   time.Duration // when yield has last called the scheduler
 }
 
 func newLoop(g *Group) (*loop, error) {
@@ -83,6 +90,15 @@ func (l *loop) run() {
 		l.clockRead = false
 		for !l.turn() {
 		}
+		l.yield()
+	}
+}
+
+// yield lets the Go scheduler run when the loop has not done so for busyTime.
+func (l *loop) yield() {
+	if now := l.now(); now-l.yielded >= busyTime {
+		l.yielded = now
+		runtime.Gosched()
 	}
 }
 

@@ -21,6 +21,7 @@ const maxEvents = 256
 // records it (side.note) until a call returns EAGAIN.
 type poller struct {
 	fd     int
+	busy   bool // the last wait has returned more than one event
 	events [maxEvents]unix.EpollEvent
 }
 
@@ -51,18 +52,26 @@ func (p *poller) control(op int, fd int32, events uint32, k key) error {
 	return errnoError("epoll_ctl", errno)
 }
 
-// wait returns what has happened; if that is nothing, it waits for at most
-// timeout (negative: for ever). It asks without waiting first, in a raw call:
-// under load there is always something. To wait it uses an ordinary call, so
-// that the Go runtime can use the processor, and stop the world, meanwhile.
+// wait returns the events that have happened. If there are none, it waits for at most
+// timeout; a negative timeout means without a limit.
+//
+// To wait it uses an ordinary system call, so that the Go runtime can use the
+// processor, and stop the world, meanwhile. When the last wait has returned more than
+// one event, there are probably more by now, and a raw call that does not wait is
+// tried first, which is cheaper.
 func (p *poller) wait(timeout time.Duration) []unix.EpollEvent {
-	n, _, errno := syscall.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(p.fd), uintptr(unsafe.Pointer(&p.events)), maxEvents, 0, 0, 0)
+	var n uintptr
+	var errno syscall.Errno
+	if p.busy || timeout == 0 {
+		n, _, errno = syscall.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(p.fd), uintptr(unsafe.Pointer(&p.events)), maxEvents, 0, 0, 0)
+	}
 	if errno == 0 && n == 0 && timeout != 0 {
 		n, _, errno = syscall.Syscall6(unix.SYS_EPOLL_PWAIT, uintptr(p.fd), uintptr(unsafe.Pointer(&p.events)), maxEvents, uintptr(milliseconds(timeout)), 0, 0)
 	}
 	if errno != 0 {
-		return nil // EINTR; no other error is possible for a good epoll instance
+		n = 0 // EINTR; no other error is possible for a good epoll instance
 	}
+	p.busy = n > 1
 	return p.events[:n]
 }
 
