@@ -50,7 +50,7 @@ func (c *Conn) connect(r Route) error {
 	if err != nil {
 		return err
 	}
-	if c.server.fd, err = connectFrom(r.Source, &to, l.group.stream); err != nil {
+	if c.server.fd, err = connectFrom(r.Source, &to, noDelay); err != nil {
 		return err
 	}
 	return l.poller.add(c.server.fd, streamEvents, l.slots.key(c.slot, true))
@@ -66,5 +66,6 @@ func (c *Conn) dialed() {
 	case c.server.writable:
 		c.state = stateOpen
 		c.loop.timers.start(c, timerHandshake, c.loop.now())
+		c.loop.young.add(youngConn{key: c.loop.slots.key(c.slot, true), at: c.loop.now() + youngTime})
 	}
 }

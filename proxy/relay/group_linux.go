@@ -12,13 +12,12 @@ import (
 // called from any goroutine, and from inside a handler (but for Shutdown, which
 // waits for the handlers' connections).
 type Group struct {
-	options Options
-	start   time.Time // the loops' clocks count from here
-	stream  []option  // socket options of every connection
-	loops   []*loop
-	active  atomic.Int64 // connections over all loops, for the cap
-
-	deciding atomic.Int64 // calls of DecideAll under way, times the loops
+	options   Options
+	start     time.Time // the loops' clocks count from here
+	keepAlive []option  // socket options of every connection, as noDelay is
+	loops     []*loop
+	active    atomic.Int64 // connections over all loops, for the cap
+	deciding  atomic.Int64 // calls of DecideAll under way, times the loops
 
 	mu        sync.Mutex
 	listeners map[*Listener]struct{}
@@ -28,7 +27,7 @@ type Group struct {
 // NewGroup starts the loops. They run until Shutdown.
 func NewGroup(o Options) (*Group, error) {
 	g := &Group{options: o.withDefaults(), start: time.Now(), listeners: make(map[*Listener]struct{})}
-	g.stream = streamOptions(g.options.KeepAlive)
+	g.keepAlive = keepAliveOptions(g.options.KeepAlive)
 	for range g.options.Loops {
 		l, err := newLoop(g)
 		if err != nil {
@@ -56,9 +55,9 @@ func (g *Group) Listen(o ListenOptions) (*Listener, error) {
 	if g.stopped {
 		return nil, ErrShutdown
 	}
-	options := g.stream
+	options := slices.Concat(noDelay, g.keepAlive) // accepted sockets inherit them
 	if o.Transparent {
-		options = append(slices.Clone(options), transparent(family(o.Address)))
+		options = append(options, transparent(family(o.Address)))
 	}
 	fds, bound, err := listenSockets(o.Address, len(g.loops), options)
 	if err != nil {

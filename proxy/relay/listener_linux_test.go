@@ -6,7 +6,6 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/nspiproxy/nspiproxy/rpcparse"
 	"golang.org/x/sys/unix"
@@ -101,25 +100,6 @@ func TestLoopsShareTheClients(t *testing.T) {
 			t.Errorf("loop %d got none of 64 clients", i)
 		}
 	}
-}
-
-func TestBothSocketsHaveTheStreamOptions(t *testing.T) {
-	r := newRig(t, Options{KeepAlive: 77 * time.Second}, func(p *probe) {
-		p.fromClient = func(rpcparse.Header, []byte) Verdict {
-			for _, s := range p.conn.sides() {
-				for _, o := range streamOptions(77 * time.Second) {
-					v, err := unix.GetsockoptInt(int(s.fd), o.level, o.name)
-					if err != nil || v != int(o.value) {
-						t.Errorf("descriptor %d, option %d/%d is %d, want %d (%v)", s.fd, o.level, o.name, v, o.value, err)
-					}
-				}
-			}
-			return Verdict{}
-		}
-	})
-	client, server, _ := r.connect()
-	r.write(client, request(1, 100))
-	r.expect(server, request(1, 100))
 }
 
 func TestIPv6(t *testing.T) {

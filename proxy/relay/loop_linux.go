@@ -36,6 +36,7 @@ type loop struct {
 	pool   pool
 	slots  slots
 	timers timers
+	young  youngQueue
 
 	// What is left to do in this turn.
 	events   []unix.EpollEvent
@@ -246,6 +247,9 @@ func (l *loop) waitTimeout() time.Duration {
 		return 0
 	}
 	at, ok := l.timers.next()
+	if young, has := l.young.next(); has && (!ok || young+youngSlack < at) {
+		at, ok = young+youngSlack, true
+	}
 	for _, a := range l.paused {
 		if !ok || a.resumeAt < at {
 			at, ok = a.resumeAt, true
@@ -259,6 +263,7 @@ func (l *loop) waitTimeout() time.Duration {
 
 // expire handles the timers that have ended, and the pauses of acceptors.
 func (l *loop) expire() {
+	l.keepYoungAlive()
 	if l.timers.running == 0 && len(l.paused) == 0 {
 		return
 	}

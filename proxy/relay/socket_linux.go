@@ -30,20 +30,21 @@ func setOptions(fd int32, options []option) error {
 	return nil
 }
 
-// streamOptions returns the options of every connection: no delay, because a PDU is
-// written whole, and keep-alive, because MAPI clients are silent for hours and
-// middleboxes forget them. Accepted sockets inherit them from the listening one.
+// noDelay is an option of every connection, because a PDU is written whole.
+var noDelay = []option{{unix.IPPROTO_TCP, unix.TCP_NODELAY, 1}}
+
+// keepAliveOptions returns the other options of every connection: keep-alive, because
+// MAPI clients are silent for hours and middleboxes forget them.
 //
 // The user timeout is for bytes that are not acknowledged, which keep-alive does not
 // see and which the kernel retransmits for a quarter of an hour by default. It also
 // ends keep-alive at the first probe after it, so it is set to the time of the last
 // one.
-func streamOptions(keepAlive time.Duration) []option {
+func keepAliveOptions(keepAlive time.Duration) []option {
 	idle := int32(max(1, min(keepAlive/time.Second, 32767))) // the kernel's bound: MAX_TCP_KEEPIDLE
 	interval := max(1, idle/keepAliveProbes)
 	giveUp := idle + keepAliveProbes*interval
 	return []option{
-		{unix.IPPROTO_TCP, unix.TCP_NODELAY, 1},
 		{unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1},
 		{unix.IPPROTO_TCP, unix.TCP_KEEPIDLE, idle},
 		{unix.IPPROTO_TCP, unix.TCP_KEEPINTVL, interval},
