@@ -16,7 +16,7 @@ func TestUnreachableServerResetsTheClient(t *testing.T) {
 	if why := r.ends(r.handler(), CauseDialFailed); !errors.Is(why.Err, unix.ECONNREFUSED) {
 		t.Errorf("the reason is %v", why)
 	}
-	r.eventually("it is counted", func() bool { s := r.group.Stats(); return s.DialFailures() == 1 })
+	r.eventually("it is counted", func() bool { s := r.group.Stats(); return s.Closed[CauseDialFailed] == 1 })
 }
 
 // silentServer listens with a full accept queue: Linux ignores further clients.

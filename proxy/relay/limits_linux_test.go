@@ -54,7 +54,7 @@ func TestHandshakeTimeoutClosesSlowConnections(t *testing.T) {
 	r.expect(boundServer, request(3, 100))
 	r.write(told, request(4, 100))
 	r.expect(toldServer, request(4, 100))
-	if s := r.group.Stats(); s.Timeouts() != 1 {
+	if s := r.group.Stats(); s.Closed[CauseHandshakeTimeout] != 1 {
 		t.Errorf("%+v", s)
 	}
 }

@@ -42,7 +42,7 @@ func TestNextServerIsTriedWhenOneIsNotReached(t *testing.T) {
 	r.must(client.Close())
 	r.must(server.Close())
 	r.ends(last, CauseEnd)
-	if s := r.group.Stats(); s.Accepted != 1 || s.DialFailures() != 0 || s.Closed[CauseEnd] != 1 {
+	if s := r.group.Stats(); s.Accepted != 1 || s.Closed[CauseDialFailed] != 0 || s.Closed[CauseEnd] != 1 {
 		t.Errorf("one connection is counted as %+v", s)
 	}
 }

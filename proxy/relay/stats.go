@@ -18,18 +18,3 @@ type Stats struct {
 	Server       Flow
 	Closed       [causeCount]uint64 // connections that ended, indexed by Cause
 }
-
-// Resets returns the number of connections that a peer reset.
-func (s *Stats) Resets() uint64 {
-	return s.Closed[CauseClientReset] + s.Closed[CauseServerReset]
-}
-
-// DialFailures returns the number of connections whose server was not reached.
-func (s *Stats) DialFailures() uint64 {
-	return s.Closed[CauseDialFailed] + s.Closed[CauseDialTimeout]
-}
-
-// Timeouts returns the number of connections that a timeout ended.
-func (s *Stats) Timeouts() uint64 {
-	return s.Closed[CauseDialTimeout] + s.Closed[CauseHandshakeTimeout]
-}
