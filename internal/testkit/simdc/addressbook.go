@@ -1,85 +1,96 @@
 package simdc
 
 import (
-	"fmt"
-	"strings"
+	"context"
+
+	gen "github.com/oiweiwei/go-msrpc/msrpc/nspi/nspi/v56"
 )
 
-// firstMId is the id of the first row (MS-NSPI 2.2.1.8: ids below 0x10 are
-// positions).
-const firstMId = 0x10
+// people are the rows of the one table, by name.
+var people = []string{
+	"Ada Byron", "Alan Turing", "Barbara Liskov", "Claude Shannon", "Donald Knuth", "Edsger Dijkstra",
+	"Frances Allen", "Grace Hopper", "Hedy Lamarr", "John McCarthy", "Niklaus Wirth", "Tony Hoare",
+}
 
-// The positions of MS-NSPI 2.2.1.8.
+// A STAT's current record (MS-NSPI 2.2.1.8): the end of the table, or a row from
+// firstMId on. Everything else is taken for the beginning.
 const (
-	midBeginning = 0
-	midCurrent   = 1
-	midEnd       = 2
+	midEnd   = 2
+	firstMId = 0x10
 )
 
-// addressBook is one container of people, sorted by name. It never changes.
-type addressBook struct {
-	people []Person
+// The property types and the column that rows have (MS-OXCDATA 2.11.1).
+const (
+	typeError      = 0x000a
+	tagDisplayName = 0x3001001f
+)
+
+// codeNotFound is the value of a property that an object lacks.
+const codeNotFound = 0x8004010f
+
+// addressBook implements the operations that hasMethod names in the words of
+// the generated code: as much of a table as clients read to see that a session
+// works. The others of its interface are never called.
+type addressBook struct{ gen.UnimplementedNspiServer }
+
+// UpdateStat moves the position in a table (MS-NSPI 3.1.4.5).
+func (addressBook) UpdateStat(_ context.Context, r *gen.UpdateStatRequest) (*gen.UpdateStatResponse, error) {
+	at := seek(r.Stat, r.Stat.Delta)
+	return &gen.UpdateStatResponse{Stat: r.Stat, Delta: int32(at)}, nil
 }
 
-func newAddressBook(people []Person) *addressBook { return &addressBook{people: people} }
-
-// somePeople returns the default rows.
-func somePeople() []Person {
-	var people []Person
-	for _, name := range []string{
-		"Ada Byron", "Alan Turing", "Barbara Liskov", "Claude Shannon", "Donald Knuth", "Edsger Dijkstra",
-		"Frances Allen", "Grace Hopper", "Hedy Lamarr", "John McCarthy", "Niklaus Wirth", "Tony Hoare",
-	} {
-		account := strings.ToLower(name[strings.LastIndexByte(name, ' ')+1:])
-		people = append(people, Person{Name: name, Account: account, Address: account + "@lab.test"})
+// QueryRows returns rows from a position on (MS-NSPI 3.1.4.8).
+func (addressBook) QueryRows(_ context.Context, r *gen.QueryRowsRequest) (*gen.QueryRowsResponse, error) {
+	tags := []uint32{tagDisplayName}
+	if r.PropertyTags != nil {
+		tags = r.PropertyTags.PropertyTag[:min(len(r.PropertyTags.PropertyTag), int(r.PropertyTags.ValuesCount))]
 	}
-	return people
+	from := seek(r.Stat, r.Stat.Delta)
+	to := min(len(people), from+int(min(r.Count, uint32(len(people)))))
+	set := rows(tags, people[from:to]...)
+	seek(r.Stat, int32(to-from))
+	return &gen.QueryRowsResponse{Stat: r.Stat, Rows: set}, nil
 }
 
-// mid returns the id of row i.
-func (b *addressBook) mid(i int) uint32 { return firstMId + uint32(i) }
-
-// row returns the position of the row with id mid.
-func (b *addressBook) row(mid uint32) (int, bool) {
-	i := int(int64(mid) - firstMId)
-	return i, i >= 0 && i < len(b.people)
+// GetSpecialTable returns the hierarchy of containers: one (MS-NSPI 3.1.4.3).
+func (addressBook) GetSpecialTable(context.Context, *gen.GetSpecialTableRequest) (*gen.GetSpecialTableResponse, error) {
+	return &gen.GetSpecialTableResponse{Version: 1, Rows: rows([]uint32{tagDisplayName}, "Global Address List")}, nil
 }
 
-// position returns the row that a STAT's current record and delta point at,
-// from 0 to the number of rows.
-func (b *addressBook) position(current uint32, numPos, delta int64) int {
+// seek moves s by delta and returns the row it is then at, from 0 to the number
+// of rows.
+func seek(s *gen.Stat, delta int32) int {
 	at := int64(0)
-	switch current {
-	case midBeginning:
-	case midCurrent:
-		at = numPos
-	case midEnd:
-		at = int64(len(b.people))
-	default:
-		if i, ok := b.row(current); ok {
-			at = int64(i)
-		}
+	switch {
+	case s.CurrentRecord == midEnd:
+		at = int64(len(people))
+	case s.CurrentRecord >= firstMId:
+		at = int64(s.CurrentRecord) - firstMId
 	}
-	return int(min(max(at+delta, 0), int64(len(b.people))))
+	at = min(max(at+int64(delta), 0), int64(len(people)))
+	s.CurrentRecord = midEnd
+	if int(at) < len(people) {
+		s.CurrentRecord = firstMId + uint32(at)
+	}
+	s.Delta, s.PosLength, s.TotalRecords = 0, uint32(at), uint32(len(people))
+	return int(at)
 }
 
-// resolve returns the rows whose name, account or address starts with text,
-// which is how ambiguous names are resolved.
-func (b *addressBook) resolve(text string) []int {
-	var found []int
-	text = strings.ToLower(text)
-	for i, p := range b.people {
-		for _, s := range []string{p.Name, p.Account, p.Address} {
-			if text != "" && strings.HasPrefix(strings.ToLower(s), text) {
-				found = append(found, i)
-				break
+// rows makes a row for each name, with a value for each tag. What is not there
+// is an error value.
+func rows(tags []uint32, names ...string) *gen.PropertyRowSet {
+	set := &gen.PropertyRowSet{RowsCount: uint32(len(names))}
+	for _, name := range names {
+		r := &gen.PropertyRow{ValuesCount: uint32(len(tags))}
+		for _, tag := range tags {
+			v := &gen.PropertyValue{PropertyTag: tag, Value: &gen.PropertyValueUnion{Value: &gen.PropertyValueUnion_String{String: name}}}
+			if tag != tagDisplayName {
+				v = &gen.PropertyValue{PropertyTag: tag&^0xffff | typeError, Value: &gen.PropertyValueUnion{
+					Value: &gen.PropertyValueUnion_Error{Error: int32(codeNotFound - 1<<32)}}}
 			}
+			r.Properties = append(r.Properties, v)
 		}
+		set.Row = append(set.Row, r)
 	}
-	return found
-}
-
-// distinguishedName is the X.500 name of a person in an address book.
-func (p Person) distinguishedName() string {
-	return fmt.Sprintf("/o=LAB/ou=First Administrative Group/cn=Recipients/cn=%s", p.Account)
+	return set
 }

@@ -54,8 +54,6 @@ type Config struct {
 	// its name, none if it is empty, and the method's return value. dn is whose
 	// server is asked for. Default: this server, to everybody.
 	Refer func(opnum uint16, dn string) (server string, code uint32)
-
-	AddressBook []Person // default: twelve people
 }
 
 // User is an account.
@@ -66,13 +64,6 @@ type User struct {
 	SID      string // optional; two accounts with one SID are one user
 }
 
-// Person is a row of the address book.
-type Person struct {
-	Name    string // display name
-	Account string
-	Address string // SMTP
-}
-
 // withDefaults returns c with every default filled in.
 func (c Config) withDefaults() Config {
 	setDefault(&c.Address, "127.0.0.1")
@@ -81,9 +72,6 @@ func (c Config) withDefaults() Config {
 	setDefault(&c.Computer, "DC1")
 	if c.Limit == 0 {
 		c.Limit = DefaultLimit
-	}
-	if c.AddressBook == nil {
-		c.AddressBook = somePeople()
 	}
 	if c.Refer == nil {
 		self := c.Computer + "." + c.DNSDomain

@@ -26,7 +26,7 @@
 //	respond.go    splits, protects, writes
 //
 // and a service is one interface: epm.go, nspi.go (its table of people in
-// addressbook.go and columns.go), rfri.go, echo.go. State that outlives a
+// addressbook.go), rfri.go, echo.go. State that outlives a
 // connection is in association.go and sessions.go; peers.go tells who is
 // connected.
 //

@@ -20,9 +20,7 @@ func FuzzServices(f *testing.F) {
 	f.Add(uint16(1), withHandle(4), true, false, false)
 	f.Add(uint16(2), withHandle(44), false, false, false)
 	f.Add(uint16(3), withHandle(60), false, true, false)
-	f.Add(uint16(9), withHandle(60), true, false, false)
 	f.Add(uint16(12), withHandle(44), false, false, false)
-	f.Add(uint16(20), withHandle(60), false, false, false)
 	mapped, _ := tower.AppendMapRequest(nil, tower.MapRequest{MaxTowers: 4, Tower: tower.BuildTCP(nspi.Interface,
 		rpcparse.SyntaxNDR, 0, netip.AddrFrom4([4]byte{}))}, tower.NDR, rpcparse.LittleEndian)
 	f.Add(tower.OpnumMap, mapped, false, false, true)
@@ -30,7 +28,7 @@ func FuzzServices(f *testing.F) {
 	f.Add(tower.OpnumLookup, listed, true, false, true)
 	f.Add(tower.OpnumLookupHandleFree, withHandle(0), false, false, true) // of a session, not of an entry
 
-	s := &Server{cfg: Config{AnonymousBind: true}.withDefaults(), sessions: newSessions(5), book: newAddressBook(somePeople())}
+	s := &Server{cfg: Config{AnonymousBind: true}.withDefaults(), sessions: newSessions(5)}
 	mapper := &epmService{registrations: []registration{{iface: nspi.Interface, addr: netip.MustParseAddrPort("127.0.0.1:1")}}}
 	f.Fuzz(func(t *testing.T, opnum uint16, stub []byte, ndr64, bigEndian, epm bool) {
 		table := newAssociations(&s.ids)

@@ -18,34 +18,28 @@ const maxGeneratedStub = 16 << 10
 // hasMethod reports whether the address book implements an operation.
 func hasMethod(opnum uint16) bool {
 	switch opnum {
-	case opnumUpdateStat, opnumQueryRows, opnumGetProps, opnumGetSpecialTable, opnumQueryColumns, opnumResolveNamesW:
+	case opnumUpdateStat, opnumQueryRows, opnumGetSpecialTable:
 		return true
 	}
 	return false
 }
 
-// The operations on tables (MS-NSPI 3.1.4).
+// The operations on tables that there are (MS-NSPI 3.1.4).
 const (
 	opnumUpdateStat      uint16 = 2
 	opnumQueryRows       uint16 = 3
-	opnumGetProps        uint16 = 9
 	opnumGetSpecialTable uint16 = 12
-	opnumQueryColumns    uint16 = 16
-	opnumResolveNamesW   uint16 = 20
 )
 
 // call decodes a stub with the generated code, runs the method and encodes its
 // answer.
-func (b *addressBook) call(x *call) ([]byte, uint32) {
+func (b addressBook) call(x *call) ([]byte, uint32) {
 	if len(x.stub) > maxGeneratedStub {
 		return nil, rpcparse.StatusBadStubData
 	}
-	if x.opnum == opnumResolveNamesW {
-		return b.resolveNames(x)
-	}
 	var out []byte
 	err := guard(func() error {
-		op, err := gen.NspiServerHandle(context.Background(), methods{book: b}, int(x.opnum), x.reader())
+		op, err := gen.NspiServerHandle(context.Background(), b, int(x.opnum), x.reader())
 		if err != nil {
 			return err
 		}

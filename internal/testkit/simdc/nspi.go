@@ -16,8 +16,8 @@ const nspiOpnums = 21
 const codePageUnicode = 1200
 
 // nspiService is the address book (MS-NSPI). It opens and closes sessions
-// itself; the operations on tables go through the generated stubs of
-// generated.go, and those that it has no method for answer with their own
+// itself; three operations on tables go through the generated stubs of
+// generated.go, and all others answer with their own
 // stub, as a payload that a proxy must carry unchanged.
 type nspiService struct {
 	server *Server
@@ -43,7 +43,7 @@ func (n *nspiService) call(x *call) ([]byte, uint32) {
 	if _, ok := x.conn.assoc.session(nspi.ReadHandle(x.stub, x.stubOrder())); !ok {
 		return nil, rpcparse.StatusContextMismatch
 	}
-	return n.server.book.call(x)
+	return addressBook{}.call(x)
 }
 
 // session returns the session that h proves.

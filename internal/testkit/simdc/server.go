@@ -16,7 +16,6 @@ type Server struct {
 	cfg      Config
 	guid     [16]byte // what NspiBind tells about itself; the same for all sessions
 	sessions *sessions
-	book     *addressBook
 	ids      atomic.Uint32 // of associations
 
 	epm  *endpoint   // nil without one
@@ -33,7 +32,7 @@ func Start(cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("simdc: %w", err)
 	}
-	s := &Server{cfg: cfg, sessions: newSessions(cfg.Limit), book: newAddressBook(cfg.AddressBook), requests: make(map[uint16]int)}
+	s := &Server{cfg: cfg, sessions: newSessions(cfg.Limit), requests: make(map[uint16]int)}
 	_, _ = rand.Read(s.guid[:]) // never fails
 	if err := s.listen(addrs); err != nil {
 		s.Close()
