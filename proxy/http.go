@@ -11,8 +11,8 @@ import (
 )
 
 const (
-	// httpHeaderTimeout bounds a request's header: whoever reads metrics is on
-	// this machine.
+	// httpHeaderTimeout bounds a request's header: metrics are read from
+	// this machine as a rule.
 	httpHeaderTimeout = 5 * time.Second
 	// httpStopTimeout is how long requests may end when the program stops.
 	httpStopTimeout = time.Second

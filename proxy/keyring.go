@@ -16,7 +16,7 @@ import (
 
 const (
 	// keytabPoll is how often keytab files are looked at. Machine passwords
-	// rotate every 30 days; whoever writes the file is not in a hurry.
+	// rotate every 30 days; so a few seconds do not matter.
 	keytabPoll = 5 * time.Second
 )
 
@@ -43,8 +43,8 @@ func (k *keySet) NTHashes(domain, user string) [][16]byte {
 // Kerberos implements secctx.Keys.
 func (k *keySet) Kerberos() *krb5.Keytab { return k.tab }
 
-// newKeyring loads the files. Every one of them must be there, readable by
-// nobody but its owner, and a keytab.
+// newKeyring loads the files. Every one of them must exist, be a keytab, and be
+// readable by its owner alone.
 func newKeyring(paths []policy.File, events inspect.Events) (*keyring, error) {
 	r := &keyring{paths: paths, events: events}
 	r.seen = r.stamp()

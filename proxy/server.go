@@ -138,7 +138,7 @@ func (s *Server) end() {
 	s.listeners.Close()
 }
 
-// expired returns a context that is over: a shutdown that waits for nobody.
+// expired returns a context that is over: for a shutdown that does not wait.
 func expired() context.Context {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
@@ -176,7 +176,7 @@ func (s *Server) Run(ctx context.Context) error {
 	return err
 }
 
-// expireClaims lets requests go on that wait for a claim which nobody answers.
+// expireClaims lets requests go on that wait for a claim which stays unanswered.
 func (s *Server) expireClaims(ctx context.Context) {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()

@@ -12,7 +12,7 @@ import (
 // forward or refuse.
 func (i *Inspector) admit(k *rpcparse.Call, x *protectedPDU) Verdict {
 	if i.serverClosed {
-		return i.toServer(x) // nobody is there to grant it
+		return i.toServer(x) // the server has ended its stream and cannot grant it
 	}
 	u, ok := i.userOf(k.Security)
 	if !ok {

@@ -12,7 +12,7 @@ import (
 const evidence = rpcparse.HeaderSize
 
 // violation ends the connection: client and server could disagree about what
-// the PDU means. The client is told where the protocol has a way to say it.
+// the PDU means. The client gets an error where the protocol has a PDU for it.
 func (i *Inspector) violation(h rpcparse.Header, pdu []byte, err error) Verdict {
 	i.report(Violation{Source: i.source(), Type: h.Type, Header: hex.EncodeToString(pdu[:min(evidence, len(pdu))]), Err: err})
 	v := closing(err)

@@ -28,10 +28,10 @@
 // # Who owns which state
 //
 //	part         file           state
-//	link         link.go        who talks to whom, and whom to tell of it
+//	link         link.go        the two ends of the connection, and where events go
 //	protection   protection.go  which security contexts are followed with keys, or desynced
 //	             security.go    all that is known of one context
-//	identity     identity.go    whom binds are charged to, and the look-up under way
+//	identity     identity.go    the users that binds are charged to, and the look-up under way
 //	admission    admission.go   the PDU of the client that waits; fragments of an NspiBind
 //	replies      replies.go     answers of the proxy's own, and when they may leave
 //	rewriters    rewriter.go    endpoints.go, learner.go, referral.go, groupids.go

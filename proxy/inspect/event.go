@@ -14,14 +14,14 @@ import (
 type Events interface {
 	Report(Event)
 	// Verbose tells whether events without news are wanted: a connection that its
-	// peers have ended. Who would report one asks first, so that it costs nothing
-	// where nobody reads it.
+	// peers have ended. Ask before such an event is made, so that it costs nothing
+	// where no log record comes of it.
 	Verbose() bool
 }
 
 // Event is one of the types of this file. It is a plain value that keeps no
-// buffer of the connection. Text in it may be from the network: whoever shows
-// it shortens and escapes it.
+// buffer of the connection. Text in it may be from the network and must be
+// shortened and escaped before it is shown.
 type Event interface{ event() }
 
 // Source says on which connection an event happened.

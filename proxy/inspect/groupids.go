@@ -78,7 +78,7 @@ func (t *groupTranslation) leave() {
 // controller sees the client's address and would judge by itself: if it has
 // connections that do not pass here, made while the proxy did not run or to
 // another endpoint, its sessions live on when those that do have ended, and
-// nobody counts them.
+// are not counted any more.
 func (i *Inspector) mayJoin(id uint32) error {
 	if i.groups != nil && i.groups.unknown {
 		return session.ErrUnknownAssociation

@@ -64,7 +64,7 @@ func (g *GroupNames) found(id uint32, server any) *groupName {
 	return n
 }
 
-// free returns want, or a name that nobody has. There are as many names in use
+// free returns want, or a name that is not in use. There are as many names in use
 // as connections, so the search ends at once.
 func (g *GroupNames) free(want uint32) uint32 {
 	for g.byName[want] != nil || want == 0 {
@@ -75,7 +75,7 @@ func (g *GroupNames) free(want uint32) uint32 {
 	return want
 }
 
-// leave is the end of a connection's part in n; nil is nobody's.
+// leave ends a connection's part in n, which may be nil.
 func (g *GroupNames) leave(n *groupName) {
 	if n == nil {
 		return

@@ -9,7 +9,7 @@ import (
 	"github.com/nspiproxy/nspiproxy/session"
 )
 
-// user is whom an NspiBind is charged to.
+// user is the user that an NspiBind is charged to.
 type user struct {
 	id        session.Identity
 	key       string   // id.Key()
@@ -70,7 +70,7 @@ func (i *Inspector) forgetUser(s *rpcparse.SecurityContext) {
 	}
 }
 
-// addressUser is somebody of whom nothing is known but the client's address.
+// addressUser returns a user of which only the client's address is known.
 func (i *Inspector) addressUser() *user {
 	u := &user{id: session.Identity{Assurance: session.AssuranceAddress, Address: i.client()}}
 	u.key = u.id.Key()

@@ -26,7 +26,7 @@ type Options struct {
 	// the ports that are put into its answers. Nil: answers are not changed.
 	Ports PortOpener
 	// Interceptor, on a connection to the endpoint mapper through a transparent
-	// listener, is told of the ports in its answers. Nil: nobody is.
+	// listener, intercepts the ports in its answers. Nil: answers are not read.
 	Interceptor PortInterceptor
 	// Referrals rewrites answers of the referral interface. Nil: they pass.
 	Referrals *ReferralRewriter
@@ -212,7 +212,7 @@ func (i *Inspector) Malformed(head []byte, err error) (toClient []byte) {
 }
 
 // Close tells that the connection has ended. It is the last call. It does not
-// report the end: whoever drives the inspector knows why.
+// report the end, because only the driver of the inspector knows the reason.
 func (i *Inspector) Close() {
 	i.session.Close()
 	i.leaveGroup()

@@ -10,8 +10,8 @@ import (
 
 // portLearner reads in the endpoint mapper's answers where NSPI is, so that the
 // proxy intercepts these ports as well. The answers pass unchanged, but the one
-// that names a new port waits until connections to that port are intercepted:
-// nobody is told a port that leads past the proxy. One belongs to one
+// that names a new port waits until connections to that port are intercepted, so
+// that no client goes to a port that leads past the proxy. One belongs to one
 // connection.
 type portLearner struct {
 	passive

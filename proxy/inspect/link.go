@@ -2,8 +2,8 @@ package inspect
 
 import "net/netip"
 
-// link is what the parts of an inspector share: who talks to whom, and whom to
-// tell of it.
+// link is what the parts of an inspector share: the two ends of the connection,
+// and where events go.
 type link struct {
 	conn     Conn
 	deps     *Deps

@@ -33,7 +33,7 @@ var (
 
 // ReferralRewriter puts the proxy's name into answers that refer clients to a
 // server, so that they come back to the proxy. It belongs where clients are not
-// led to the proxy whatever they are told. It has no state of its own: all
+// led to the proxy by the network. It has no state of its own: all
 // connections of a listener share one.
 type ReferralRewriter struct {
 	passive

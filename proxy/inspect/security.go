@@ -11,7 +11,7 @@ import (
 type securityContext struct {
 	of   *protection
 	keys *secctx.Handshake // follows its tokens; nil without keys
-	user *user             // whom its binds are charged to; nil until that is settled
+	user *user             // that its binds are charged to; nil until that is settled
 	// desynced tells that a refused bind was withheld from the server without
 	// its keys: the server would take the next PDU for tampering, because PDUs
 	// are numbered.

@@ -14,7 +14,7 @@ import (
 )
 
 // connection is one client's connection on its way to one domain controller: the
-// inspector decides on its PDUs, and the domain controller's record is told
+// inspector decides on its PDUs, and the domain controller's record learns
 // whether it was reached.
 type connection struct {
 	inspector inspect.Inspector

@@ -11,9 +11,9 @@ import (
 	"github.com/nspiproxy/nspiproxy/rpcparse/tower"
 )
 
-// forwardListener is a listener of mode forward at work: an address of the proxy's own
-// in front of one domain controller or of several, with a port for the endpoint
-// mapper and one for each endpoint that clients were told of.
+// forwardListener is a listener of mode forward: an address of the proxy's own in
+// front of one domain controller or of several, with a port for the endpoint
+// mapper and one for each endpoint that it has named to clients.
 type forwardListener struct {
 	all       *Listeners
 	config    *policy.Listener
@@ -89,7 +89,7 @@ func (f *forwardListener) open(port uint16, t target) (mappedPort, error) {
 	return l, nil
 }
 
-// fromLoadBalancer tells which peers begin with a PROXY header; nil: nobody.
+// fromLoadBalancer tells which peers begin with a PROXY header; nil: none.
 func (f *forwardListener) fromLoadBalancer() func(netip.Addr) bool {
 	if len(f.config.ProxyProtocolFrom) == 0 {
 		return nil

@@ -15,7 +15,7 @@ import (
 
 // portInterceptor keeps what the packet filter leads to the transparent listeners
 // equal to what is known of the domain controllers: the ports of NSPI that
-// clients are told, and that endpoint mappers name when the proxy asks.
+// endpoint mappers name to clients, and to the proxy when it asks.
 type portInterceptor struct {
 	all       *Listeners
 	listeners []*policy.Listener
@@ -171,8 +171,8 @@ func (n *portInterceptor) failed(dc *backend.DC, err error) {
 	n.all.Inspect.Events.Report(inspect.InterceptionFailed{DC: dc.Name, Err: err})
 }
 
-// interceptedDC learns the ports of one domain controller from what clients are
-// told. It implements inspect.PortInterceptor.
+// interceptedDC learns the ports of one domain controller from its answers to
+// clients. It implements inspect.PortInterceptor.
 type interceptedDC struct {
 	interceptor *portInterceptor
 	dc          *backend.DC
@@ -183,8 +183,8 @@ func (i interceptedDC) Intercept(port uint16, done func()) (fresh bool) {
 	return i.interceptor.learn(i.dc, port, done)
 }
 
-// Watch implements inspect.PortInterceptor: what the client was told, the proxy
-// asks itself.
+// Watch implements inspect.PortInterceptor: the proxy asks the endpoint mapper
+// itself.
 func (i interceptedDC) Watch() { i.interceptor.all.Controllers.Watch(i.dc) }
 
 func (n *portInterceptor) reportState(err error) {

@@ -24,7 +24,7 @@ type pool struct {
 	groups *inspect.GroupNames
 
 	mu    sync.Mutex
-	tried map[*relay.Conn][]*backend.DC // whom a connection that is being dialled could not reach
+	tried map[*relay.Conn][]*backend.DC // which ones a connection that is being dialled could not reach
 }
 
 func newPool(all *Listeners, config *policy.Listener) *pool {
@@ -39,8 +39,8 @@ func (p *pool) members() (all []*backend.DC) {
 	return all
 }
 
-// choose returns the domain controller for a connection to a target, and whom it
-// could not reach before. Nil: there is none, or none left to try.
+// choose returns the domain controller for a connection to a target, and those that
+// it could not reach before. Nil: there is none, or none left to try.
 func (p *pool) choose(c *relay.Conn, where target, attempt int) (dc *backend.DC, tried []*backend.DC) {
 	if attempt > 0 {
 		tried = p.takeTried(c)
@@ -70,8 +70,8 @@ func onlyFirst(dc *backend.DC, attempt int) *backend.DC {
 	return dc
 }
 
-// failed is told whom c could not reach. The relay asks for a route then, and
-// choose takes it back.
+// failed remembers which domain controllers c could not reach, until the relay
+// asks for another route and choose takes them back.
 func (p *pool) failed(c *relay.Conn, tried []*backend.DC) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -36,7 +36,7 @@ func (t *transparentListener) start() error {
 
 // addresses returns one address for each family of the destinations. A packet
 // that is diverted keeps its destination and may be led to loopback, where
-// nobody else can connect; a redirected one arrives at the interface's address.
+// no other machine can connect; a redirected one arrives at the interface's address.
 func (t *transparentListener) addresses() (list []netip.Addr) {
 	four, six := netip.AddrFrom4([4]byte{127, 0, 0, 1}), netip.IPv6Loopback()
 	if t.config.Mode == policy.ModeRedirect {
