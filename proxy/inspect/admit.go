@@ -22,6 +22,7 @@ func (i *Inspector) admit(k *rpcparse.Call, x *protectedPDU) Verdict {
 	rule := settings.Policy.Match(u.subject(i.client(), i.ruleName))
 	if u.lookupErr != nil && settings.WhenDown == policy.WhenDownRefuse {
 		i.forgetUser(k.Security) // the next bind asks again: nothing has been counted for this one
+		i.session.Withdraw()     // if it has waited, a slot may be reserved for it
 		return i.refuse(k, u, rule.RefuseUncounted("the directory is down"), settings.Refusal, x)
 	}
 	slot, usage, outcome := i.session.Reserve(session.ReserveRequest{
