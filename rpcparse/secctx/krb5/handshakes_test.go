@@ -1,5 +1,3 @@
-//go:build lab
-
 package krb5_test
 
 import (
@@ -160,8 +158,8 @@ func handshakes(t *testing.T, file captures.File) (found []*handshake) {
 	}
 	current := make(map[context]*handshake)
 	for p := range file.PDUs(t) {
-		v, ok := handshakeLeg(p)
-		if !ok {
+		v, body, ok := captures.Verifier(p)
+		if !ok || body != 0 {
 			continue
 		}
 		mech, message, ok := spnego.Unwrap(v.Token)
@@ -182,22 +180,6 @@ func handshakes(t *testing.T, file captures.File) (found []*handshake) {
 		}
 	}
 	return found
-}
-
-// handshakeLeg returns the verifier of a PDU that carries a leg of a handshake.
-func handshakeLeg(p *capture.PDU) (rpcparse.Verifier, bool) {
-	switch p.Header.Type {
-	case rpcparse.PTypeBind, rpcparse.PTypeAlterContext:
-		b, err := rpcparse.ParseBind(p.Bytes)
-		return b.Verifier, err == nil && b.HasVerifier
-	case rpcparse.PTypeBindAck, rpcparse.PTypeAlterContextResp:
-		b, err := rpcparse.ParseBindAck(p.Bytes)
-		return b.Verifier, err == nil && b.HasVerifier
-	case rpcparse.PTypeAuth3:
-		a, err := rpcparse.ParseAuth3(p.Bytes)
-		return a.Verifier, err == nil && a.HasVerifier
-	}
-	return rpcparse.Verifier{}, false
 }
 
 // allKeytabs joins every keytab that any capture has.

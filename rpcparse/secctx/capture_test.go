@@ -1,5 +1,3 @@
-//go:build lab
-
 package secctx_test
 
 import (
@@ -149,23 +147,9 @@ func newObserver(k secctx.Keys) *observer {
 // take follows a PDU. If it is protected under a context with known keys, it is
 // returned.
 func (o *observer) take(p *capture.PDU) (found *protected) {
-	var v rpcparse.Verifier
-	body := 0
-	switch p.Header.Type {
-	case rpcparse.PTypeBind:
-		o.bound = true
-	case rpcparse.PTypeRequest:
-		r, err := rpcparse.ParseRequest(p.Bytes)
-		if err == nil && r.HasVerifier {
-			v, body = r.Verifier, r.StubOffset
-		}
-	case rpcparse.PTypeResponse:
-		r, err := rpcparse.ParseResponse(p.Bytes)
-		if err == nil && r.HasVerifier {
-			v, body = r.Verifier, r.StubOffset
-		}
-	}
-	if s := o.conv.Security(&v); s != nil && v.Level > rpcparse.LevelConnect {
+	o.bound = o.bound || p.Header.Type == rpcparse.PTypeBind
+	v, body, _ := captures.Verifier(p) // body is 0 in a handshake
+	if s := o.conv.Security(&v); s != nil && body != 0 && v.Level > rpcparse.LevelConnect {
 		found = o.protected(p, s, &v, body)
 	}
 	if p.Dir == rpcparse.ClientToServer {

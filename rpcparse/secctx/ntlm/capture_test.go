@@ -1,5 +1,3 @@
-//go:build lab
-
 package ntlm_test
 
 import (
@@ -75,27 +73,11 @@ func observe(t *testing.T, file captures.File, password string) (verified int) {
 }
 
 func (o *observer) pdu(p *capture.PDU) {
-	switch p.Header.Type {
-	case rpcparse.PTypeBind, rpcparse.PTypeAlterContext:
-		if b, err := rpcparse.ParseBind(p.Bytes); err == nil && b.HasVerifier {
-			o.leg(b.Verifier, p.Dir)
-		}
-	case rpcparse.PTypeBindAck, rpcparse.PTypeAlterContextResp:
-		if b, err := rpcparse.ParseBindAck(p.Bytes); err == nil && b.HasVerifier {
-			o.leg(b.Verifier, p.Dir)
-		}
-	case rpcparse.PTypeAuth3:
-		if a, err := rpcparse.ParseAuth3(p.Bytes); err == nil {
-			o.leg(a.Verifier, p.Dir)
-		}
-	case rpcparse.PTypeRequest:
-		if r, err := rpcparse.ParseRequest(p.Bytes); err == nil && r.HasVerifier {
-			o.verify(p, r.Verifier, r.StubOffset)
-		}
-	case rpcparse.PTypeResponse:
-		if r, err := rpcparse.ParseResponse(p.Bytes); err == nil && r.HasVerifier {
-			o.verify(p, r.Verifier, r.StubOffset)
-		}
+	switch v, body, ok := captures.Verifier(p); {
+	case ok && body == 0:
+		o.leg(v, p.Dir)
+	case ok:
+		o.verify(p, v, body)
 	}
 }
 

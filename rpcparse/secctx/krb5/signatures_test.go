@@ -1,5 +1,3 @@
-//go:build lab
-
 package krb5_test
 
 import (
@@ -80,33 +78,21 @@ type observed struct {
 }
 
 func (o *observer) pdu(p *capture.PDU) {
-	headerSign := p.Header.Flags&rpcparse.FlagSupportHeaderSign != 0
+	headerSign := p.Header.Flags.Has(rpcparse.FlagSupportHeaderSign)
 	switch p.Header.Type {
-	case rpcparse.PTypeBind, rpcparse.PTypeAlterContext:
-		if p.Header.Type == rpcparse.PTypeBind {
-			o.signHeader = false
-		}
+	case rpcparse.PTypeBind:
+		o.signHeader = false
 		o.signAsked = o.signAsked || headerSign
-		if b, err := rpcparse.ParseBind(p.Bytes); err == nil && b.HasVerifier {
-			o.leg(b.Verifier, p.Dir)
-		}
+	case rpcparse.PTypeAlterContext:
+		o.signAsked = o.signAsked || headerSign
 	case rpcparse.PTypeBindAck, rpcparse.PTypeAlterContextResp:
 		o.signHeader = o.signHeader || o.signAsked && headerSign
-		if b, err := rpcparse.ParseBindAck(p.Bytes); err == nil && b.HasVerifier {
-			o.leg(b.Verifier, p.Dir)
-		}
-	case rpcparse.PTypeAuth3:
-		if a, err := rpcparse.ParseAuth3(p.Bytes); err == nil {
-			o.leg(a.Verifier, p.Dir)
-		}
-	case rpcparse.PTypeRequest:
-		if r, err := rpcparse.ParseRequest(p.Bytes); err == nil && r.HasVerifier {
-			o.verify(p, r.Verifier, r.StubOffset)
-		}
-	case rpcparse.PTypeResponse:
-		if r, err := rpcparse.ParseResponse(p.Bytes); err == nil && r.HasVerifier {
-			o.verify(p, r.Verifier, r.StubOffset)
-		}
+	}
+	switch v, body, ok := captures.Verifier(p); {
+	case ok && body == 0:
+		o.leg(v, p.Dir)
+	case ok:
+		o.verify(p, v, body)
 	}
 }
 
