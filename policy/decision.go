@@ -76,14 +76,6 @@ func (r Rule) RefuseUncounted(why string) Decision {
 	return Decision{Action: Refuse, Rule: r.Name, Limit: r.Limit, Unknown: why}
 }
 
-// Decide returns what r says to another session of a user who holds current
-// sessions where they are counted (see [Scope]), where there is no session table
-// to ask: in checks of a configuration, and in tests. Where there is one,
-// [Rule.Decision] takes its answer.
-func (r Rule) Decide(current int) Decision {
-	return r.Decision(current, !r.Enforced().Reached(current))
-}
-
 // Allowed reports whether the bind goes to the domain controller.
 func (d Decision) Allowed() bool { return d.Action == Grant || d.Action == GrantOverLimit }
 

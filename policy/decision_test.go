@@ -6,6 +6,12 @@ import (
 	"pgregory.net/rapid"
 )
 
+// decide is the decision of r on a bind of a user who holds current sessions,
+// asked of a session table that judges nothing but the limit.
+func decide(r Rule, current int) Decision {
+	return r.Decision(current, !r.Enforced().Reached(current))
+}
+
 func TestDecisionIsThatOfTheSessionTable(t *testing.T) {
 	for _, tc := range []struct {
 		rule     Rule

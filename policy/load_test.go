@@ -60,7 +60,7 @@ func TestExampleKeepsItsMeaning(t *testing.T) {
 		{Subject{SID: "S-1-5-21-1-2-3-1105"}, 9, "grant (dry run): 9 of 10 sessions held, rule watched"},
 		{Subject{}, 0, "grant: 0 of 50 sessions held, rule default; rule watched needs a SID"},
 	} {
-		if got := rules.Match(tc.subject).Decide(tc.current).String(); got != tc.want {
+		if got := decide(rules.Match(tc.subject), tc.current).String(); got != tc.want {
 			t.Errorf("%+v at %d: %s, want %s", tc.subject, tc.current, got, tc.want)
 		}
 	}

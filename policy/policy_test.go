@@ -58,7 +58,7 @@ func TestLinkLocalClientsMatchWithTheirZone(t *testing.T) {
 func TestDryRunOfThePolicyCoversEveryRule(t *testing.T) {
 	rules := New(Ruleset{DryRun: true, Default: DefaultLimits{Limit: 1}, Rules: []RuleConfig{{Name: "a", Limit: 0}}})
 	for _, rule := range rules.Rules() {
-		if d := rule.Decide(5); !d.DryRun || d.Action != GrantOverLimit || !d.Allowed() || !d.OverLimit() {
+		if d := decide(rule, 5); !d.DryRun || d.Action != GrantOverLimit || !d.Allowed() || !d.OverLimit() {
 			t.Errorf("%s: %v", rule.Name, d)
 		}
 		if rule.Enforced() != Unlimited {
@@ -84,7 +84,7 @@ func TestDecisions(t *testing.T) {
 		{Rule{Name: "r", Limit: Unlimited, DryRun: true}, 0, Grant, "grant (dry run): 0 of unlimited sessions held, rule r"},
 		{Rule{Name: "r", Limit: 2, Unknown: "rule a needs groups"}, 2, Refuse, "refuse: 2 of 2 sessions held, rule r; rule a needs groups"},
 	} {
-		d := tc.rule.Decide(tc.current)
+		d := decide(tc.rule, tc.current)
 		if d.Action != tc.action || d.String() != tc.text {
 			t.Errorf("%+v at %d: %v %q, want %v %q", tc.rule, tc.current, d.Action, d, tc.action, tc.text)
 		}
@@ -203,7 +203,7 @@ func TestDecisionSaysWhatWouldHaveToBeKnown(t *testing.T) {
 		{Subject{SID: "S-1-5-21-2", Groups: []string{"S-1-5-21-8"}, Account: `LAB\a`}, "grant: 0 of 9 sessions held, rule default"},
 	} {
 		tc.subject.Backend = "dc1"
-		if got := rules.Match(tc.subject).Decide(0).String(); got != tc.want {
+		if got := decide(rules.Match(tc.subject), 0).String(); got != tc.want {
 			t.Errorf("%+v: %s, want %s", tc.subject, got, tc.want)
 		}
 	}
@@ -246,7 +246,7 @@ func TestMatchDoesNotAllocate(t *testing.T) {
 		"Unicode": {Account: `LAB\` + strings.Repeat("é", (foldBuffer-4)/2), Client: netip.MustParseAddr("fe80::1")},
 		"mapped":  {Account: "LAB\\\xff\xfe", Client: netip.MustParseAddr("::ffff:10.1.1.1")},
 	} {
-		if n := testing.AllocsPerRun(100, func() { _ = rules.Match(s).Decide(50) }); n != 0 {
+		if n := testing.AllocsPerRun(100, func() { _ = decide(rules.Match(s), 50) }); n != 0 {
 			t.Errorf("%s: %v allocations", name, n)
 		}
 	}

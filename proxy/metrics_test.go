@@ -21,7 +21,7 @@ func TestMetricsFollowTheConventions(t *testing.T) {
 	defer s.group.Shutdown(expired()) //nolint:errcheck // nothing was opened
 	from := inspect.Source{Backend: "dc1"}
 	for _, e := range []inspect.Event{
-		inspect.LimitExceeded{Source: from, Decision: policy.Rule{Name: "default", Limit: 50}.Decide(50), Answer: inspect.AnswerFault},
+		inspect.LimitExceeded{Source: from, Decision: policy.Rule{Name: "default", Limit: 50}.Decision(50, false), Answer: inspect.AnswerFault},
 		inspect.BindAnswered{Source: from, Result: inspect.ResultGranted},
 		inspect.UnbindAnswered{Source: from, Result: inspect.ResultGranted},
 		inspect.Violation{Source: from, Err: rpcparse.Errorf(rpcparse.ClassState, "x", 0, "y")},

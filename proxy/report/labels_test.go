@@ -15,7 +15,7 @@ import (
 // there may answer at as many addresses as it likes.
 func TestLabelsAreBoundedWhateverAddressesClientsConnectTo(t *testing.T) {
 	m := newMetrics()
-	d := policy.Rule{Name: "default"}.Decide(0)
+	d := policy.Rule{Name: "default"}.Decision(0, false)
 	for a, n := netip.MustParseAddr("fd00:5::1"), 0; n < 3*maxBackendLabels; a, n = a.Next(), n+1 {
 		m.count(inspect.LimitExceeded{Source: inspect.Source{Backend: a.String()}, Decision: d, Answer: inspect.AnswerLogonFailed})
 	}
