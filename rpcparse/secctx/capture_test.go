@@ -152,10 +152,12 @@ func (o *observer) take(p *capture.PDU) (found *protected) {
 	if s := o.conv.Security(&v); s != nil && body != 0 && v.Level > rpcparse.LevelConnect {
 		found = o.protected(p, s, &v, body)
 	}
+	var pdu rpcparse.PDU
+	pdu.Parse(p.Header, p.Bytes)
 	if p.Dir == rpcparse.ClientToServer {
-		_, _ = o.conv.FromClient(p.Header, p.Bytes, nil) // what it does not like is not the subject
+		_, _ = o.conv.ClientPDU(&pdu, nil) // what it does not like is not the subject
 	} else {
-		_, _ = o.conv.FromServer(p.Header, p.Bytes, nil)
+		_, _ = o.conv.ServerPDU(&pdu, nil)
 	}
 	return found
 }

@@ -58,10 +58,12 @@ func keysFound(c captures.Conversation) (found int) {
 			return handshakes[len(handshakes)-1]
 		}})
 	for _, p := range c.PDUs {
+		var pdu rpcparse.PDU
+		pdu.Parse(p.Header, p.Bytes)
 		if p.Dir == rpcparse.ClientToServer {
-			_, _ = conv.FromClient(p.Header, p.Bytes, nil) // its errors are the subject of other tests
+			_, _ = conv.ClientPDU(&pdu, nil) // its errors are the subject of other tests
 		} else {
-			_, _ = conv.FromServer(p.Header, p.Bytes, nil)
+			_, _ = conv.ServerPDU(&pdu, nil)
 		}
 	}
 	for _, h := range handshakes {

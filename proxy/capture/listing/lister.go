@@ -12,6 +12,7 @@ import (
 // Lister makes rows of PDUs. It keeps what it must know about a connection in
 // the connection's Tag. The zero value is ready.
 type Lister struct {
+	parsed rpcparse.PDU
 	events []rpcparse.Event
 }
 
@@ -72,12 +73,13 @@ func (l *Lister) follow(c *connection, p *capture.PDU, r *Row) {
 	case p.Header.Type == rpcparse.PTypeRTS:
 		return // of RPC over HTTP, no part of the conversation
 	}
-	feed := c.conversation.FromClient
+	follow := c.conversation.ClientPDU
 	if p.Dir == rpcparse.ServerToClient {
-		feed = c.conversation.FromServer
+		follow = c.conversation.ServerPDU
 	}
 	var err error
-	l.events, err = feed(p.Header, p.Bytes, l.events[:0])
+	l.parsed.Parse(p.Header, p.Bytes)
+	l.events, err = follow(&l.parsed, l.events[:0])
 	r.tell(l.events)
 	if p.Err != nil {
 		err = p.Err // known before, at the header
