@@ -48,8 +48,7 @@ type Conversation struct {
 	responding responseFragments
 	withdrawn  withdrawn // with SkipWithdrawn
 
-	// About the PDU seen last.
-	last        *Call
+	// About the client's PDU seen last.
 	mayHideBind bool // it could be taken for an NspiBind or its answer
 	use         Use
 	used        bool // use is set
@@ -73,10 +72,6 @@ func (c *Conversation) HeaderSigning() bool { return c.headerSign }
 // by bind and bind_ack; 0 before.
 func (c *Conversation) MaxFragment(dir Direction) int { return int(c.limits[dir]) }
 
-// Call returns the call that the PDU seen last belongs to, or nil when it
-// belongs to none or to one that is not followed.
-func (c *Conversation) Call() *Call { return c.last }
-
 // SessionUse returns which session the request seen last makes use of. It is
 // valid until the next PDU.
 func (c *Conversation) SessionUse() (u *Use, ok bool) { return &c.use, c.used }
@@ -84,10 +79,10 @@ func (c *Conversation) SessionUse() (u *Use, ok bool) { return &c.use, c.used }
 // SecurityContexts returns how many security contexts the connection has.
 func (c *Conversation) SecurityContexts() int { return len(c.security) }
 
-// ClientPDU follows a PDU of the client and appends what it meant to out. It
-// keeps no part of p. Errors are *[Error].
+// ClientPDU follows a PDU of the client, sets p.Call and appends what the PDU
+// meant to out. It keeps no part of p. Errors are *[Error].
 func (c *Conversation) ClientPDU(p *PDU, out []Event) ([]Event, error) {
-	c.last, c.used, c.mayHideBind = nil, false, false
+	p.Call, c.used, c.mayHideBind = nil, false, false
 	if c.withdrawn.skipsClient(p) {
 		return out, nil
 	}
@@ -114,7 +109,7 @@ func (c *Conversation) clientPDU(p *PDU, out []Event) ([]Event, error) {
 
 // ServerPDU is ClientPDU for the other direction.
 func (c *Conversation) ServerPDU(p *PDU, out []Event) ([]Event, error) {
-	c.last = nil
+	p.Call = nil
 	if c.withdrawn.skipsServer(p) {
 		return out, nil
 	}

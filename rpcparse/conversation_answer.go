@@ -10,7 +10,7 @@ func (c *Conversation) response(p *PDU, out []Event) ([]Event, error) {
 		return out, err
 	}
 	k := c.calls.find(r.CallID)
-	c.last = k
+	p.Call = k
 	if k == nil { // a call that is not followed, or was never made
 		if r.Last() {
 			c.unfollowed.end(r.CallID)
@@ -61,7 +61,7 @@ func (c *Conversation) fault(p *PDU, out []Event) ([]Event, error) {
 	c.requests.abandon(f.CallID)
 	c.responding.faulted(f.CallID)
 	k := c.calls.find(f.CallID)
-	c.last = k
+	p.Call = k
 	if k == nil {
 		if b, ok := c.binds.take(f.CallID, PTypeBind, PTypeAlterContext); ok {
 			c.forgetSecurityOf(&b)
@@ -84,7 +84,7 @@ func (c *Conversation) abandoned(p *PDU, out []Event) ([]Event, error) {
 		c.responding.orphaned(p.CallID)
 	}
 	k := c.calls.find(p.CallID)
-	c.last = k
+	p.Call = k
 	if !k.changesSessions() {
 		return out, nil
 	}

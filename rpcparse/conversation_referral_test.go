@@ -27,7 +27,7 @@ func TestCallsThatReferClientsAreFound(t *testing.T) {
 			t.Errorf("opnum %d: the request is to be read", opnum)
 		}
 		s.client(request)
-		if got := s.c.Call().Refers(); got != want {
+		if got := s.pdu.Call.Refers(); got != want {
 			t.Errorf("opnum %d: %t at the request", opnum, got)
 		}
 		response := s.response(60, 0, make([]byte, 40), nil)
@@ -35,7 +35,7 @@ func TestCallsThatReferClientsAreFound(t *testing.T) {
 			t.Errorf("opnum %d: the response matters: %t", opnum, got)
 		}
 		s.server(response)
-		if got := s.c.Call().Refers(); got != want {
+		if got := s.pdu.Call.Refers(); got != want {
 			t.Errorf("opnum %d: %t at the response", opnum, got)
 		}
 		if s.needsStub(response) {
@@ -49,7 +49,7 @@ func TestOtherCallsReferNobody(t *testing.T) {
 	s := referring(t, bound(t))
 	for id, ctx := range []uint16{ctxNSPI, ctxMapper, ctxOther, 8} {
 		s.client(s.request(fragment{callID: uint32(60 + id), ctx: ctx, stub: bindStub(0)}))
-		if s.c.Call().Refers() {
+		if s.pdu.Call.Refers() {
 			t.Errorf("context %d", ctx)
 		}
 	}

@@ -22,7 +22,7 @@ func (c *Conversation) request(p *PDU, out []Event) ([]Event, error) {
 	if err != nil {
 		return out, err
 	}
-	c.last = k
+	p.Call = k
 	if k == nil {
 		if r.First() {
 			c.unfollowed.begin(r.CallID)

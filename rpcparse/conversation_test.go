@@ -18,6 +18,7 @@ type script struct {
 	c      *Conversation
 	events []Event
 	err    error
+	pdu    *PDU // that was fed last
 }
 
 func newScript(t testing.TB) *script { return &script{t: t, c: &Conversation{}} }
@@ -42,7 +43,8 @@ func (s *script) feed(f func(*PDU, []Event) ([]Event, error), pdu []byte) {
 	if s.err != nil {
 		return
 	}
-	s.events, s.err = f(parsed(s.t, pdu), s.events)
+	s.pdu = parsed(s.t, pdu)
+	s.events, s.err = f(s.pdu, s.events)
 }
 
 // parsed parses a PDU of a test, whose header must be good.
@@ -510,7 +512,7 @@ func TestFollowAllKnowsEveryCall(t *testing.T) {
 	s.c = NewConversation(ConversationOptions{FollowAll: true})
 	s.client(s.bindPDU(nil)).server(s.ackPDU(PTypeBindAck, 1, nil, acceptNDR, reject, acceptNDR, acceptNDR))
 	s.client(s.request(fragment{callID: 2, ctx: ctxOther, opnum: 12, stub: make([]byte, 4)})).server(s.response(2, 0, nil, nil))
-	if k := s.c.Call(); k == nil || k.Opnum != 12 || k.Context.Abstract != otherInterface {
+	if k := s.pdu.Call; k == nil || k.Opnum != 12 || k.Context.Abstract != otherInterface {
 		t.Errorf("call of the response: %+v", k)
 	}
 }

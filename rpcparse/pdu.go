@@ -9,6 +9,9 @@ type PDU struct {
 	Request  Request  // of type request: its views lead into Raw; zero if Err is set
 	Response Response // of type response likewise
 	Err      error    // why the body of a request or response could not be parsed; an *[Error]
+	// Call is the call that the PDU belongs to, once a [Conversation] has followed
+	// the PDU; nil if it belongs to none, or to one that is not followed.
+	Call *Call
 	// Opened says that the body was signed or sealed, has been verified and, if
 	// it was sealed, decrypted in Raw.
 	Opened bool
@@ -18,7 +21,7 @@ type PDU struct {
 // [ParseHeader] or a [Framer], and parses the body of a request or response.
 // It keeps raw, and it allocates only to fail.
 func (p *PDU) Parse(h Header, raw []byte) {
-	p.Header, p.Raw, p.Err, p.Opened = h, raw, nil, false
+	p.Header, p.Raw, p.Err, p.Call, p.Opened = h, raw, nil, nil, false
 	p.Request, p.Response = Request{}, Response{}
 	switch h.Type {
 	case PTypeRequest:

@@ -114,7 +114,7 @@ func (i *Inspector) fromClient(x *protectedPDU) Verdict {
 	if err != nil {
 		return i.irregular(x, err)
 	}
-	k := i.conv.Call()
+	k := x.Call
 	if i.admission.interleaves(k) {
 		return i.violation(x.Header, x.wire, errInterleaved)
 	}

@@ -97,7 +97,7 @@ func (i *Inspector) agreed() {
 
 // response decides on a response.
 func (i *Inspector) response(x *protectedPDU) Verdict {
-	k := i.conv.Call()
+	k := x.Call
 	if k == nil {
 		return Verdict{}
 	}
