@@ -15,10 +15,10 @@ type ConversationOptions struct {
 	// were forwarded long ago. The answers to a withdrawn call mean nothing then,
 	// and neither does what follows a withdrawn bind, up to the next bind.
 	SkipWithdrawn bool
-	// NewHandshake is called for every security context, when it begins, and
-	// what it returns stands in [SecurityContext.Handshake] from then on. Of s,
-	// ID, Type and Level are set. Nil: no context gets one.
-	NewHandshake func(s *SecurityContext) Handshake
+	// NewFollower is called for every security context, when it begins, and what
+	// it returns stands in [SecurityContext.Follower] from then on. Of s, ID, Type
+	// and Level are set. Nil: no context gets one.
+	NewFollower func(s *SecurityContext) TokenFollower
 }
 
 // Conversation is the state of one TCP connection: presentation contexts,
@@ -50,7 +50,7 @@ type Conversation struct {
 
 	// About the client's PDU seen last.
 	mayHideBind bool // it could be taken for an NspiBind or its answer
-	use         Use
+	use         SessionUse
 	used        bool // use is set
 }
 
@@ -74,7 +74,7 @@ func (c *Conversation) MaxFragment(dir Direction) int { return int(c.limits[dir]
 
 // SessionUse returns which session the request seen last makes use of. It is
 // valid until the next PDU.
-func (c *Conversation) SessionUse() (u *Use, ok bool) { return &c.use, c.used }
+func (c *Conversation) SessionUse() (u *SessionUse, ok bool) { return &c.use, c.used }
 
 // SecurityContexts returns how many security contexts the connection has.
 func (c *Conversation) SecurityContexts() int { return len(c.security) }

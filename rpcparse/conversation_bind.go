@@ -56,7 +56,7 @@ func (c *Conversation) beginSecurity(v *Verifier) (*SecurityContext, error) {
 	if c.opts.MidStream {
 		c.security.refuse(func(s *SecurityContext) bool { return s.ID == v.ContextID })
 	}
-	return c.security.begin(v, c.opts.NewHandshake)
+	return c.security.begin(v, c.opts.NewFollower)
 }
 
 // bindInOrder checks the order: one bind, first of all, then alter_contexts.

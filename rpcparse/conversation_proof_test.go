@@ -121,13 +121,13 @@ func TestContextsThatTheServerRefusedToBeginAreForgotten(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := authenticated(t, LevelConnect)
 			refused := 0
-			s.c.opts.NewHandshake = func(*SecurityContext) Handshake { return refusedHandshake{&refused} }
+			s.c.opts.NewFollower = func(*SecurityContext) TokenFollower { return refusedFollower{&refused} }
 			for n := range uint32(2 * MaxSecurityContexts) {
 				s.client(alter(t, n+2, n+100, authenticateToken(long, long))).server(refusal(s, n+2))
 			}
 			s.wantNoError()
 			if n := s.c.SecurityContexts(); n != 1 || refused != 2*MaxSecurityContexts {
-				t.Errorf("%d contexts are kept, %d handshakes know", n, refused)
+				t.Errorf("%d contexts are kept, %d followers know", n, refused)
 			}
 			s.client(s.bindCall(1))
 			if e := s.last(); e.Kind != EventBindRequested || e.Security.User != "alice" {
@@ -137,11 +137,11 @@ func TestContextsThatTheServerRefusedToBeginAreForgotten(t *testing.T) {
 	}
 }
 
-type refusedHandshake struct{ n *int }
+type refusedFollower struct{ n *int }
 
-func (refusedHandshake) FromClient([]byte) {}
-func (refusedHandshake) FromServer([]byte) {}
-func (h refusedHandshake) Refused()        { *h.n++ }
+func (refusedFollower) FromClient([]byte) {}
+func (refusedFollower) FromServer([]byte) {}
+func (h refusedFollower) Refused()        { *h.n++ }
 
 // A later leg that fails says nothing about a context that may be in use.
 func TestContextOutlivesALegThatFails(t *testing.T) {

@@ -18,8 +18,8 @@ func (s *SecurityContext) clientToken(v *Verifier, out []Event) ([]Event, error)
 		return out, Errorf(ClassState, "authenticated_twice", v.Offset,
 			"a token for security context %d, whose handshake is over", s.ID)
 	}
-	if s.Handshake != nil {
-		s.Handshake.FromClient(v.Token)
+	if s.Follower != nil {
+		s.Follower.FromClient(v.Token)
 	}
 	if s.readToken(v.Token) {
 		out = append(out, Event{Kind: EventUserClaimed, Security: s})

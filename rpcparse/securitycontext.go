@@ -44,9 +44,9 @@ type SecurityContext struct {
 	User        string // NTLM: as claimed by the client, unescaped
 	Workstation string // NTLM: as claimed by the client, unescaped
 
-	// Handshake is what [ConversationOptions.NewHandshake] returned for the
-	// context, or nil.
-	Handshake Handshake
+	// Follower is what [ConversationOptions.NewFollower] returned for the context,
+	// or nil. It may be replaced.
+	Follower TokenFollower
 
 	state securityState
 	// claims counts the tokens in which the client has presented a user. A call

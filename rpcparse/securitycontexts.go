@@ -7,8 +7,9 @@ import "slices"
 // (MS-RPCE appendix A <104>), 2049 in Samba.
 const MaxSecurityContexts = 2304
 
-// Handshake follows the tokens of one security context. It must not keep them.
-type Handshake interface {
+// TokenFollower follows the tokens of one security context. It must not keep
+// them.
+type TokenFollower interface {
 	FromClient(token []byte)
 	FromServer(token []byte)
 	Refused() // the server refused to begin the context, and it is forgotten: the last call
@@ -29,14 +30,14 @@ func (t securityContexts) find(id uint32) *SecurityContext {
 }
 
 // begin adds the context that a verifier of a handshake PDU begins.
-func (t *securityContexts) begin(v *Verifier, newHandshake func(*SecurityContext) Handshake) (*SecurityContext, error) {
+func (t *securityContexts) begin(v *Verifier, newFollower func(*SecurityContext) TokenFollower) (*SecurityContext, error) {
 	if len(*t) >= MaxSecurityContexts {
 		return nil, Errorf(ClassLimit, "security_contexts", v.Offset,
 			"more than %d security contexts on one connection", MaxSecurityContexts)
 	}
 	s := &SecurityContext{ID: v.ContextID, Type: normalType(v.Type), Level: normalLevel(v.Level)}
-	if newHandshake != nil {
-		s.Handshake = newHandshake(s)
+	if newFollower != nil {
+		s.Follower = newFollower(s)
 	}
 	*t = append(*t, s)
 	return s, nil
@@ -49,8 +50,8 @@ func (t *securityContexts) refuse(which func(*SecurityContext) bool) {
 			return false
 		}
 		s.state = securityRefused
-		if s.Handshake != nil {
-			s.Handshake.Refused()
+		if s.Follower != nil {
+			s.Follower.Refused()
 		}
 		return true
 	})

@@ -9,8 +9,8 @@ func (s *SecurityContext) serverToken(token []byte, answer PType, out []Event) [
 	if s == nil || s.state == securityAccepted {
 		return out
 	}
-	if s.Handshake != nil && len(token) > 0 {
-		s.Handshake.FromServer(token)
+	if s.Follower != nil && len(token) > 0 {
+		s.Follower.FromServer(token)
 	}
 	t, err := spnego.Parse(token)
 	switch {

@@ -2,17 +2,17 @@ package rpcparse
 
 import "github.com/nspiproxy/nspiproxy/rpcparse/nspi"
 
-// Use is an address book request that names a session by its first
+// SessionUse is an address book request that names a session by its first
 // parameter, as all but NspiBind do (MS-NSPI 3.1.4).
-type Use struct {
+type SessionUse struct {
 	Handle   nspi.Handle
 	Sealed   bool             // the handle cannot be read
 	Security *SecurityContext // of the request
 }
 
 // useOf returns which session the first fragment of a request makes use of.
-func useOf(p *PDU, s *SecurityContext) Use {
-	u, r := Use{Security: s}, &p.Request
+func useOf(p *PDU, s *SecurityContext) SessionUse {
+	u, r := SessionUse{Security: s}, &p.Request
 	if r.HasVerifier && r.Verifier.Level >= LevelPrivacy && !p.Opened {
 		u.Sealed = true
 	} else if len(r.Stub) >= nspi.HandleSize {

@@ -60,7 +60,7 @@ func (i *Inspector) Init(d *Deps, o Options) {
 	scope := d.Settings.Load().scopeOf(o.Shown)
 	i.session = d.Sessions.Open(o.Conn.Client(), scope, o.Backend, o.Endpoint.String())
 	if d.Keys != nil {
-		i.conv = *rpcparse.NewConversation(rpcparse.ConversationOptions{NewHandshake: i.newHandshake})
+		i.conv = *rpcparse.NewConversation(rpcparse.ConversationOptions{NewFollower: i.newFollower})
 	}
 	if o.Groups != nil {
 		i.groups = &groupTranslation{names: o.Groups, server: o.Server}
@@ -84,7 +84,7 @@ func New(d *Deps, o Options) *Inspector {
 	return i
 }
 
-func (i *Inspector) newHandshake(*rpcparse.SecurityContext) rpcparse.Handshake {
+func (i *Inspector) newFollower(*rpcparse.SecurityContext) rpcparse.TokenFollower {
 	return i.protection.follow(i.deps.Keys.Current())
 }
 

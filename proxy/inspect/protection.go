@@ -70,7 +70,7 @@ func (p *protection) isDesynced(conv *rpcparse.Conversation, x *protectedPDU) bo
 	if s == nil {
 		return false
 	}
-	state, ok := s.Handshake.(*securityContext)
+	state, ok := s.Follower.(*securityContext)
 	return ok && state.desynced
 }
 

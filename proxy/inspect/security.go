@@ -21,11 +21,11 @@ type securityContext struct {
 // stateOf returns the inspector's record of a security context, made if there
 // is none. s must not be nil.
 func (p *protection) stateOf(s *rpcparse.SecurityContext) *securityContext {
-	if state, ok := s.Handshake.(*securityContext); ok {
+	if state, ok := s.Follower.(*securityContext); ok {
 		return state
 	}
 	state := &securityContext{of: p}
-	s.Handshake = state
+	s.Follower = state
 	return state
 }
 
@@ -38,21 +38,21 @@ func (p *protection) follow(keys secctx.Keys) *securityContext {
 	return state
 }
 
-// FromClient implements rpcparse.Handshake.
+// FromClient implements rpcparse.TokenFollower.
 func (c *securityContext) FromClient(token []byte) {
 	if c.keys != nil {
 		c.keys.FromClient(token)
 	}
 }
 
-// FromServer implements rpcparse.Handshake.
+// FromServer implements rpcparse.TokenFollower.
 func (c *securityContext) FromServer(token []byte) {
 	if c.keys != nil {
 		c.keys.FromServer(token)
 	}
 }
 
-// Refused implements rpcparse.Handshake: the context is forgotten.
+// Refused implements rpcparse.TokenFollower: the context is forgotten.
 func (c *securityContext) Refused() {
 	if c.keys != nil {
 		c.keys.Refused()
@@ -68,7 +68,7 @@ func contextOf(s *rpcparse.SecurityContext) *secctx.Context {
 	if s == nil {
 		return nil
 	}
-	if state, ok := s.Handshake.(*securityContext); ok && state.keys != nil {
+	if state, ok := s.Follower.(*securityContext); ok && state.keys != nil {
 		return state.keys.Context()
 	}
 	return nil
@@ -79,7 +79,7 @@ func ticketOf(s *rpcparse.SecurityContext) (*secctx.Identity, bool) {
 	if s == nil {
 		return nil, false
 	}
-	state, ok := s.Handshake.(*securityContext)
+	state, ok := s.Follower.(*securityContext)
 	if !ok || state.keys == nil {
 		return nil, false
 	}

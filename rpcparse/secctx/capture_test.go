@@ -138,7 +138,7 @@ type observer struct {
 func newObserver(k secctx.Keys) *observer {
 	return &observer{numbers: map[*secctx.Context]*[2]int{}, conv: rpcparse.NewConversation(rpcparse.ConversationOptions{
 		FollowAll: true, MidStream: true,
-		NewHandshake: func(*rpcparse.SecurityContext) rpcparse.Handshake {
+		NewFollower: func(*rpcparse.SecurityContext) rpcparse.TokenFollower {
 			return both{secctx.NewHandshake(k), secctx.NewHandshake(k)}
 		},
 	})}
@@ -163,7 +163,7 @@ func (o *observer) take(p *capture.PDU) (found *protected) {
 }
 
 func (o *observer) protected(p *capture.PDU, s *rpcparse.SecurityContext, v *rpcparse.Verifier, body int) *protected {
-	h := s.Handshake.(both)
+	h := s.Follower.(both)
 	c := h.proxy.Context()
 	if c == nil {
 		return nil

@@ -19,8 +19,8 @@ type Keys interface {
 	Kerberos() *krb5.Keytab
 }
 
-// Handshake follows the tokens of one security context. It fits
-// rpcparse.Handshake.
+// Handshake follows the tokens of one security context. It is an
+// rpcparse.TokenFollower.
 type Handshake struct {
 	keys     Keys
 	outcome  Outcome

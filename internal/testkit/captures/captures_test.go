@@ -53,7 +53,7 @@ func TestKeysFitTheCapturesTheyBelongTo(t *testing.T) {
 func keysFound(c captures.Conversation) (found int) {
 	var handshakes []*secctx.Handshake
 	conv := rpcparse.NewConversation(rpcparse.ConversationOptions{FollowAll: true, MidStream: true,
-		NewHandshake: func(*rpcparse.SecurityContext) rpcparse.Handshake {
+		NewFollower: func(*rpcparse.SecurityContext) rpcparse.TokenFollower {
 			handshakes = append(handshakes, secctx.NewHandshake(c.Keys))
 			return handshakes[len(handshakes)-1]
 		}})
