@@ -14,6 +14,8 @@ type (
 	SyntaxID = wire.SyntaxID
 	// Order is the byte order of one PDU; the zero value is little-endian.
 	Order = wire.Order
+	// Direction is the way a PDU travels.
+	Direction = wire.Direction
 )
 
 // The classes of failure.
@@ -29,6 +31,12 @@ const (
 const (
 	LittleEndian = wire.LittleEndian
 	BigEndian    = wire.BigEndian
+)
+
+// The two directions.
+const (
+	ClientToServer = wire.ClientToServer
+	ServerToClient = wire.ServerToClient
 )
 
 // ClassOf returns the class of the first [Error] in err's chain, or 0.

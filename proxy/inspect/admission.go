@@ -2,7 +2,6 @@ package inspect
 
 import (
 	"github.com/nspiproxy/nspiproxy/rpcparse"
-	"github.com/nspiproxy/nspiproxy/rpcparse/secctx"
 )
 
 // maxBufferedBind is how many bytes of a fragmented NspiBind request are kept
@@ -108,7 +107,7 @@ func (p *protection) sealAll(conv *rpcparse.Conversation, pdus []byte) error {
 		if !p.locate(conv, &x) {
 			return errMixedKeys // opened, and its keys are gone: never in the clear
 		}
-		if err := x.context.Seal(secctx.ClientToServer, x.wire, x.layout); err != nil {
+		if err := x.context.Seal(rpcparse.ClientToServer, x.wire, x.layout); err != nil {
 			return err
 		}
 		pdus = pdus[h.FragLength:]

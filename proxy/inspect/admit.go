@@ -4,7 +4,6 @@ import (
 	"github.com/nspiproxy/nspiproxy/policy"
 	"github.com/nspiproxy/nspiproxy/rpcparse"
 	"github.com/nspiproxy/nspiproxy/rpcparse/nspi"
-	"github.com/nspiproxy/nspiproxy/rpcparse/secctx"
 	"github.com/nspiproxy/nspiproxy/session"
 )
 
@@ -71,9 +70,9 @@ func (i *Inspector) refuse(k *rpcparse.Call, u *user, d policy.Decision, how Ref
 func (i *Inspector) refusalOf(k *rpcparse.Call, how Refusal, x *protectedPDU) (a reply, form AnswerForm, err error) {
 	buf := i.replies.buf[:0]
 	switch {
-	case x.Opened && x.context.Readable(secctx.ServerToClient):
+	case x.Opened && x.context.Readable(rpcparse.ServerToClient):
 		a.context = x.context
-		x.context.Fork(secctx.ServerToClient)
+		x.context.Fork(rpcparse.ServerToClient)
 		a.pdu, a.layout, err = how.appendProtected(buf, k, x)
 		return a, AnswerLogonFailed, err
 	case k.Protected():

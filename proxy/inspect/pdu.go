@@ -43,10 +43,10 @@ func (x *protectedPDU) parse(h rpcparse.Header, wire []byte) {
 // until that is decided. What does not verify is the receiver's to judge, and
 // nothing of that context can be read any more in that direction.
 func (x *protectedPDU) openCopy(d rpcparse.Direction) (verified bool) {
-	x.context.Fork(secctx.Dir(d))
+	x.context.Fork(d)
 	plain := slices.Clone(x.wire)
-	if x.context.Open(secctx.Dir(d), plain, x.layout) != nil {
-		x.context.Join(secctx.Dir(d))
+	if x.context.Open(d, plain, x.layout) != nil {
+		x.context.Join(d)
 		return false
 	}
 	x.Rebase(plain)
@@ -58,9 +58,9 @@ func (x *protectedPDU) openCopy(d rpcparse.Direction) (verified bool) {
 func (x *protectedPDU) finish(d rpcparse.Direction) error {
 	switch x.mode {
 	case decryptedCopy:
-		x.context.Join(secctx.Dir(d))
+		x.context.Join(d)
 	case reseal:
-		return x.context.Seal(secctx.Dir(d), x.wire, x.layout)
+		return x.context.Seal(d, x.wire, x.layout)
 	}
 	return nil
 }

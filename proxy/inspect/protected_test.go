@@ -74,14 +74,14 @@ func TestResponseThatWasReadOnlyIsNotProtectedAgain(t *testing.T) {
 		if !x.openCopy(rpcparse.ServerToClient) || !x.Opened || !bytes.Equal(x.Response.Stub, stub) || !bytes.Equal(x.wire, wire) {
 			t.Fatalf("response %d: opened %t as %x, and what goes on is %x", n, x.Opened, x.Raw, x.wire)
 		}
-		if v := i.toClient(&x, Verdict{}); v.Action != Forward || context.Diverged(secctx.ServerToClient) {
-			t.Errorf("response %d: %v, diverged %t", n, v.Action, context.Diverged(secctx.ServerToClient))
+		if v := i.toClient(&x, Verdict{}); v.Action != Forward || context.Diverged(rpcparse.ServerToClient) {
+			t.Errorf("response %d: %v, diverged %t", n, v.Action, context.Diverged(rpcparse.ServerToClient))
 		}
 	}
 	x := sealedResponse(t, server, stub)
 	x.context = context
 	x.openCopy(rpcparse.ServerToClient)
-	if i.toClient(&x, Verdict{Action: Drop}); !context.Diverged(secctx.ServerToClient) {
+	if i.toClient(&x, Verdict{Action: Drop}); !context.Diverged(rpcparse.ServerToClient) {
 		t.Error("something else goes in its place, but later ones are not protected again")
 	}
 }
@@ -91,8 +91,8 @@ func TestResponseThatDoesNotVerifyIsNotProtectedAgain(t *testing.T) {
 	x := sealedResponse(t, server, make([]byte, 16))
 	x.context = context
 	x.wire[responseBody] ^= 1
-	if x.openCopy(rpcparse.ServerToClient) || x.Opened || context.Diverged(secctx.ServerToClient) || context.Readable(secctx.ServerToClient) {
-		t.Errorf("opened %t, diverged %t, readable %t", x.Opened, context.Diverged(secctx.ServerToClient), context.Readable(secctx.ServerToClient))
+	if x.openCopy(rpcparse.ServerToClient) || x.Opened || context.Diverged(rpcparse.ServerToClient) || context.Readable(rpcparse.ServerToClient) {
+		t.Errorf("opened %t, diverged %t, readable %t", x.Opened, context.Diverged(rpcparse.ServerToClient), context.Readable(rpcparse.ServerToClient))
 	}
 }
 

@@ -23,12 +23,12 @@ func (p *protection) open(conv *rpcparse.Conversation, d rpcparse.Direction, x *
 		return true, nil
 	}
 	x.context.SetHeaderSigning(conv.HeaderSigning())
-	if x.context.Diverged(secctx.Dir(d)) {
+	if x.context.Diverged(d) {
 		x.mode, x.Opened = reseal, true
-		return true, x.context.Open(secctx.Dir(d), x.Raw, x.layout)
+		return true, x.context.Open(d, x.Raw, x.layout)
 	}
-	if !x.context.Readable(secctx.Dir(d)) || !conv.NeedsStub(&x.PDU) {
-		x.context.Skip(secctx.Dir(d), x.layout)
+	if !x.context.Readable(d) || !conv.NeedsStub(&x.PDU) {
+		x.context.Skip(d, x.layout)
 		return true, nil
 	}
 	return x.openCopy(d), nil

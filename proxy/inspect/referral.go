@@ -106,7 +106,7 @@ func (on exchange) rewriteReferral(f referral, name string, x *protectedPDU) Ver
 		return on.referredElsewhere(f, referralTooLarge)
 	}
 	if err == nil && x.Opened {
-		err = x.context.Seal(secctx.ServerToClient, pdu, layout)
+		err = x.context.Seal(rpcparse.ServerToClient, pdu, layout)
 	}
 	if err != nil {
 		return closing(err)
@@ -129,7 +129,7 @@ func (f *referral) appendRenamed(dst []byte, name string, x *protectedPDU) ([]by
 	r.Verifier.PadLength = rpcparse.PadTo(len(stub), 16)
 	layout := secctx.Layout{Body: responseBody, Trailer: responseBody + len(stub) + int(r.Verifier.PadLength), Seal: x.layout.Seal}
 	if x.Opened {
-		r.Verifier.Token = make([]byte, x.context.TokenSize(secctx.ServerToClient, x.layout.Seal))
+		r.Verifier.Token = make([]byte, x.context.TokenSize(rpcparse.ServerToClient, x.layout.Seal))
 	}
 	dst, err = rpcparse.AppendResponse(dst, r)
 	return dst, layout, err

@@ -60,7 +60,7 @@ func (f Refusal) appendProtected(dst []byte, k *rpcparse.Call, x *protectedPDU) 
 		Stub:      stub, HasVerifier: true,
 		Verifier: rpcparse.Verifier{
 			Type: v.Type, Level: v.Level, ContextID: v.ContextID, PadLength: pad,
-			Token: make([]byte, x.context.TokenSize(secctx.ServerToClient, x.layout.Seal)),
+			Token: make([]byte, x.context.TokenSize(rpcparse.ServerToClient, x.layout.Seal)),
 		},
 	})
 	body := start + responseBody

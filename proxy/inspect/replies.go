@@ -24,7 +24,7 @@ func (r *reply) seal() error {
 	if r.context == nil {
 		return nil
 	}
-	return r.context.Seal(secctx.ServerToClient, r.pdu, r.layout)
+	return r.context.Seal(rpcparse.ServerToClient, r.pdu, r.layout)
 }
 
 // replies owns the answers of the proxy's own and when they may leave.

@@ -96,7 +96,7 @@ func read(t *testing.T, p *protected) bool {
 // own, that of the PDU's receiver.
 type protected struct {
 	frame, number   int // number of the context's direction
-	dir             secctx.Dir
+	dir             rpcparse.Direction
 	bytes           []byte
 	layout          secctx.Layout
 	proxy, receiver *secctx.Context
@@ -171,7 +171,7 @@ func (o *observer) protected(p *capture.PDU, s *rpcparse.SecurityContext, v *rpc
 	if o.numbers[c] == nil {
 		o.numbers[c] = &[2]int{}
 	}
-	found := &protected{frame: p.Frame, number: o.numbers[c][p.Dir], dir: secctx.Dir(p.Dir), bytes: p.Bytes,
+	found := &protected{frame: p.Frame, number: o.numbers[c][p.Dir], dir: p.Dir, bytes: p.Bytes,
 		layout: secctx.Layout{Body: body, Trailer: v.Offset, Seal: v.Level == rpcparse.LevelPrivacy},
 		proxy:  c, receiver: h.receiver.Context()}
 	o.numbers[c][p.Dir]++

@@ -1,13 +1,6 @@
 package secctx
 
-// Dir is the direction of a PDU.
-type Dir uint8
-
-// The two directions.
-const (
-	ClientToServer Dir = iota
-	ServerToClient
-)
+import "github.com/nspiproxy/nspiproxy/rpcparse/internal/wire"
 
 // Layout says what is where in a protected PDU.
 type Layout struct {
@@ -19,16 +12,16 @@ type Layout struct {
 // Context is an established security context whose keys are known. It is not
 // safe for concurrent use.
 type Context struct {
-	in     [2]stream // how the sender of each direction protects
+	in     [2]stream // by wire.Direction: how its sender protects
 	out    [2]stream // what its receiver expects; nil while that is the same
 	broken [2]error  // a PDU did not verify: nothing more can be opened
 }
 
 // Diverged reports whether PDUs of d must be opened and sealed again.
-func (c *Context) Diverged(d Dir) bool { return c.out[d] != nil }
+func (c *Context) Diverged(d wire.Direction) bool { return c.out[d] != nil }
 
 // Readable reports whether PDUs of d can still be opened.
-func (c *Context) Readable(d Dir) bool { return c.broken[d] == nil }
+func (c *Context) Readable(d wire.Direction) bool { return c.broken[d] == nil }
 
 // SetHeaderSigning tells what the connection has agreed on. It may come on
 // late (MS-RPCE 3.3.1.5.2.2).
@@ -43,7 +36,7 @@ func (c *Context) SetHeaderSigning(on bool) {
 
 // Skip notes a PDU that passes unread. It must not be called for a direction
 // that has diverged.
-func (c *Context) Skip(d Dir, l Layout) {
+func (c *Context) Skip(d wire.Direction, l Layout) {
 	if c.broken[d] == nil {
 		c.in[d].skip(l.Trailer-l.Body, l.Seal)
 	}
@@ -51,7 +44,7 @@ func (c *Context) Skip(d Dir, l Layout) {
 
 // Open verifies a PDU and decrypts it in place. After an error the body is
 // undefined and the direction cannot be read any more.
-func (c *Context) Open(d Dir, pdu []byte, l Layout) error {
+func (c *Context) Open(d wire.Direction, pdu []byte, l Layout) error {
 	if c.broken[d] != nil {
 		return c.broken[d]
 	}
@@ -61,7 +54,7 @@ func (c *Context) Open(d Dir, pdu []byte, l Layout) error {
 
 // Fork separates the receiver's half-state from the sender's, before a PDU
 // that may be swallowed is opened, or before one is injected.
-func (c *Context) Fork(d Dir) {
+func (c *Context) Fork(d wire.Direction) {
 	if c.out[d] == nil {
 		c.out[d] = c.in[d].clone()
 	}
@@ -69,14 +62,14 @@ func (c *Context) Fork(d Dir) {
 
 // Join undoes a Fork since which every PDU has been opened and will arrive as
 // it was sent.
-func (c *Context) Join(d Dir) { c.out[d] = nil }
+func (c *Context) Join(d wire.Direction) { c.out[d] = nil }
 
 // Seal protects an opened or made PDU for its receiver, in place. Lengths,
 // header and trailer must be final, and the token's room is behind the trailer.
 // The direction must have been forked.
-func (c *Context) Seal(d Dir, pdu []byte, l Layout) error {
+func (c *Context) Seal(d wire.Direction, pdu []byte, l Layout) error {
 	return c.out[d].Protect(pdu, l.Body, l.Trailer, l.Seal)
 }
 
 // TokenSize returns how many bytes the token of a PDU that Seal makes takes.
-func (c *Context) TokenSize(d Dir, seal bool) int { return c.in[d].tokenSize(seal) }
+func (c *Context) TokenSize(d wire.Direction, seal bool) int { return c.in[d].tokenSize(seal) }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/nspiproxy/nspiproxy/rpcparse"
 	"github.com/nspiproxy/nspiproxy/rpcparse/secctx"
 	"github.com/nspiproxy/nspiproxy/rpcparse/secctx/krb5"
 )
@@ -21,10 +22,10 @@ func everyMechanism(t *testing.T, test func(t *testing.T, p *peers)) {
 	}
 }
 
-var dirs = []secctx.Dir{secctx.ClientToServer, secctx.ServerToClient}
+var dirs = []rpcparse.Direction{rpcparse.ClientToServer, rpcparse.ServerToClient}
 
 // send is the next PDU of d's sender, and what it holds.
-func (p *peers) send(t testing.TB, d secctx.Dir, stub []byte, seal bool) (pdu, plain []byte, l secctx.Layout) {
+func (p *peers) send(t testing.TB, d rpcparse.Direction, stub []byte, seal bool) (pdu, plain []byte, l secctx.Layout) {
 	t.Helper()
 	pdu, l = pduOf(t, p.context, d, stub, seal)
 	plain = slices.Clone(pdu[:l.Trailer])
@@ -33,7 +34,7 @@ func (p *peers) send(t testing.TB, d secctx.Dir, stub []byte, seal bool) (pdu, p
 }
 
 // arrives checks that d's receiver takes a PDU.
-func (p *peers) arrives(t testing.TB, d secctx.Dir, pdu, plain []byte, l secctx.Layout) {
+func (p *peers) arrives(t testing.TB, d rpcparse.Direction, pdu, plain []byte, l secctx.Layout) {
 	t.Helper()
 	if err := p.receiver(d).Unprotect(pdu, l.Body, l.Trailer, l.Seal); err != nil || !bytes.Equal(pdu[:l.Trailer], plain) {
 		t.Fatalf("the receiver does not take it: %v", err)
@@ -41,7 +42,7 @@ func (p *peers) arrives(t testing.TB, d secctx.Dir, pdu, plain []byte, l secctx.
 }
 
 // open opens a PDU in place.
-func (p *peers) open(t testing.TB, d secctx.Dir, pdu, plain []byte, l secctx.Layout) {
+func (p *peers) open(t testing.TB, d rpcparse.Direction, pdu, plain []byte, l secctx.Layout) {
 	t.Helper()
 	if err := p.context.Open(d, pdu, l); err != nil || !bytes.Equal(pdu[:l.Trailer], plain) {
 		t.Fatalf("it does not open: %v", err)
@@ -49,7 +50,7 @@ func (p *peers) open(t testing.TB, d secctx.Dir, pdu, plain []byte, l secctx.Lay
 }
 
 // pass lets a PDU through, as it came or protected again.
-func (p *peers) pass(t testing.TB, d secctx.Dir, stub []byte, seal bool) {
+func (p *peers) pass(t testing.TB, d rpcparse.Direction, stub []byte, seal bool) {
 	t.Helper()
 	pdu, plain, l := p.send(t, d, stub, seal)
 	if p.context.Diverged(d) {
@@ -62,7 +63,7 @@ func (p *peers) pass(t testing.TB, d secctx.Dir, stub []byte, seal bool) {
 }
 
 // swallow opens a PDU that its receiver never sees.
-func (p *peers) swallow(t testing.TB, d secctx.Dir, stub []byte, seal bool) {
+func (p *peers) swallow(t testing.TB, d rpcparse.Direction, stub []byte, seal bool) {
 	t.Helper()
 	pdu, plain, l := p.send(t, d, stub, seal)
 	p.context.Fork(d)
@@ -70,7 +71,7 @@ func (p *peers) swallow(t testing.TB, d secctx.Dir, stub []byte, seal bool) {
 }
 
 // inject sends a PDU that nobody but the context has made.
-func (p *peers) inject(t testing.TB, d secctx.Dir, stub []byte, seal bool) {
+func (p *peers) inject(t testing.TB, d rpcparse.Direction, stub []byte, seal bool) {
 	t.Helper()
 	pdu, l := pduOf(t, p.context, d, stub, seal)
 	plain := slices.Clone(pdu[:l.Trailer])
@@ -80,7 +81,7 @@ func (p *peers) inject(t testing.TB, d secctx.Dir, stub []byte, seal bool) {
 }
 
 // peek reads a copy and lets the PDU itself go on.
-func (p *peers) peek(t testing.TB, d secctx.Dir, stub []byte, seal bool) {
+func (p *peers) peek(t testing.TB, d rpcparse.Direction, stub []byte, seal bool) {
 	t.Helper()
 	pdu, plain, l := p.send(t, d, stub, seal)
 	p.context.Fork(d)
@@ -132,26 +133,26 @@ func TestBothEndsGoOnAfterSwallowedAndInjectedPDUs(t *testing.T) {
 
 func TestOneDirectionDivergesWithoutTheOther(t *testing.T) {
 	everyMechanism(t, func(t *testing.T, p *peers) {
-		p.inject(t, secctx.ServerToClient, []byte("refused"), true)
-		if p.context.Diverged(secctx.ClientToServer) {
+		p.inject(t, rpcparse.ServerToClient, []byte("refused"), true)
+		if p.context.Diverged(rpcparse.ClientToServer) {
 			t.Fatal("the other direction has diverged")
 		}
-		p.peek(t, secctx.ClientToServer, []byte("request"), true)
-		p.pass(t, secctx.ServerToClient, []byte("response"), true)
+		p.peek(t, rpcparse.ClientToServer, []byte("request"), true)
+		p.pass(t, rpcparse.ServerToClient, []byte("response"), true)
 	})
 }
 
 func TestForkOfAForkIsTheFirst(t *testing.T) {
 	everyMechanism(t, func(t *testing.T, p *peers) {
-		p.swallow(t, secctx.ClientToServer, []byte("first"), true)
-		p.swallow(t, secctx.ClientToServer, []byte("second"), true)
-		p.pass(t, secctx.ClientToServer, []byte("third"), true)
+		p.swallow(t, rpcparse.ClientToServer, []byte("first"), true)
+		p.swallow(t, rpcparse.ClientToServer, []byte("second"), true)
+		p.pass(t, rpcparse.ClientToServer, []byte("third"), true)
 	})
 }
 
 func TestAlteredPDUEndsReadingOfItsDirectionForGood(t *testing.T) {
 	everyMechanism(t, func(t *testing.T, p *peers) {
-		const d = secctx.ClientToServer
+		const d = rpcparse.ClientToServer
 		p.pass(t, d, []byte("before"), true)
 		pdu, _, l := p.send(t, d, []byte("altered on its way"), true)
 		pdu[l.Body] ^= 1
@@ -168,13 +169,13 @@ func TestAlteredPDUEndsReadingOfItsDirectionForGood(t *testing.T) {
 		if p.context.Readable(d) {
 			t.Error("it is readable again")
 		}
-		p.peek(t, secctx.ServerToClient, []byte("the other direction"), true)
+		p.peek(t, rpcparse.ServerToClient, []byte("the other direction"), true)
 	})
 }
 
 func TestReplayedAndReorderedPDUsDoNotOpen(t *testing.T) {
 	everyMechanism(t, func(t *testing.T, p *peers) {
-		const d = secctx.ServerToClient
+		const d = rpcparse.ServerToClient
 		pdu, plain, l := p.send(t, d, []byte("once"), false)
 		again := slices.Clone(pdu)
 		p.open(t, d, pdu, plain, l)
@@ -195,14 +196,14 @@ func TestHeaderSigningMayComeLate(t *testing.T) {
 				p.context.SetHeaderSigning(on)
 			}
 			set(false)
-			p.swallow(t, secctx.ClientToServer, []byte("swallowed"), true)
-			p.pass(t, secctx.ClientToServer, []byte("headers are not signed"), false)
+			p.swallow(t, rpcparse.ClientToServer, []byte("swallowed"), true)
+			p.pass(t, rpcparse.ClientToServer, []byte("headers are not signed"), false)
 			set(true) // an alter_context has agreed on it
-			p.pass(t, secctx.ClientToServer, []byte("headers are signed"), true)
-			p.inject(t, secctx.ServerToClient, []byte("by us, too"), true)
-			pdu, _, l := p.send(t, secctx.ClientToServer, []byte("header altered"), false)
+			p.pass(t, rpcparse.ClientToServer, []byte("headers are signed"), true)
+			p.inject(t, rpcparse.ServerToClient, []byte("by us, too"), true)
+			pdu, _, l := p.send(t, rpcparse.ClientToServer, []byte("header altered"), false)
 			pdu[12] ^= 1 // the call id
-			if p.context.Open(secctx.ClientToServer, pdu, l) == nil {
+			if p.context.Open(rpcparse.ClientToServer, pdu, l) == nil {
 				t.Error("an altered header was not noticed")
 			}
 		})
@@ -212,7 +213,7 @@ func TestHeaderSigningMayComeLate(t *testing.T) {
 // again is a PDU that a context seals and opens in turn: both of its half-states
 // of a direction begin with the same number.
 func again(t testing.TB, p *peers) func() error {
-	const d = secctx.ClientToServer
+	const d = rpcparse.ClientToServer
 	p.context.Fork(d)
 	pdu, l := pduOf(t, p.context, d, make([]byte, 1024), true)
 	return func() error {

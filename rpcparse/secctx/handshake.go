@@ -1,6 +1,7 @@
 package secctx
 
 import (
+	"github.com/nspiproxy/nspiproxy/rpcparse/internal/wire"
 	"github.com/nspiproxy/nspiproxy/rpcparse/secctx/krb5"
 	"github.com/nspiproxy/nspiproxy/rpcparse/secctx/spnego"
 )
@@ -46,10 +47,10 @@ func (h *Handshake) Outcome() Outcome { return h.outcome }
 func (h *Handshake) Identity() (id *Identity, ok bool) { return h.identity, h.identity != nil }
 
 // FromClient follows a token of the client.
-func (h *Handshake) FromClient(token []byte) { h.leg(ClientToServer, token) }
+func (h *Handshake) FromClient(token []byte) { h.leg(wire.ClientToServer, token) }
 
 // FromServer follows a token of the server.
-func (h *Handshake) FromServer(token []byte) { h.leg(ServerToClient, token) }
+func (h *Handshake) FromServer(token []byte) { h.leg(wire.ServerToClient, token) }
 
 // Refused ends following, if that has not ended otherwise.
 func (h *Handshake) Refused() {
@@ -60,7 +61,7 @@ func (h *Handshake) Refused() {
 
 // leg looks into a token. What cannot be read leaves the context without keys
 // and the connection alone.
-func (h *Handshake) leg(d Dir, token []byte) {
+func (h *Handshake) leg(d wire.Direction, token []byte) {
 	if len(token) > maxToken {
 		h.fail(Malformed, "a token of more than 65535 bytes")
 		return
@@ -83,7 +84,7 @@ func (h *Handshake) leg(d Dir, token []byte) {
 }
 
 // listMIC verifies a signature of the mechanism list. It consumes a number.
-func (h *Handshake) listMIC(d Dir, mic []byte) {
+func (h *Handshake) listMIC(d wire.Direction, mic []byte) {
 	if h.context == nil {
 		return
 	}

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/nspiproxy/nspiproxy/rpcparse"
 	"github.com/nspiproxy/nspiproxy/rpcparse/secctx"
 	"github.com/nspiproxy/nspiproxy/rpcparse/secctx/ntlm"
 	"github.com/nspiproxy/nspiproxy/rpcparse/secctx/spnego"
@@ -114,12 +115,12 @@ func TestListMICCountsOnlyWhereItIsSeen(t *testing.T) {
 			mine, err := i.Session()
 			must(t, 0, err)
 			last, yes := spnego.Token{MechToken: m.authenticate}, spnego.Token{HasState: true}
-			if signs[secctx.ClientToServer] {
+			if signs[rpcparse.ClientToServer] {
 				mic := mine.Send.ListMIC(list)
 				last.ListMIC = mic[:]
 				must(t, 0, accepted.Session.Receive.VerifyListMIC(list, mic[:]))
 			}
-			if signs[secctx.ServerToClient] {
+			if signs[rpcparse.ServerToClient] {
 				mic := accepted.Session.Send.ListMIC(list)
 				yes.ListMIC = mic[:]
 				must(t, 0, mine.Receive.VerifyListMIC(list, mic[:]))
@@ -163,7 +164,7 @@ func TestListMICOfKerberosIsVerifiedToo(t *testing.T) {
 		}
 		want(t, h, secctx.KeyFound)
 		p.context = h.Context()
-		p.peek(t, secctx.ClientToServer, []byte("the first PDU"), true)
+		p.peek(t, rpcparse.ClientToServer, []byte("the first PDU"), true)
 	}
 }
 

@@ -50,15 +50,15 @@ type peers struct {
 	context        *secctx.Context
 }
 
-func (p *peers) sender(d secctx.Dir) half {
-	if d == secctx.ClientToServer {
+func (p *peers) sender(d rpcparse.Direction) half {
+	if d == rpcparse.ClientToServer {
 		return p.client.send
 	}
 	return p.server.send
 }
 
-func (p *peers) receiver(d secctx.Dir) half {
-	if d == secctx.ClientToServer {
+func (p *peers) receiver(d rpcparse.Direction) half {
+	if d == rpcparse.ClientToServer {
 		return p.server.receive
 	}
 	return p.client.receive
@@ -66,7 +66,7 @@ func (p *peers) receiver(d secctx.Dir) half {
 
 // pduOf is a request or response with this stub and room for its token, and
 // its layout.
-func pduOf(t testing.TB, c *secctx.Context, d secctx.Dir, stub []byte, seal bool) ([]byte, secctx.Layout) {
+func pduOf(t testing.TB, c *secctx.Context, d rpcparse.Direction, stub []byte, seal bool) ([]byte, secctx.Layout) {
 	t.Helper()
 	level := rpcparse.LevelIntegrity
 	if seal {

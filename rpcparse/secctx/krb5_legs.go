@@ -1,6 +1,9 @@
 package secctx
 
-import "github.com/nspiproxy/nspiproxy/rpcparse/secctx/krb5"
+import (
+	"github.com/nspiproxy/nspiproxy/rpcparse/internal/wire"
+	"github.com/nspiproxy/nspiproxy/rpcparse/secctx/krb5"
+)
 
 // krb5Legs is what the server's answer to a ticket is opened with.
 type krb5Legs struct {
@@ -15,15 +18,15 @@ const (
 	tagKRBError = 0x7e
 )
 
-func (h *Handshake) krb5Leg(d Dir, message []byte) {
+func (h *Handshake) krb5Leg(d wire.Direction, message []byte) {
 	switch {
-	case message[0] == tagAPReq && d == ClientToServer && h.context == nil:
+	case message[0] == tagAPReq && d == wire.ClientToServer && h.context == nil:
 		h.ticket(message)
-	case message[0] == tagKRBError && d == ServerToClient && h.context == nil:
+	case message[0] == tagKRBError && d == wire.ServerToClient && h.context == nil:
 		h.krb5, h.identity, h.outcome = nil, nil, Outcome{} // the client tries again, with another ticket or clock
-	case message[0] == tagAPRep && d == ServerToClient && h.krb5 != nil && h.krb5.established == nil:
+	case message[0] == tagAPRep && d == wire.ServerToClient && h.krb5 != nil && h.krb5.established == nil:
 		h.krb5Keys(message)
-	case message[0] == tagAPRep && d == ClientToServer && h.krb5 != nil && h.krb5.established != nil:
+	case message[0] == tagAPRep && d == wire.ClientToServer && h.krb5 != nil && h.krb5.established != nil:
 		if err := h.krb5.established.CheckThirdLeg(message); err != nil {
 			h.fail(Undecryptable, err.Error())
 		}

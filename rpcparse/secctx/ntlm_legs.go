@@ -16,8 +16,8 @@ type ntlmLegs struct {
 // handshake is over. A CHALLENGE has some hundred bytes.
 const maxNTLMMessage = 4096
 
-func (h *Handshake) ntlmLeg(d Dir, message []byte) {
-	if d == ClientToServer {
+func (h *Handshake) ntlmLeg(d wire.Direction, message []byte) {
+	if d == wire.ClientToServer {
 		h.identity, h.krb5 = nil, nil // a ticket that the server did not choose names nobody
 	}
 	t, ok := ntlm.Type(message)
@@ -26,11 +26,11 @@ func (h *Handshake) ntlmLeg(d Dir, message []byte) {
 		return
 	}
 	switch {
-	case t == ntlm.TypeNegotiate && d == ClientToServer:
+	case t == ntlm.TypeNegotiate && d == wire.ClientToServer:
 		h.ntlm = &ntlmLegs{negotiate: append([]byte(nil), message...)}
-	case t == ntlm.TypeChallenge && d == ServerToClient && h.ntlm != nil:
+	case t == ntlm.TypeChallenge && d == wire.ServerToClient && h.ntlm != nil:
 		h.ntlm.challenge = append([]byte(nil), message...)
-	case t == ntlm.TypeAuthenticate && d == ClientToServer && h.ntlm != nil && h.ntlm.challenge != nil:
+	case t == ntlm.TypeAuthenticate && d == wire.ClientToServer && h.ntlm != nil && h.ntlm.challenge != nil:
 		h.ntlmKeys(message)
 	default:
 		h.fail(Malformed, "NTLM message out of order")

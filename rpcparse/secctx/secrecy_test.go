@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/nspiproxy/nspiproxy/rpcparse"
 	"github.com/nspiproxy/nspiproxy/rpcparse/secctx"
 	"github.com/nspiproxy/nspiproxy/rpcparse/secctx/krb5"
 	"github.com/nspiproxy/nspiproxy/rpcparse/secctx/ntlm"
@@ -134,8 +135,8 @@ func TestErrorsHoldNoKeys(t *testing.T) {
 		note(h)
 	}
 	for _, p := range []*peers{ntlmPeers(t, false), krb5Peers(t, 18), krb5Peers(t, 23)} {
-		pdu, l := pduOf(t, p.context, secctx.ClientToServer, []byte("stub"), true)
-		errs = append(errs, p.context.Open(secctx.ClientToServer, pdu, l))
+		pdu, l := pduOf(t, p.context, rpcparse.ClientToServer, []byte("stub"), true)
+		errs = append(errs, p.context.Open(rpcparse.ClientToServer, pdu, l))
 	}
 	for _, err := range errs {
 		for n, secret := range all {
