@@ -128,6 +128,14 @@ func (c *Conversation) ServerPDU(p *PDU, out []Event) ([]Event, error) {
 	return out, Errorf(ClassState, "ptype", 2, "%v from a server on a TCP connection", p.Type)
 }
 
+// Follow is ClientPDU or ServerPDU, by the direction of the PDU.
+func (c *Conversation) Follow(d Direction, p *PDU, out []Event) ([]Event, error) {
+	if d == ServerToClient {
+		return c.ServerPDU(p, out)
+	}
+	return c.ClientPDU(p, out)
+}
+
 // NeedsStub reports whether the stub of a request or response has to be read: it
 // is NspiBind, NspiUnbind, or an answer to one, or it refers a client to a server.
 func (c *Conversation) NeedsStub(p *PDU) bool {

@@ -154,11 +154,7 @@ func (o *observer) take(p *capture.PDU) (found *protected) {
 	}
 	var pdu rpcparse.PDU
 	pdu.Parse(p.Header, p.Bytes)
-	if p.Dir == rpcparse.ClientToServer {
-		_, _ = o.conv.ClientPDU(&pdu, nil) // what it does not like is not the subject
-	} else {
-		_, _ = o.conv.ServerPDU(&pdu, nil)
-	}
+	_, _ = o.conv.Follow(p.Dir, &pdu, nil) // what it does not like is not the subject
 	return found
 }
 

@@ -60,11 +60,7 @@ func keysFound(c captures.Conversation) (found int) {
 	for _, p := range c.PDUs {
 		var pdu rpcparse.PDU
 		pdu.Parse(p.Header, p.Bytes)
-		if p.Dir == rpcparse.ClientToServer {
-			_, _ = conv.ClientPDU(&pdu, nil) // its errors are the subject of other tests
-		} else {
-			_, _ = conv.ServerPDU(&pdu, nil)
-		}
+		_, _ = conv.Follow(p.Dir, &pdu, nil) // its errors are the subject of other tests
 	}
 	for _, h := range handshakes {
 		if h.Outcome().Result == secctx.KeyFound {

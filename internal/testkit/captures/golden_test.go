@@ -100,18 +100,14 @@ func TestGoldenConversationsAreWholeAndCanBeFollowed(t *testing.T) {
 // follow follows a conversation with its keys. A handshake that the server accepted must have led to a key.
 func follow(c captures.Conversation) error {
 	var handshakes []*secctx.Handshake
-	conv := rpcparse.NewConversation(rpcparse.ConversationOptions{NewHandshake: func(*rpcparse.SecurityContext) rpcparse.Handshake {
+	conv := rpcparse.NewConversation(rpcparse.ConversationOptions{NewFollower: func(*rpcparse.SecurityContext) rpcparse.TokenFollower {
 		handshakes = append(handshakes, secctx.NewHandshake(c.Keys))
 		return handshakes[len(handshakes)-1]
 	}})
 	for _, p := range c.PDUs {
-		var err error
-		if p.Dir == rpcparse.ClientToServer {
-			_, err = conv.FromClient(p.Header, p.Bytes, nil)
-		} else {
-			_, err = conv.FromServer(p.Header, p.Bytes, nil)
-		}
-		if err != nil {
+		var pdu rpcparse.PDU
+		pdu.Parse(p.Header, p.Bytes)
+		if _, err := conv.Follow(p.Dir, &pdu, nil); err != nil {
 			return fmt.Errorf("frame %d: %w", p.Frame, err)
 		}
 	}

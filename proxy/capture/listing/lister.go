@@ -73,13 +73,9 @@ func (l *Lister) follow(c *connection, p *capture.PDU, r *Row) {
 	case p.Header.Type == rpcparse.PTypeRTS:
 		return // of RPC over HTTP, no part of the conversation
 	}
-	follow := c.conversation.ClientPDU
-	if p.Dir == rpcparse.ServerToClient {
-		follow = c.conversation.ServerPDU
-	}
 	var err error
 	l.parsed.Parse(p.Header, p.Bytes)
-	l.events, err = follow(&l.parsed, l.events[:0])
+	l.events, err = c.conversation.Follow(p.Dir, &l.parsed, l.events[:0])
 	r.tell(l.events)
 	if p.Err != nil {
 		err = p.Err // known before, at the header
