@@ -25,7 +25,7 @@ type Options struct {
 type Reporter struct {
 	metrics  *metrics
 	recorder *recorder
-	verbose  bool
+	level    zerolog.Level // least level of the log, above that of no record
 }
 
 var _ inspect.Events = (*Reporter)(nil)
@@ -42,7 +42,7 @@ func New(o Options) *Reporter {
 	return &Reporter{
 		metrics:  m,
 		recorder: newRecorder(o.Log, o.Now, m.lost.Inc),
-		verbose:  o.Log.GetLevel() <= zerolog.DebugLevel,
+		level:    max(o.Log.GetLevel(), zerolog.DebugLevel),
 	}
 }
 
@@ -55,23 +55,56 @@ func (r *Reporter) Report(e inspect.Event) {
 }
 
 // Verbose implements inspect.Events.
-func (r *Reporter) Verbose() bool { return r.verbose }
+func (r *Reporter) Verbose() bool { return r.level <= zerolog.DebugLevel }
 
-// recorded reports whether an event leads to a log record.
-func (r *Reporter) recorded(e inspect.Event) bool {
+// recorded reports whether an event leads to a log record, at the level that the
+// log has. What does not must not wake the writer.
+func (r *Reporter) recorded(e inspect.Event) bool { return levelOf(e) >= r.level }
+
+// levelOf returns the level of an event's record; zerolog.TraceLevel if it has
+// none.
+func levelOf(e inspect.Event) zerolog.Level {
+	const none = zerolog.TraceLevel
 	switch e := e.(type) {
-	case inspect.BindAnswered:
-		return e.LogonFailed
 	case inspect.UnbindAnswered, inspect.Irregular, inspect.Unverified, inspect.Unreachable:
-		return false
+		return none
+	case inspect.BindAnswered:
+		if !e.LogonFailed {
+			return none
+		}
 	case inspect.KeyOutcome:
-		return e.Outcome.Result == secctx.WrongVersion || e.Outcome.Result == secctx.NoKey || e.Outcome.Result == secctx.Undecryptable
+		if e.Outcome.Result != secctx.WrongVersion && e.Outcome.Result != secctx.NoKey && e.Outcome.Result != secctx.Undecryptable {
+			return none
+		}
 	case inspect.Referral:
-		return e.Result != inspect.ReferralRewritten
+		if e.Result == inspect.ReferralRewritten {
+			return none
+		}
 	case inspect.Closed:
-		return r.verbose || !e.Ordinary
+		if e.Ordinary {
+			return zerolog.DebugLevel
+		}
+	case inspect.ControllerChanged:
+		if !e.Bad {
+			return zerolog.InfoLevel
+		}
+	case inspect.Listening:
+		return zerolog.InfoLevel
+	case inspect.PortStore:
+		return infoOrError(e.Err)
+	case inspect.InterceptedPorts:
+		return infoOrError(e.Err)
+	case inspect.KeysLoaded:
+		return infoOrError(e.Err)
 	}
-	return true
+	return zerolog.WarnLevel
+}
+
+func infoOrError(err error) zerolog.Level {
+	if err != nil {
+		return zerolog.ErrorLevel
+	}
+	return zerolog.InfoLevel
 }
 
 // Run writes records until ctx ends, and then what is still in the queue.
