@@ -23,7 +23,7 @@ func allEvents() []inspect.Event {
 		inspect.BindAnswered{Source: from, Result: inspect.ResultGranted},
 		inspect.BindAnswered{Source: from, Result: inspect.ResultFailed, LogonFailed: true, Account: "alice"},
 		inspect.UnbindAnswered{Source: from, Result: inspect.ResultGranted},
-		inspect.LimitExceeded{Source: from, Decision: policy.Rule{Name: "default", Limit: 50}.Decide(50), Answer: inspect.AnswerFault},
+		inspect.LimitExceeded{Source: from, Decision: policy.Rule{Name: "default", Limit: 50}.Decision(50, false), Answer: inspect.AnswerFault},
 		inspect.Violation{Source: from, Err: err},
 		inspect.Irregular{Err: err},
 		inspect.AssociationRefused{Source: from, Err: session.ErrForeignAssociation},
