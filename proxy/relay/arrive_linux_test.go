@@ -13,7 +13,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// arrival is what a Router is told of a client.
+// arrival is what a Router can know of a client.
 type arrival struct {
 	client, peer, local netip.AddrPort
 	head                Head
@@ -21,7 +21,7 @@ type arrival struct {
 }
 
 // listenFor adds a listener that waits for what o says, and reports arrivals and
-// ends without a handler.
+// ends of connections that had no handler.
 func (r *rig) listenFor(o ListenOptions) (<-chan arrival, <-chan CloseReason) {
 	r.Helper()
 	arrivals, unrouted := make(chan arrival, 100), make(chan CloseReason, 100)
@@ -67,7 +67,7 @@ func TestHeadIsKnownBeforeTheRouteIsAskedFor(t *testing.T) {
 				t.Fatalf("%v, cut at %d: told of %+v", order, cut, a)
 			}
 			server := r.accept()
-			r.expect(server, sent) // what was looked at is there to be forwarded
+			r.expect(server, sent) // the peeked bytes are forwarded as well
 			r.write(server, response(1, 100))
 			r.expect(client, response(1, 100))
 		}
@@ -137,7 +137,7 @@ func TestClientThatEndsTooEarlyIsClosed(t *testing.T) {
 	}{
 		"nothing of a head":   {ListenOptions{Head: true}, "", CauseEnd},
 		"part of a head":      {ListenOptions{Head: true}, "\x05\x00\x0b", CauseEnd},
-		"nothing of a header": {ListenOptions{ProxyHeader: fromEveryone}, "", CauseEnd}, // a look whether somebody listens
+		"nothing of a header": {ListenOptions{ProxyHeader: fromEveryone}, "", CauseEnd}, // a health check
 		"part of a header":    {ListenOptions{ProxyHeader: fromEveryone}, "PROXY TCP4 ", CauseProxyHeader},
 		"a header alone":      {ListenOptions{ProxyHeader: fromEveryone, Head: true}, "PROXY UNKNOWN\r\n", CauseEnd},
 	} {

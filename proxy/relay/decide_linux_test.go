@@ -80,7 +80,7 @@ func TestDecisionsPDUsStandBeforeAHeldPDU(t *testing.T) {
 		s := r.group.Stats()
 		return s.Client.Bytes == 200 && s.Server.Bytes == 200
 	})
-	for _, action := range []Action{Forward, Drop, Hold} { // which are about a PDU
+	for _, action := range []Action{Forward, Drop, Hold} { // of which the last two have no meaning here
 		r.decided(p, always(Verdict{Action: action, ToServer: request(8, 100), ToClient: response(9, 200)}))
 		r.expect(server, request(8, 100))
 		r.expect(client, response(9, 200))
@@ -195,7 +195,7 @@ func TestDecisionMadeInAHandlerFollowsItsVerdict(t *testing.T) {
 	r.expect(server, slices.Concat(request(1, 100), request(8, 50), request(9, 50)))
 }
 
-// What has ended, or is ending, is not decided on any more.
+// A connection that has ended, or is being closed, is not decided on.
 func TestDecisionComesTooLate(t *testing.T) {
 	late := func(Handler) Verdict { t.Error("asked too late"); return Verdict{} }
 	t.Run("closing", func(t *testing.T) {
@@ -218,7 +218,7 @@ func TestDecisionComesTooLate(t *testing.T) {
 			p.conn.Decide(late)
 		}
 		_, _, q := r.connect()
-		r.decided(q, always(Verdict{})) // and so those before
+		r.decided(q, always(Verdict{})) // the decisions on the other one would have come first
 	})
 	t.Run("shut down", func(t *testing.T) {
 		r := newRig(t, Options{}, nil)
@@ -392,7 +392,7 @@ func TestDecideAllIsBounded(t *testing.T) {
 	if taken < maxDecideAlls || taken > 2*maxDecideAlls {
 		t.Errorf("%d calls were taken while a loop was busy", taken)
 	}
-	r.group.CloseServer(otherServer, 0) // is nobody's, and has its own place
+	r.group.CloseServer(otherServer, 0) // shares the list, not the bound
 	close(leave)
 	r.eventually("each is asked", func() bool { return int(asked.Load()) == taken })
 	r.eventually("and all are over", func() bool { return r.group.deciding.Load() == 0 })

@@ -26,8 +26,7 @@ func (r *rig) expectReset(c net.Conn) {
 	}
 }
 
-// expectRefusal connects and is reset, perhaps before the connection is told
-// to be there.
+// expectRefusal connects and is reset, perhaps before connect returns.
 func (r *rig) expectRefusal() {
 	r.Helper()
 	c, err := net.DialTCP("tcp", nil, net.TCPAddrFromAddrPort(r.ln.Addr()))
@@ -144,8 +143,8 @@ func TestResetIsNoticedWhileTheOtherSideIsStuck(t *testing.T) {
 }
 
 func TestWordsBeforeAResetAreDelivered(t *testing.T) {
-	// A server that answers, closes with unread bytes, and so resets: what it
-	// said arrives before the reset.
+	// The server answers and closes with unread bytes, which is a reset. The answer
+	// must arrive before the reset.
 	r := newRig(t, Options{}, nil)
 	for i := range uint32(20) {
 		client, server, p := r.connect()

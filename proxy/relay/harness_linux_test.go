@@ -61,8 +61,8 @@ func (p *probe) Closed(r CloseReason) {
 }
 
 // rig is a relay between test clients and a test server. When the test ends it
-// checks what must hold after any connection: every handler was told of the end
-// exactly once, nothing is counted as active, and no descriptor is left.
+// checks what must hold after any connection: Handler.Closed was called exactly
+// once, nothing is counted as active, and no descriptor is left.
 type rig struct {
 	testing.TB
 	group  *Group
@@ -145,7 +145,7 @@ func (r *rig) check(descriptorsBefore int) {
 	_ = r.server.Close()
 	for i, p := range r.probes {
 		if n := p.ends.Load(); n != 1 {
-			r.Errorf("handler %d of %d was told %d times that it is closed", i, len(r.probes), n)
+			r.Errorf("handler %d of %d was closed %d times", i, len(r.probes), n)
 		}
 	}
 	if s := r.group.Stats(); s.Active != 0 {

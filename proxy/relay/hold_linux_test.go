@@ -21,7 +21,7 @@ func holding(p *probe, ids ...uint32) {
 	p.fromClient, p.fromServer = hold, hold
 }
 
-// keeper resumes one direction's PDUs when it is told to.
+// keeper holds the PDUs of a direction until its flag is set.
 type keeper struct{ client, server atomic.Bool }
 
 func (k *keeper) resume(from rpcparse.Direction, _ rpcparse.Header, _ []byte) Verdict {
@@ -114,7 +114,7 @@ func TestHeldResponseMayBeReplaced(t *testing.T) {
 }
 
 func TestServerThatEndsWhileItsPDUIsHeld(t *testing.T) {
-	const drain = 20 * time.Millisecond // nothing of what it bounds has begun
+	const drain = 20 * time.Millisecond // must not begin while the PDU is pending
 	for _, clientEnds := range []bool{false, true} {
 		r := newRig(t, Options{DrainTimeout: drain}, func(p *probe) { holding(p, 1) })
 		client, server, p := r.connect()
@@ -151,12 +151,12 @@ func TestServerThatResetsWhileItsPDUIsHeldIsNoticed(t *testing.T) {
 }
 
 func TestClientThatTakesNothingIsGivenUpOnlyWithTheWake(t *testing.T) {
-	// The server has ended behind a held PDU. While that is held nobody waits
-	// for the client, though it does not take the proxy's own answers.
+	// The server has ended its stream behind a pending PDU. While that is pending,
+	// no timer runs for the client, though it does not read the proxy's own answers.
 	const drain = 20 * time.Millisecond
 	r := newRig(t, Options{DrainTimeout: drain}, func(p *probe) {
 		p.fromServer = func(rpcparse.Header, []byte) Verdict {
-			p.conn.HandshakeDone() // so that its timer does not stand in for the other
+			p.conn.HandshakeDone() // so that the handshake timer does not end the connection
 			return Verdict{Action: Hold}
 		}
 		p.fromClient = func(rpcparse.Header, []byte) Verdict {
@@ -178,8 +178,8 @@ func TestClientThatTakesNothingIsGivenUpOnlyWithTheWake(t *testing.T) {
 }
 
 func TestHoldStopsTheTimeThatAClientHas(t *testing.T) {
-	// The client is late in taking what is before the server's end, and has a
-	// limited time for that. It ends when it is the handler whom all wait for.
+	// The client is slow to read what is before the server's end, and a timer runs.
+	// The timer stops when it is the handler that the end waits for.
 	const drain = 50 * time.Millisecond
 	r := newRig(t, Options{DrainTimeout: drain}, func(p *probe) {
 		p.fromServer = func(h rpcparse.Header, _ []byte) Verdict {

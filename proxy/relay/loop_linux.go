@@ -18,9 +18,9 @@ const (
 	readSize = 128 << 10
 )
 
-// busyTime is how long a loop runs before it lets the Go scheduler run. After 10 ms the
-// runtime's monitor would preempt it with a signal, and take its processor away in the
-// next epoll_wait.
+// busyTime is how long a loop is busy before it lets the Go scheduler run. After 10 ms
+// the runtime's monitor would preempt it with a signal, or take its processor away in
+// the next epoll_wait.
 const busyTime = 5 * time.Millisecond
 
 // loop is one event loop, with the connections that it has accepted and what they
@@ -52,7 +52,8 @@ type loop struct {
 	killing   bool          // all connections are to be ended
 	clock     time.Duration // now, if clockRead
 	clockRead bool          // in this turn
-	yielded   time.Duration // when yield has last called the scheduler
+	lastTurn  time.Duration // when the turn before was
+	yielded   time.Duration // when the scheduler has last run
 }
 
 func newLoop(g *Group) (*loop, error) {
@@ -95,12 +96,18 @@ func (l *loop) run() {
 	}
 }
 
-// yield lets the Go scheduler run when the loop has not done so for busyTime.
+// yield lets the Go scheduler run when the loop has been busy for busyTime. A loop that
+// has waited for so long is not: the scheduler has had its processor meanwhile.
 func (l *loop) yield() {
-	if now := l.now(); now-l.yielded >= busyTime {
+	now := l.now()
+	switch {
+	case now-l.lastTurn >= busyTime:
+		l.yielded = now
+	case now-l.yielded >= busyTime:
 		l.yielded = now
 		runtime.Gosched()
 	}
+	l.lastTurn = now
 }
 
 // turn works off everything that has been collected. After a panic of a handler it
@@ -164,6 +171,13 @@ func (l *loop) drive(c *Conn) {
 	l.current = nil
 }
 
+// decide has d decide on c.
+func (l *loop) decide(c *Conn, d Decision) {
+	l.current = c
+	c.decide(d)
+	l.current = nil
+}
+
 // requeue has c driven in the next turn, after the others.
 func (l *loop) requeue(c *Conn) {
 	if !c.queued {
@@ -199,9 +213,7 @@ func (l *loop) handleMessage(msg message) {
 		msg.conn.resumePending()
 	case opDecide:
 		msg.conn.decisions.Add(-1)
-		l.current = msg.conn
-		msg.conn.decide(msg.decide)
-		l.current = nil
+		l.decide(msg.conn, msg.decide)
 	case opListen:
 		l.listen(msg.acceptor)
 	case opUnlisten:

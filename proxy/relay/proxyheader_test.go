@@ -30,8 +30,8 @@ func tlv(kind byte, size int) []byte {
 	return append(binary.BigEndian.AppendUint16([]byte{kind}, uint16(size)), make([]byte, size)...)
 }
 
-// proxyHeaders are headers that are taken, and who they say the client is; "":
-// whoever is at the other end of the socket.
+// proxyHeaders are headers that are accepted, and the client's address in them; "": the
+// address of the other end of the socket.
 var proxyHeaders = map[string]struct {
 	header []byte
 	client string
@@ -52,7 +52,7 @@ var proxyHeaders = map[string]struct {
 	"v2 UNIX socket": {proxy2(1, 0x31, make([]byte, 216)), ""},
 }
 
-// badProxyHeaders are not taken, and what the error has to say.
+// badProxyHeaders are not accepted; with what the error has to contain.
 var badProxyHeaders = map[string]struct {
 	header []byte
 	why    string

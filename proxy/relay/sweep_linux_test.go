@@ -51,7 +51,7 @@ func TestConnectionsToAServerThatIsGoneAreEnded(t *testing.T) {
 		r.expect(servers[i], request(1, 100))
 	}
 	r.swept()
-	r.write(servers[0], response(1, 100)) // that was not for these
+	r.write(servers[0], response(1, 100)) // the sweep for the other server leaves these alone
 	r.expect(clients[0], response(1, 100))
 	r.group.CloseServer(netip.MustParseAddr("::ffff:127.0.0.1"), 0)
 	for i := range n {
@@ -59,7 +59,7 @@ func TestConnectionsToAServerThatIsGoneAreEnded(t *testing.T) {
 		r.expectReset(clients[i])
 		r.expectEnd(servers[i]) // which the kernel repeats, unlike a reset
 	}
-	client, server, _ := r.connect() // new ones are nobody's business
+	client, server, _ := r.connect() // connections made after the call are left alone
 	r.write(client, request(1, 100))
 	r.expect(server, request(1, 100))
 }

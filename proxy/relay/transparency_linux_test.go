@@ -144,9 +144,9 @@ func TestEachServerPDUIsOneWrite(t *testing.T) {
 	buf := make([]byte, 8192)
 	for i := range uint32(50) {
 		sent := response(i, 5840)
-		r.write(server, sent[:1000]) // however it comes,
+		r.write(server, sent[:1000]) // a PDU in two segments leaves in one
 		r.write(server, sent[1000:])
-		n, err := client.Read(buf) // one receive gets it whole
+		n, err := client.Read(buf) // one receive returns all of it
 		r.must(err)
 		if !bytes.Equal(buf[:n], sent) {
 			t.Fatalf("response %d: one receive got %d bytes of %d", i, n, len(sent))
@@ -216,7 +216,7 @@ func TestForeignTrafficOfTheServerFirstPassesIfConfigured(t *testing.T) {
 	r.expectNothing(server)
 	r.write(server, []byte("ncacn_http/1.0"))
 	r.expect(client, []byte("ncacn_http/1.0"))
-	r.expect(server, []byte{5, 0}) // what was kept of the client follows
+	r.expect(server, []byte{5, 0}) // the buffered bytes of the client follow
 }
 
 func TestForeignTrafficIsClosedByDefault(t *testing.T) {

@@ -47,7 +47,7 @@ var families = []struct{ client, server, loopback, router string }{
 }
 
 // throughRig is a rig whose server is at the end of a path, and whose listener
-// sends everybody to where they wanted to go.
+// connects each client to its original destination.
 func throughRig(t *testing.T, p path, o ListenOptions, server string, source func(*Conn) netip.AddrPort) (*rig, <-chan arrival) {
 	t.Helper()
 	r := newRig(t, Options{}, nil)
