@@ -8,13 +8,14 @@ type groupKey struct {
 	id       uint32
 }
 
-// association is the set of connections that share context handles. It owns
-// its sessions; connections are only counted, so none can outlive its record.
+// association is the set of connections that share context handles (MS-RPCE
+// 3.3.1.4.1). It owns its sessions. Its connections are only counted: each knows
+// the association that it belongs to.
 type association struct {
 	controller  *controller
 	key         groupKey // id 0: private to one connection
 	client      netip.Addr
-	conns       int32               // live connections, those that only asked to join included
+	conns       int32               // live connections, with those whose bind is not answered yet
 	nUnanswered int32               // length of unanswered
 	held        list[Slot, byOwner] // sessions with a known handle, oldest first
 	byHandle    map[Handle]*Slot    // the same; nil while there are few
@@ -22,16 +23,17 @@ type association struct {
 	unanswered  *unansweredSession  // sessions that may or may not have been granted, newest first
 }
 
-// unansweredSession is a session whose grant was in flight when its connection was
-// lost. Nobody has its handle: it ends with the association and never before.
+// unansweredSession is a session whose NspiBind was in flight when its connection
+// was lost. Its handle is not known to the client or the proxy, so that it ends
+// with the association and never before.
 type unansweredSession struct {
 	slot    *Slot
-	claimed *user // under whose name it was asked for without proof; nil: it is charged to its user
+	claimed *user // the unproven name of the request; nil: it was proven, and is charged to its user
 	next    *unansweredSession
 }
 
-// scanLimit is how many sessions an association has without an index. Nearly
-// every client has one or two, and a map would cost more than the session.
+// scanLimit is how many sessions an association has without an index by handle.
+// Nearly every client has one or two, and a map would cost more than the session.
 const scanLimit = 8
 
 // opaqueSessions are the sessions of one user whose handles are unreadable.
@@ -55,8 +57,8 @@ func (a *association) find(h Handle) *Slot {
 	return nil
 }
 
-// oldest returns a session to run down, or nil.
-func (a *association) oldest() *Slot {
+// anySession returns a session of a to run down, or nil.
+func (a *association) anySession() *Slot {
 	if a.held.head != nil {
 		return a.held.head
 	}
@@ -94,7 +96,8 @@ func (a *association) add(s *Slot) {
 	}
 }
 
-// remove takes the session s out; of the unanswered ones, the newest only.
+// remove takes the session s out. An unanswered one must be the newest of its
+// kind: they end together, newest first.
 func (a *association) remove(s *Slot) {
 	if s.unanswered {
 		a.unanswered = a.unanswered.next
@@ -133,7 +136,7 @@ func (a *association) removeOpaque(s *Slot) {
 	a.opaque = a.opaque[:last]
 }
 
-// opaqueOf returns the place of name's sessions in a.opaque, or -1.
+// opaqueOf returns the index of name's sessions in a.opaque, or -1.
 func (a *association) opaqueOf(name string) int {
 	for i := range a.opaque {
 		if a.opaque[i].user.key.name == name {

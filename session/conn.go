@@ -15,23 +15,24 @@ type Conn struct {
 
 	recent atomic.Pointer[Slot] // the session that Touch found last
 
-	// Guarded by table.mu. user and client are what the connection had last;
-	// they may be forgotten (index < 0) by now.
-	user     *user
-	client   *client
-	assoc    *association
-	asked    uint32              // the id of the last bind
-	joined   bool                // assoc is confirmed by a bind_ack
-	closed   bool                // Close was called
-	reserved list[Slot, byOwner] // reservations without an answer
-	wait     *waiter             // nil unless the last Reserve was answered with Wait
+	// Guarded by table.mu. user and client are the records that the connection
+	// used last; the table may have forgotten them (index < 0) since.
+	user      *user
+	client    *client
+	assoc     *association
+	requested uint32              // the id of the last bind
+	joined    bool                // a bind_ack has confirmed assoc
+	closed    bool                // Close was called
+	reserved  list[Slot, byOwner] // reservations without an answer
+	wait      *waiter             // nil unless the last Reserve was answered with Wait
 }
 
-// Close tells that the connection is gone. If it was the last of its
+// Close records that the connection has ended. If it was the last of its
 // association, its reservations and all sessions of the association are
-// released. Otherwise its reservations become sessions of the association: the
-// domain controller may be granting them at this moment, and nobody will hear
-// of it. Later calls on c and on its reservations do nothing. It is idempotent.
+// released. Otherwise its reservations become unanswered sessions of the
+// association: the domain controller may be granting them at this moment, and the
+// answer has no connection to come back on. Later calls on c and on its
+// reservations do nothing. It is idempotent.
 //
 // The sessions of a large association are released in several steps, all of
 // them before Close returns.
@@ -59,9 +60,9 @@ func (c *Conn) Close() {
 	t.forget(c.controller)
 }
 
-// Unbound tells that the domain controller has confirmed an NspiUnbind of h on
+// Unbound records that the domain controller has confirmed an NspiUnbind of h on
 // this connection. It returns false, and changes nothing, if the association
-// has no such session; that is so when it was confirmed before.
+// has no such session, for example because it was confirmed before.
 func (c *Conn) Unbound(h Handle) bool {
 	t := c.table
 	t.mu.Lock()
@@ -74,10 +75,10 @@ func (c *Conn) Unbound(h Handle) bool {
 	return true
 }
 
-// UnboundOpaque tells that the domain controller has answered a sealed
-// NspiUnbind by the user of that key (see [Identity.Key]). Which session it was
-// cannot be seen; the oldest one of this user in the association whose own
-// handle could not be read is released. It returns false if there is none.
+// UnboundOpaque records that the domain controller has answered a sealed
+// NspiUnbind by the user of that key (see [Identity.Key]). The handle in it cannot
+// be read, so the oldest session of this user in the association whose handle is
+// unknown, too, is released. It returns false if there is none.
 func (c *Conn) UnboundOpaque(key string) bool {
 	t := c.table
 	t.mu.Lock()
@@ -90,10 +91,10 @@ func (c *Conn) UnboundOpaque(key string) bool {
 	return true
 }
 
-// HandleUnknown tells that the domain controller does not know h, though it was
-// asked to unbind it: fault context_mismatch, or return code 2. A session of
-// that handle is released and counted as lost by the server. It returns false if there is
-// none, which is what a client gets for asking for a handle it never had.
+// HandleUnknown records that the domain controller has answered an NspiUnbind of h
+// by saying that it does not know h: fault context_mismatch, or return code 2. A
+// session of that handle is released and counted as lost by the server. It returns
+// false if there is none, as for a client that sends a handle it never had.
 func (c *Conn) HandleUnknown(h Handle) bool {
 	t := c.table
 	t.mu.Lock()

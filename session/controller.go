@@ -10,8 +10,9 @@ type Load struct {
 }
 
 // controller is one domain controller: a backend. Its record exists while there
-// is a connection to it or a session on it, so that backends which are found by
-// what clients connect to need no other bound than connections have.
+// is a connection to it or a session on it. So the bound of connections bounds
+// these records, too, also where clients choose the backend by the address that
+// they connect to.
 type controller struct {
 	name         string
 	load         Load
@@ -19,19 +20,18 @@ type controller struct {
 	associations map[groupKey]*association // those that a connection can name
 }
 
-// maxEndpoints is how many endpoints of a backend are known to each other. A
-// domain controller has some dozens.
+// maxEndpoints is how many endpoints of a backend are searched for an association
+// that a bind asks for. A domain controller has some dozens.
 const maxEndpoints = 512
 
-// knows adds an endpoint to those of d.
-func (d *controller) knows(endpoint string) {
+// addEndpoint adds an endpoint to those of d.
+func (d *controller) addEndpoint(endpoint string) {
 	if len(d.endpoints) < maxEndpoints && !slices.Contains(d.endpoints, endpoint) {
 		d.endpoints = append(d.endpoints, endpoint)
 	}
 }
 
-// Load returns what a backend carries. It takes the same short time however
-// much that is.
+// Load returns what a backend carries. It takes constant time.
 func (t *Table) Load(backend string) Load {
 	t.mu.Lock()
 	defer t.unlock()

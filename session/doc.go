@@ -1,9 +1,9 @@
-// Package session knows who holds what: it counts the live NSPI sessions of
-// every user on every domain controller, or on several together, and takes part
-// in granting them, so that a limit holds at every moment.
+// Package session counts the live NSPI sessions of every user, on each domain
+// controller or on several together, and takes part in granting them, so that a
+// limit holds at every moment.
 //
-// It is pure: no sockets, no timers, no logger; the clock is handed in. A
-// [Table] is told what happens on the wire and answers what may go on:
+// It is pure: no sockets, no timers, no logger; the clock is handed in. The caller
+// calls a [Table] for what happens on the wire, and does what it answers:
 //
 //	conn := table.Open(client, scope, backend, endpoint) // TCP connection
 //	err := conn.MayJoin(bind.AssocGroupID)               // bind, before it is forwarded
@@ -52,14 +52,14 @@
 // # Associations
 //
 // Sessions belong to associations, not to connections: an association is known
-// by the backend, its endpoint and the id that its bind_ack tells,
+// by the backend, its endpoint and the id in its bind_ack,
 // and it lives until the last of its connections is closed. A connection counts
-// from the moment it asks to join, until [Conn.JoinRefused] or its end.
+// from its bind on, until [Conn.JoinRefused] or its end.
 //
 // When a connection is lost with an NspiBind in flight, and its association has
-// others, the domain controller may grant the session all the same. Nobody
-// learns its handle, so nobody can unbind it. The table therefore counts it,
-// unanswered, until the association ends: it rather counts a session too many
+// others, the domain controller may grant the session all the same. The client
+// does not learn its handle, so it cannot unbind it. The table therefore counts
+// it, unanswered, until the association ends: it rather counts a session too many
 // than one too few. If it was reserved under a claim, it is charged to the
 // client's address and not to the name.
 //

@@ -46,10 +46,10 @@ type Identity struct {
 	Address   netip.Addr // the client's address
 }
 
-// Key returns what sessions are counted by: the SID where one is known, else
-// the account without regard to case, else the address. A field that the
-// assurance does not vouch for is never used. Keys of different kinds differ
-// in their prefix, so an account that is spelled like a SID is not that SID.
+// Key returns what sessions are counted by: the SID if it is known, else the
+// account without regard to case, else the address. Fields above the assurance are
+// not used. Keys of different kinds differ in their prefix, so an account that is
+// spelled like a SID is not that SID.
 func (i Identity) Key() string {
 	switch {
 	case i.hasSID():
@@ -63,8 +63,8 @@ func (i Identity) Key() string {
 func (i *Identity) hasSID() bool     { return i.Assurance >= AssuranceResolved && i.SID != "" }
 func (i *Identity) hasAccount() bool { return i.Assurance >= AssuranceClaimed && i.Account != "" }
 
-// alike reports whether i and o are written the same, and so have the same
-// key. It is the cheap test: spellings that it tells apart may share a key.
+// alike reports whether i and o are written the same, and so have the same key.
+// It is cheap, but not exact: spellings that differ may have the same key.
 func (i *Identity) alike(o *Identity) bool {
 	if i.Assurance != o.Assurance || i.SID != o.SID || i.Account != o.Account {
 		return false
@@ -84,8 +84,8 @@ func (i Identity) String() string {
 	return i.Address.Unmap().String()
 }
 
-// fold maps s by Unicode simple case folding: fold(a) == fold(b) exactly if
-// strings.EqualFold(a, b). Text that is folded already is returned as it is.
+// fold maps s by Unicode simple case folding: fold(a) == fold(b) if and only if
+// strings.EqualFold(a, b). Text that is folded already is returned unchanged.
 func fold(s string) string {
 	for i := range len(s) {
 		if c := s[i]; c >= utf8.RuneSelf || 'a' <= c && c <= 'z' {

@@ -11,7 +11,7 @@ var (
 	// (MS-RPCE 3.3.1.5.7).
 	ErrForeignAssociation = errors.New("session: association of another client")
 	// ErrUnanswered: the association has lost too many connections with an
-	// NspiBind in flight. The client needs a new one.
+	// NspiBind in flight. The client needs a new association.
 	ErrUnanswered = errors.New("session: association with too many unanswered binds")
 	// ErrAssociationChanged: the connection belongs to another association.
 	ErrAssociationChanged = errors.New("session: connection belongs to another association")
@@ -19,43 +19,44 @@ var (
 	ErrClosed = errors.New("session: connection is closed")
 )
 
-// rundownBatch is how many sessions of a lost association are released under
-// one lock: some 100 µs, so that other connections need not wait for the end of
-// a client that leaked thousands.
+// rundownBatch is how many sessions of an association that has ended are released
+// under one lock, which takes some 100 µs. A client may have leaked thousands, and
+// the binds of others must not wait for all of them.
 const rundownBatch = 512
 
-// maxUnanswered is how many unanswered binds an association may have before no
-// further connection can join it. Each is remembered until the association
-// ends, and a client that binds and resets over and over needs no password to
-// make more. Losing a connection is rare, and an association has a handful.
+// maxUnanswered is how many unanswered sessions an association may have before no
+// further connection can join it. Each takes memory until the association ends,
+// and a client that binds and resets over and over needs no password to make
+// more. Losing a connection is rare, and an association has a handful.
 const maxUnanswered = 256
 
-// MayJoin is told the association id of a bind before it is forwarded, 0
-// included, and reports whether this client may have it. Until the bind is
-// answered, the connection counts as one of the association, so that its
-// sessions survive if the others close meanwhile: on the domain controller, too,
-// the join came first.
+// MayJoin takes the association id of a bind before the bind is forwarded, 0
+// included, and returns nil if this client may join that association. Until the
+// bind is answered, the connection counts as one of the association: if the
+// others close meanwhile, its sessions must live on, because the domain
+// controller receives the bind before it sees their end.
 func (c *Conn) MayJoin(groupID uint32) error {
 	t := c.table
 	t.mu.Lock()
 	defer t.unlock()
-	ended, err := c.ask(groupID)
+	ended, err := c.requestJoin(groupID)
 	t.runDown(ended)
 	return err
 }
 
-// ask is MayJoin without its consequences for the association that c leaves.
-func (c *Conn) ask(groupID uint32) (ended *association, err error) {
+// requestJoin makes c a connection of the association that it asks for. It
+// returns the association that c leaves by that, if this has ended.
+func (c *Conn) requestJoin(groupID uint32) (ended *association, err error) {
 	switch {
 	case c.closed:
 		return nil, ErrClosed
 	case c.joined:
 		return nil, c.sameGroup(groupID)
-	case c.assoc != nil && c.asked == groupID:
+	case c.assoc != nil && c.requested == groupID:
 		return nil, nil
 	}
 	ended = c.leave()
-	c.asked = groupID
+	c.requested = groupID
 	if groupID == 0 {
 		return ended, nil
 	}
@@ -76,11 +77,11 @@ func (c *Conn) ask(groupID uint32) (ended *association, err error) {
 }
 
 // sibling returns the association of that id at another endpoint of the domain
-// controller. One server process may serve several endpoints with the same
-// associations (Samba does): it says so by its bind_ack. A domain controller has
-// several processes, too, which may give one id twice. If any of these is another
-// client's it may be the one that the server would put c into, whatever else the
-// client has under that id: then that is what is returned.
+// controller, or nil. One server process may serve several endpoints with the
+// same associations (Samba does), and its bind_ack confirms it. But a domain
+// controller has several server processes, which may use the same id for
+// different associations. So if any association of that id is another client's,
+// that one is returned: the server might put c into it.
 func (c *Conn) sibling(groupID uint32) (own *association) {
 	for _, endpoint := range c.controller.endpoints {
 		a := c.controller.associations[groupKey{endpoint, groupID}]
@@ -95,7 +96,7 @@ func (c *Conn) sibling(groupID uint32) (own *association) {
 	return own
 }
 
-// JoinRefused tells that the domain controller has refused the bind (bind_nak):
+// JoinRefused records that the domain controller has refused the bind (bind_nak):
 // the connection is not in the association that it has asked for. It does
 // nothing once a bind was accepted.
 func (c *Conn) JoinRefused() {
@@ -107,14 +108,14 @@ func (c *Conn) JoinRefused() {
 	}
 }
 
-// Join is told the association id of a bind_ack. Later ones (of
+// Join records the association id of a bind_ack. Later ids (of
 // alter_context_resp) must repeat it or be 0. An id of 0 in the first gives the
 // connection an association that no other can join.
 //
-// A connection that did not ask for an association is told the id of a new one.
-// If the table still knows an older association of that id, it is over on the
-// domain controller (which has restarted, or has seen its last connection close
-// before the caller did), and its sessions are released.
+// The bind_ack to a connection that did not ask for an association has the id of
+// a new one. If the table still knows an older association of that id, this one
+// has ended on the domain controller, which has restarted, or has seen its last
+// connection close before the caller did. Its sessions are released.
 func (c *Conn) Join(groupID uint32) error {
 	t := c.table
 	t.mu.Lock()
@@ -126,7 +127,7 @@ func (c *Conn) Join(groupID uint32) error {
 		return c.sameGroup(groupID)
 	}
 	known := c.controller.associations[groupKey{c.endpoint, groupID}]
-	if known != nil && c.asked == 0 {
+	if known != nil && c.requested == 0 {
 		c.confirm(c.newAssociation(groupID))
 		t.runDown(known)
 		return nil
@@ -135,11 +136,11 @@ func (c *Conn) Join(groupID uint32) error {
 		c.joined = true
 		return nil
 	}
-	if known == nil && c.assoc != nil && c.asked == groupID {
+	if known == nil && c.assoc != nil && c.requested == groupID {
 		c.joined = true // the server shares the association among its endpoints
 		return nil
 	}
-	// The answer names another association than the bind did.
+	// The answer has another id than the bind had.
 	ended := c.leave()
 	var err error
 	switch {
@@ -154,7 +155,7 @@ func (c *Conn) Join(groupID uint32) error {
 	return err
 }
 
-// sameGroup checks an id that is told to a connection that has joined.
+// sameGroup checks an id of a later bind or answer of a connection that has joined.
 func (c *Conn) sameGroup(groupID uint32) error {
 	if groupID != 0 && groupID != c.assoc.key.id {
 		return ErrAssociationChanged
@@ -163,8 +164,7 @@ func (c *Conn) sameGroup(groupID uint32) error {
 }
 
 // newAssociation makes an association of c's client at c's endpoint, which
-// others can join unless its id is 0. It takes the place of an older one of the
-// same id.
+// others can join unless its id is 0. It replaces an older one of the same id.
 func (c *Conn) newAssociation(groupID uint32) *association {
 	d := c.controller
 	a := &association{controller: d, key: groupKey{c.endpoint, groupID}, client: c.addr}
@@ -181,14 +181,15 @@ func (c *Conn) enter(a *association) {
 	a.conns++
 }
 
-// confirm is enter for good.
+// confirm makes c one of the connections of a, which a bind_ack has confirmed.
 func (c *Conn) confirm(a *association) {
 	c.enter(a)
 	c.joined = true
 }
 
-// leave is the opposite of enter. If c was the last connection the association
-// has ended (MS-RPCE 3.3.3.7.1); it is returned, to be run down.
+// leave takes c out of its association, if any. If c was its last connection the
+// association has ended (MS-RPCE 3.3.3.7.1), and it is returned: the caller runs
+// it down.
 func (c *Conn) leave() (ended *association) {
 	a, t := c.assoc, c.table
 	if a == nil {
@@ -214,7 +215,7 @@ func (t *Table) runDown(a *association) {
 		return
 	}
 	for n := 1; ; n++ {
-		s := a.oldest()
+		s := a.anySession()
 		if s == nil {
 			return
 		}

@@ -1,7 +1,7 @@
 package session
 
-// This file has the transitions of a slot. Every counter and every list
-// changes here and nowhere else. All functions run under the table's lock.
+// This file has the transitions of a slot. The counters and lists of slots change
+// here and nowhere else. All functions run under the table's lock.
 
 // connect counts a connection to a backend, and makes its record if there is
 // none.
@@ -22,7 +22,7 @@ func (t *Table) disconnect(d *controller) {
 	d.load.Connections--
 }
 
-// forget lets go of the record of a backend that nothing refers to any more.
+// forget removes the record of a backend that has no connection and no session.
 // Without connections it has no associations either.
 func (t *Table) forget(d *controller) {
 	if d.load == (Load{}) && t.controllers[d.name] == d {
@@ -30,7 +30,7 @@ func (t *Table) forget(d *controller) {
 	}
 }
 
-// reserve makes s a reservation of c: claimed or reserved.
+// reserve makes s a reservation of c, in state claimed or reserved.
 func (t *Table) reserve(s *Slot, c *Conn, as state) {
 	s.state, s.conn = as, c
 	u := s.user
@@ -47,7 +47,7 @@ func (t *Table) reserve(s *Slot, c *Conn, as state) {
 	t.counts.Reserved++
 }
 
-// unreserve undoes reserve; the caller says what becomes of s and settles its
+// unreserve undoes reserve. The caller decides what becomes of s, and settles its
 // user.
 func (t *Table) unreserve(s *Slot) {
 	u := s.user
@@ -101,11 +101,11 @@ func (t *Table) hold(s *Slot, a *association) {
 	t.settle(u)
 }
 
-// lose makes a reservation of c a session of a, which lives on without c: the
-// domain controller may have granted it, and nobody will ever know. What was
-// reserved under a claim is charged to the client's address, so that a claim
-// takes nothing from its owner, and keeps that address from claiming the name
-// beyond its limit.
+// connectionLost makes a reservation of c, which was lost, an unanswered session
+// of a, which lives on: the domain controller may have granted it. If the name was
+// a mere claim, the session is charged to the client's address, so that it takes
+// nothing from the owner of the name; and it becomes an unresolved claim, so that
+// this address cannot exceed the limit of the name by losing connections.
 func (t *Table) connectionLost(s *Slot, c *Conn, a *association) {
 	if s.state == stateReserved {
 		s.opaque, s.unanswered = true, true
@@ -121,14 +121,14 @@ func (t *Table) connectionLost(s *Slot, c *Conn, a *association) {
 	if u == nil {
 		u = t.newUser(key, id)
 	}
-	own := t.take(c, u, true)
-	own.opaque, own.unanswered = true, true
-	t.hold(own, a)
+	charged := t.take(c, u, true)
+	charged.opaque, charged.unanswered = true, true
+	t.hold(charged, a)
 	a.unanswered.claimed = claimed
 	t.settle(claimed)
 }
 
-// end releases a session; the caller counts why.
+// end releases a session. The caller counts the reason.
 func (t *Table) end(s *Slot) {
 	u, cl, d, now := s.user, s.client, s.assoc.controller, t.clock()
 	s.used.Store(notLive)

@@ -1,7 +1,7 @@
 package session
 
-// links chains a value into one list. A value has one links field for each
-// list that it can be in, so that joining and leaving a list allocates nothing.
+// links are a value's neighbours in one list. A value has one links field for each
+// list that it can be in, so that to enter or leave a list allocates nothing.
 type links[T any] struct{ prev, next *T }
 
 // linker names the links field that a list uses. Implementations are empty

@@ -24,7 +24,7 @@ type Counts struct {
 	Binds        uint64 // sessions granted
 	Unbinds      uint64 // sessions ended by NspiUnbind
 	RunDown      uint64 // sessions ended with their association
-	LostByServer uint64 // sessions that the domain controller turned out not to have
+	LostByServer uint64 // sessions that the domain controller does not have any more, by its answers
 }
 
 // Count returns the numbers of this moment.
@@ -84,15 +84,15 @@ func (t *Table) Clients() []Entry {
 	return entries
 }
 
-// userEntry describes u; it returns false if u was forgotten meanwhile, or is
-// only a name that somebody claimed on a connection that was lost.
+// userEntry describes u. It returns false if u was forgotten meanwhile, or is
+// only a name that was claimed on a connection that was lost.
 func (t *Table) userEntry(u *user) (Entry, bool) {
 	e := u.entry(t)
 	e.Scope, e.User, e.Key, e.Usage = u.key.scope, u.identity, u.key.name, u.usage()
 	return e, u.index >= 0 && (u.visible() || u.binds > 0)
 }
 
-// clientEntry describes c; it returns false if c was forgotten meanwhile.
+// clientEntry describes c. It returns false if c was forgotten meanwhile.
 func (t *Table) clientEntry(c *client) (Entry, bool) {
 	e := c.entry(t)
 	e.Client = c.addr
@@ -136,8 +136,9 @@ func (t *Table) ClientSessions(addr netip.Addr, limit int) []Session {
 	return sessions(t, &c.held, limit)
 }
 
-// collect copies what records returns (it is called under the lock) in
-// batches, so that a long list does not hold up those who bind.
+// collect describes the records that records returns, which is called under the
+// lock. It takes the lock for a batch at a time, so that binds do not wait for a
+// long list.
 func collect[T, E any](t *Table, records func() []*T, copyOf func(*T) (E, bool)) []E {
 	t.mu.Lock()
 	all := records()
@@ -179,31 +180,31 @@ func (s *Slot) session(now time.Duration) Session {
 	}
 }
 
-// age is how long s is held, idle how long it was not used. A clock that goes
-// back makes neither negative.
+// age is how long s has been held, idle how long it has not been used. Neither is
+// negative, even if the clock goes back.
 func (s *Slot) age(now time.Duration) time.Duration  { return max(0, now-s.since) }
 func (s *Slot) idle(now time.Duration) time.Duration { return max(0, now-time.Duration(s.used.Load())) }
 
 // granted counts a new session.
-func (y *tally[L]) granted(now time.Duration) {
-	y.binds++
-	y.active = now
+func (n *tally[L]) granted(now time.Duration) {
+	n.binds++
+	n.active = now
 }
 
 // entry returns what users and clients have in common.
-func (y *tally[L]) entry(t *Table) Entry {
+func (n *tally[L]) entry(t *Table) Entry {
 	now := t.clock()
-	e := Entry{Binds: y.binds, Unbinds: y.unbinds, Usage: Usage{Held: y.held.n}}
-	if s := y.held.head; s != nil {
+	e := Entry{Binds: n.binds, Unbinds: n.unbinds, Usage: Usage{Held: n.held.n}}
+	if s := n.held.head; s != nil {
 		e.Age, e.Idle = s.age(now), s.idle(now)
-	} else if y.binds > 0 {
-		e.Idle = max(0, now-y.active)
+	} else if n.binds > 0 {
+		e.Idle = max(0, now-n.active)
 	}
 	return e
 }
 
-// sortEntries sorts the oldest session first; those without one follow, the
-// one that has been without for the shortest time first.
+// sortEntries sorts entries by the age of their oldest session, the oldest first.
+// Those without a session follow, the one whose last session ended last first.
 func sortEntries(entries []Entry) {
 	slices.SortStableFunc(entries, func(a, b Entry) int {
 		if a.Held == 0 && b.Held == 0 {

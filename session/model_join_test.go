@@ -137,7 +137,7 @@ func (m *model) close(c *modelConn) {
 	m.settle()
 }
 
-// lose charges a to what may have been granted on a connection that is gone.
+// connectionLost charges a with what may have been granted on a connection that is gone.
 func (m *model) connectionLost(s *modelSlot, a *modelAssoc, claim bool) {
 	l := &modelSlot{scope: s.scope, user: s.user, phase: phaseHeld, since: m.now, assoc: a, opaque: true, lost: true}
 	if claim {

@@ -2,11 +2,11 @@ package session
 
 import "net/netip"
 
-// queue is the waiting requests of one user and kind. Client addresses take
-// turns: however many requests wait from one address, another's first one is
-// behind one of these only.
+// queue is the waiting requests of one user, proven or not. Client addresses take
+// turns: however many requests wait from one address, the first request of another
+// address has at most one of them before it.
 type queue struct {
-	clients  list[clientQueue, byTurn] // the one whose turn is next first; none is empty
+	clients  list[clientQueue, byTurn] // the next one in front; none is empty
 	byClient map[netip.Addr]*clientQueue
 	n        int // waiting requests
 }
@@ -28,7 +28,7 @@ func (byTurn) of(cq *clientQueue) *links[clientQueue] { return &cq.links }
 func (byArrival) of(w *waiter) *links[waiter]         { return &w.links }
 func (byAge) of(w *waiter) *links[waiter]             { return &w.ageLinks }
 
-// push adds w; first puts it before all others.
+// push adds w behind the others of its client or, with first, before all requests.
 func (q *queue) push(w *waiter, first bool) {
 	cq := q.clientQueueOf(w.conn.addr)
 	w.queue = cq

@@ -2,9 +2,9 @@ package session
 
 import "slices"
 
-// HistoryLimit is how many users, and how many clients, without a session are
-// remembered with their bind and unbind counts. Beyond it the one that has been
-// without for longest is forgotten. 4096 records are about 1 MiB, and more than
+// HistoryLimit is how many users without a session, and how many clients, are
+// remembered with their bind and unbind counts. Beyond it the one whose last
+// session ended first is forgotten. 4096 records are about 1 MiB, and more than
 // an administrator reads when looking for yesterday's leak.
 const HistoryLimit = 4096
 
@@ -23,11 +23,11 @@ type membership[K comparable, T any] interface {
 }
 
 // registry finds records by key, lists them, and keeps a bounded history of
-// those that hold nothing any more.
+// those that have no session any more.
 type registry[K comparable, T any, M membership[K, T]] struct {
 	byKey    map[K]*T
 	all      []*T
-	archived list[T, M] // the history, longest without a session first
+	archived list[T, M] // the history, the one whose last session ended first in front
 }
 
 // add registers x under its key, which must be free.
@@ -41,7 +41,7 @@ func (r *registry[K, T, M]) add(x *T) {
 	r.all = append(r.all, x)
 }
 
-// rouse takes x out of the history: it holds something again.
+// restore takes x out of the history, because it has a slot again.
 func (r *registry[K, T, M]) restore(x *T) {
 	var m M
 	if at := m.member(x); at.archived {
@@ -50,8 +50,8 @@ func (r *registry[K, T, M]) restore(x *T) {
 	}
 }
 
-// rest is told that x holds nothing any more: it becomes history if it is
-// worth remembering, and is forgotten otherwise.
+// archive is called when x has no slot any more: x becomes history if remember
+// is true, and is forgotten otherwise.
 func (r *registry[K, T, M]) archive(x *T, remember bool) {
 	var m M
 	at := m.member(x)
@@ -82,7 +82,7 @@ func (r *registry[K, T, M]) forget(x *T) {
 	delete(r.byKey, m.key(x))
 }
 
-// active returns how many records hold something.
+// active returns how many records are not history.
 func (r *registry[K, T, M]) active() int { return len(r.all) - r.archived.n }
 
 // clone returns the records of this moment. Those that are forgotten later

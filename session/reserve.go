@@ -7,7 +7,7 @@ type Outcome uint8
 
 // The outcomes.
 const (
-	// Reserved: forward the NspiBind, and tell the slot what becomes of it.
+	// Reserved: forward the NspiBind, and call the slot's methods with its answer.
 	Reserved Outcome = iota + 1
 	// Refused: the user is at the limit.
 	Refused
@@ -33,15 +33,14 @@ func (o Outcome) String() string {
 type ReserveRequest struct {
 	User  Identity
 	Limit int // slots that the user may have in this scope; negative: unlimited
-	// Proven tells that the domain controller has accepted the user's name on
+	// Proven says that the domain controller has accepted the user's name on
 	// this connection, that a ticket proves it, or that there is no name, only
 	// an address. Otherwise the name is a claim, and the reservation provisional.
 	Proven bool
-	// Wake is called once after an answer of Wait, when asking again will be
-	// answered otherwise, after WaitTimeout at the latest; unless the connection
-	// closes or asks again before.
-	// It is called from any goroutine, without a lock, perhaps before Reserve
-	// has returned, and perhaps just after Close has. If it is nil, or the request
+	// Wake is called once after the outcome Wait, as soon as the request can be
+	// decided and after WaitTimeout at the latest, unless the connection is closed
+	// or asks again before. It is called from any goroutine and without a lock,
+	// perhaps before Reserve has returned or just after Close has. If it is nil, or the request
 	// has waited for WaitTimeout, it does not wait: it is decided by what is
 	// proven.
 	Wake func()
@@ -58,7 +57,7 @@ type Usage struct {
 // claims: the ones that the limit is compared with.
 func (u Usage) Proven() int { return u.Held + u.Reserved }
 
-// Reserve checks the limit and takes a slot, in one step. Usage is that before
+// Reserve checks the limit and takes a slot, in one step. The usage is that before
 // this request. The slot is nil unless the outcome is Reserved. On a closed
 // connection everything is refused.
 //
@@ -105,8 +104,8 @@ func (c *Conn) grant(u *user, key userKey, r *ReserveRequest) (*user, *Slot) {
 	return u, c.table.take(c, u, r.Proven)
 }
 
-// keyOf returns the key of id. A connection has one user mostly, so it is
-// rarely made anew.
+// keyOf returns the key of id. A connection mostly has one user, whose key is
+// known already.
 func (c *Conn) keyOf(id *Identity) userKey {
 	if c.user != nil && c.user.identity.alike(id) {
 		return c.user.key
@@ -139,9 +138,9 @@ func (c *Conn) check(u *user, r *ReserveRequest, first bool) (Usage, Outcome) {
 	return u.usage(), decide(r.Limit, u.proven(), unresolved)
 }
 
-// decide is the limit. Slots that are proven refuse; those that are unresolved
-// (claims in flight, and requests that wait for them) make others wait. So the
-// limit holds whatever becomes of the claims, and a claim refuses nobody.
+// decide compares a limit with the proven slots of a user, which count for certain,
+// and with unresolved ones: claims, and requests that wait before this one. Proven
+// slots alone refuse a request; unresolved ones make it wait.
 func decide(limit, proven, unresolved int) Outcome {
 	switch {
 	case limit < 0:

@@ -18,9 +18,9 @@ const (
 
 // Slot is one session of a user's quota: a reservation until the domain
 // controller has answered the NspiBind, then the session that it granted. Its
-// methods may be called in any state and on a nil Slot, which is what a
-// response to a call that was never made has; then they do nothing. They never
-// act on another slot than their own, however late they come.
+// methods do nothing in a state that they do not apply to, and on a nil Slot, as
+// the response to an unknown call has. They never act on another slot, however
+// late they are called.
 type Slot struct {
 	user   *user        // never changes
 	client *client      // while held
@@ -36,7 +36,7 @@ type Slot struct {
 	index      int32         // in table.held
 	handle     Handle        // never changes once held
 	opaque     bool          // handle is unknown
-	unanswered bool          // and whether it was granted: the connection was lost before the answer
+	unanswered bool          // opaque, and perhaps not granted: the connection was lost before the answer
 	state      state
 }
 
@@ -50,7 +50,7 @@ func (byUser) of(s *Slot) *links[Slot]   { return &s.userLinks }
 func (byClient) of(s *Slot) *links[Slot] { return &s.clientLinks }
 func (byOwner) of(s *Slot) *links[Slot]  { return &s.ownerLinks }
 
-// Commit tells that the domain controller has granted the session: Success and
+// Commit records that the domain controller has granted the session: Success and
 // handle h. A NULL handle grants nothing and releases the reservation. If h is
 // the handle of a live session of the association, the domain controller no
 // longer has that one: the new session replaces it, and it is counted as lost by
@@ -93,8 +93,8 @@ func (s *Slot) CommitOpaque() {
 	t.hold(s, s.conn.association())
 }
 
-// Prove tells that the domain controller has accepted the claimed name: a
-// provisional reservation becomes one that counts against everybody.
+// Prove records that the domain controller has accepted the claimed name: a
+// provisional reservation becomes a proven one.
 func (s *Slot) Prove() {
 	if s == nil {
 		return
@@ -111,9 +111,9 @@ func (s *Slot) Prove() {
 	t.settle(s.user)
 }
 
-// Release gives the reservation back: the domain controller has refused the
-// bind or answered with a fault. A held slot is not released by this; sessions
-// end with [Conn.Unbound] or with their association.
+// Release gives the reservation back, because the domain controller has refused
+// the bind or answered with a fault. It does not release a held slot: sessions end
+// with [Conn.Unbound] or with their association.
 func (s *Slot) Release() {
 	if s == nil {
 		return
@@ -126,14 +126,14 @@ func (s *Slot) Release() {
 	}
 }
 
-// isReserved reports whether s waits for the domain controller's answer.
+// isReserved reports whether s is a reservation.
 func (s *Slot) isReserved() bool {
 	return s.state == stateClaimed || s.state == stateStale || s.state == stateReserved
 }
 
-// association returns the association that c's sessions belong to. A session
-// that was granted before any bind_ack belongs to the one that c has asked for,
-// or to one of its own.
+// association returns the association that c's sessions belong to. If a session
+// is granted before any bind_ack, that is the one that c has asked to join, or one
+// that no other connection can join.
 func (c *Conn) association() *association {
 	if c.assoc == nil {
 		c.enter(c.newAssociation(0))

@@ -15,8 +15,8 @@ type Options struct {
 }
 
 // Table holds the live sessions of all backends. Its methods, and those of the
-// [Conn] and [Slot] values that it hands out, are safe for concurrent use; each
-// is one atomic step, except where it says otherwise.
+// [Conn] and [Slot] values that it hands out, are safe for concurrent use. Each
+// is one atomic step, except where its comment says otherwise.
 type Table struct {
 	now   func() time.Time
 	start time.Time
@@ -56,7 +56,7 @@ func (t *Table) Open(client netip.AddrPort, scope, backend, endpoint string) *Co
 	t.mu.Lock()
 	defer t.unlock()
 	c := &Conn{table: t, addr: client.Addr().Unmap(), scope: scope, controller: t.connect(backend), endpoint: endpoint}
-	c.controller.knows(endpoint)
+	c.controller.addEndpoint(endpoint)
 	return c
 }
 
@@ -72,8 +72,8 @@ func (t *Table) Expire() {
 	}
 }
 
-// unlock releases the lock, then wakes whom the operation has given an answer:
-// a Wake function may call back into the table.
+// unlock releases the lock, then calls the Wake functions of the requests that
+// the operation has decided: they may call back into the table.
 func (t *Table) unlock() {
 	wakes := t.wakes
 	t.wakes = nil

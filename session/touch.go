@@ -3,8 +3,8 @@ package session
 // notLive is the time of last use of a slot that is not held.
 const notLive = -1
 
-// Touch tells that h was used on this connection; idle time counts from there.
-// It takes no lock while a connection goes on using the same session.
+// Touch records that h is used on this connection: its idle time begins anew. It
+// takes no lock while a connection goes on using the same session.
 func (c *Conn) Touch(h Handle) {
 	now := int64(c.table.clock())
 	if s := c.recent.Load(); s != nil && s.handle == h && s.touch(now) {
@@ -19,9 +19,10 @@ func (c *Conn) Touch(h Handle) {
 	}
 }
 
-// TouchOpaque tells that the user of that key sent a sealed request on this
-// connection. It is put down to the newest opaque session of this user in the
-// association: a client that leaks sessions goes on with its newest.
+// TouchOpaque records that the user of that key has sent a sealed request on this
+// connection. Its handle cannot be read, so the newest opaque session of this user
+// in the association counts as used: a client that leaks sessions goes on with its
+// newest.
 func (c *Conn) TouchOpaque(key string) {
 	now := int64(c.table.clock())
 	t := c.table
@@ -33,7 +34,7 @@ func (c *Conn) TouchOpaque(key string) {
 }
 
 // touch sets the time of last use and reports whether s is held. It needs no
-// lock: releasing s sets notLive, after which no touch succeeds.
+// lock, because the release of s sets notLive, after which no touch succeeds.
 func (s *Slot) touch(now int64) bool {
 	for {
 		last := s.used.Load()

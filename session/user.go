@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// tally is what users and clients have in common: their sessions, and how they
-// came and went.
+// tally is what users and clients have in common: their sessions, and how many
+// were granted and unbound.
 type tally[L linker[Slot]] struct {
 	held    list[Slot, L] // oldest first
 	binds   uint64        // sessions granted
@@ -21,8 +21,9 @@ type userKey struct {
 	name  string // Identity.Key
 }
 
-// user is everything that one user has in one scope. It exists while it has
-// a slot, and afterwards as history if it ever had a session.
+// user is all that is known of one user in one scope. The record exists while the
+// user has a slot, a waiting request or an unresolved claim, and afterwards as
+// history if it ever had a session.
 type user struct {
 	member[user]
 	tally[byUser]
@@ -31,9 +32,9 @@ type user struct {
 	identity Identity // its Key is key.name
 
 	reserved         int                // proven reservations
-	claims           list[Slot, byUser] // provisional reservations that others wait for, oldest first
-	stale            int                // provisional reservations that others do not wait for any more
-	unresolvedClaims map[netip.Addr]int // claims that only requests from their own address wait for: stale ones and those whose connection was lost
+	claims           list[Slot, byUser] // provisional reservations that requests from any address wait for, oldest first
+	stale            int                // provisional reservations that requests from their own address alone wait for
+	unresolvedClaims map[netip.Addr]int // by address, whose requests wait for them: stale claims, and those of lost connections
 	queues           [2]queue
 }
 
@@ -48,13 +49,13 @@ func (u *user) usage() Usage {
 	return Usage{Held: u.held.n, Reserved: u.reserved, Provisional: u.claims.n + u.stale}
 }
 
-// visible reports whether u has anything of its own that is not history.
+// visible reports whether u has a slot or a request that waits.
 func (u *user) visible() bool { return u.usage() != Usage{} || u.waiting() > 0 }
 
-// inUse reports whether anything refers to u that is not history.
+// inUse reports whether u is more than history.
 func (u *user) inUse() bool { return u.visible() || len(u.unresolvedClaims) > 0 }
 
-// suspect adds n to the claims that count against requests from addr alone.
+// addUnresolved adds n to the unresolved claims from addr.
 func (u *user) addUnresolved(addr netip.Addr, n int) {
 	if u.unresolvedClaims == nil {
 		u.unresolvedClaims = make(map[netip.Addr]int)
@@ -89,8 +90,8 @@ func (clientMembers) of(c *client) *links[client]      { return &c.age }
 func (clientMembers) member(c *client) *member[client] { return &c.member }
 func (clientMembers) key(c *client) netip.Addr         { return c.addr }
 
-// newUser makes the record of key, which must have none. The caller gives it a
-// slot before it releases the lock.
+// newUser makes the record of key, which must have none. The caller takes a slot
+// for it before it releases the lock.
 func (t *Table) newUser(key userKey, id Identity) *user {
 	u := &user{table: t, key: key, identity: id}
 	t.users.add(u)
@@ -111,8 +112,8 @@ func (c *Conn) clientOf() *client {
 	return c.client
 }
 
-// settle ends every operation that changed u: it admits who waits, if there is
-// room now, and lets u go if nothing is left.
+// settle ends every operation that has changed u: it wakes the requests that can be
+// decided now, and archives u if nothing is left.
 func (t *Table) settle(u *user) {
 	if u.waiting() > 0 {
 		t.expireClaims(u)

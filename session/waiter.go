@@ -41,8 +41,8 @@ type waiter struct {
 // timedOut reports whether w has waited for as long as a request may.
 func (w *waiter) timedOut(now time.Duration) bool { return now-w.since >= WaitTimeout }
 
-// The queues of a user. The proven are served first: they wait for the claims
-// in flight alone, however many more claims arrive.
+// The queues of a user. Proven requests are served first, so that they wait only
+// for the claims that were in flight before, however many more arrive.
 const (
 	queueProven = iota
 	queueClaims
@@ -58,7 +58,7 @@ func (u *user) queueOf(proven bool) *queue {
 // waiting returns how many requests wait.
 func (u *user) waiting() int { return u.queues[queueProven].n + u.queues[queueClaims].n }
 
-// position returns how many waiting requests a new one is behind.
+// position returns how many waiting requests are before a new one.
 func (u *user) position(proven bool) int {
 	if proven {
 		return u.queues[queueProven].n
@@ -66,8 +66,8 @@ func (u *user) position(proven bool) int {
 	return u.waiting()
 }
 
-// enqueue makes the request r of c wait; first puts it before the others. A
-// request that has waited before keeps its waiter.
+// enqueue makes the request r of c wait; first puts it before the others. If it
+// has waited before, it keeps its waiter, and so the time since when it waits.
 func (t *Table) enqueue(c *Conn, u *user, r *ReserveRequest, first bool) {
 	w := c.wait
 	if w == nil {
@@ -135,9 +135,10 @@ func (u *user) nextWaiter() (*waiter, Outcome) {
 	return nil, Wait
 }
 
-// resumeWait is called when c asks again. It takes the waiter of an earlier
-// request of that key out of its queue, or makes the slot free that was reserved
-// for it (reserved is true; the caller takes it before it releases the lock).
+// resumeWait is called when c makes a request for key. If the same request has
+// waited, its waiter leaves the queue; or, if a slot was reserved for it, this is
+// free and reserved is true: the caller takes it before it releases the lock. A
+// waiting request for another key is withdrawn.
 func (c *Conn) resumeWait(key userKey) (reserved bool) {
 	w := c.wait
 	switch {
@@ -155,9 +156,9 @@ func (c *Conn) resumeWait(key userKey) (reserved bool) {
 	return false
 }
 
-// Withdraw tells that the request which was answered with Wait will not be made
-// again: the caller has answered it in another way. It does nothing if there is
-// none.
+// Withdraw is called when the request which was answered with Wait will not be made
+// again, because the caller has answered it in another way. It does nothing if
+// there is none.
 func (c *Conn) Withdraw() {
 	c.table.mu.Lock()
 	defer c.table.unlock()
@@ -179,7 +180,7 @@ func (c *Conn) stopWaiting() {
 	}
 }
 
-// forgetWaiter lets go of c's waiter, if any, because its request is answered or
+// forgetWaiter removes c's waiter, if any, because its request is answered or
 // withdrawn.
 func (c *Conn) forgetWaiter() {
 	if c.wait != nil {
