@@ -4,78 +4,47 @@ package relay
 
 import (
 	"bytes"
-	"fmt"
 	"net"
 	"net/netip"
 	"os"
 	"os/exec"
-	"runtime"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/nspiproxy/nspiproxy/internal/testkit/lab/netns"
 )
 
-// namespace is a network namespace. It exists as long as something refers to it.
-type namespace struct{ fd int }
+// namespace is a network namespace beside that of this process.
+type namespace struct{ *netns.Namespace }
 
-// newNamespace makes one, with the loopback device up.
+// newNamespace makes one, with the loopback device up. It ends with the test.
 func newNamespace(t testing.TB) namespace {
 	t.Helper()
-	made := make(chan int)
-	go func() {
-		runtime.LockOSThread() // and never unlocked: the thread ends with the goroutine
-		fd := -1
-		if unix.Unshare(unix.CLONE_NEWNET) == nil {
-			fd, _ = unix.Open("/proc/thread-self/ns/net", unix.O_RDONLY|unix.O_CLOEXEC, 0)
-		}
-		made <- fd
-	}()
-	ns := namespace{<-made}
-	if ns.fd < 0 {
-		t.Fatal("no network namespace can be made: the lab's tests need root")
+	ns, err := netns.New()
+	if err != nil {
+		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = unix.Close(ns.fd) })
-	ns.run(t, "ip link set lo up")
-	return ns
+	t.Cleanup(ns.Close)
+	return namespace{ns}
 }
 
-// do runs f in the namespace: sockets and processes that it makes are there.
-func (ns namespace) do(f func()) {
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		runtime.LockOSThread()
-		if err := unix.Setns(ns.fd, unix.CLONE_NEWNET); err != nil {
-			panic(err)
-		}
-		f()
-	}()
-	<-done
-}
-
-// run runs commands, one a line, in the namespace.
-func (ns namespace) run(t testing.TB, commands string) {
+// run runs a shell script in the namespace.
+func (ns namespace) run(t testing.TB, script string) {
 	t.Helper()
-	ns.do(func() { runHere(t, commands) })
+	if _, err := ns.Run("sh", "-ec", script); err != nil {
+		t.Error(err)
+	}
 }
 
-// path is how ip(8) names the namespace.
-func (ns namespace) path() string { return fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), ns.fd) }
-
-// runHere runs commands, one a line.
-func runHere(t testing.TB, commands string) {
+// runHere runs a shell script where this process is.
+func runHere(t testing.TB, script string) {
 	t.Helper()
-	for line := range strings.Lines(commands) {
-		words := strings.Fields(line)
-		if len(words) == 0 {
-			continue
-		}
-		if out, err := exec.Command(words[0], words[1:]...).CombinedOutput(); err != nil {
-			t.Errorf("%s: %v\n%s", strings.TrimSpace(line), err, out)
-		}
+	if out, err := exec.Command("sh", "-ec", script).CombinedOutput(); err != nil {
+		t.Errorf("%s: %v\n%s", script, err, out)
 	}
 }
 
@@ -123,8 +92,8 @@ func newPath(t *testing.T) path {
 	p := path{newNamespace(t), newNamespace(t)}
 	runHere(t, `
 		sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.default.rp_filter=0
-		ip link add r1 type veth peer name c0 netns `+p.client.path()+`
-		ip link add r2 type veth peer name s0 netns `+p.server.path()+`
+		ip link add r1 type veth peer name c0 netns `+p.client.Path()+`
+		ip link add r2 type veth peer name s0 netns `+p.server.Path()+`
 		ip addr add 10.77.1.1/24 dev r1
 		ip addr add fd77:1::1/64 dev r1 nodad
 		ip addr add 10.77.2.1/24 dev r2
@@ -150,9 +119,7 @@ func newPath(t *testing.T) path {
 // listen listens in the server's namespace.
 func (p path) listen(r *rig, addr string) *net.TCPListener {
 	r.Helper()
-	var l *net.TCPListener
-	var err error
-	p.server.do(func() { l, err = net.ListenTCP("tcp", net.TCPAddrFromAddrPort(netip.MustParseAddrPort(addr))) })
+	l, err := p.server.Listen(addr)
 	r.must(err)
 	return l
 }
@@ -161,13 +128,13 @@ func (p path) listen(r *rig, addr string) *net.TCPListener {
 func (p path) dial(r *rig, from, to string) *net.TCPConn {
 	r.Helper()
 	var c *net.TCPConn
-	var err error
-	p.client.do(func() {
+	err := p.client.Do(func() error {
 		d := net.Dialer{Timeout: testTimeout, LocalAddr: net.TCPAddrFromAddrPort(netip.MustParseAddrPort(from)), Control: reuseAddr}
-		var conn net.Conn
-		if conn, err = d.Dial("tcp", to); err == nil {
+		conn, err := d.Dial("tcp", to)
+		if err == nil {
 			c = conn.(*net.TCPConn)
 		}
+		return err
 	})
 	r.must(err)
 	r.Cleanup(func() { _ = c.Close() })

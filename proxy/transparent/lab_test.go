@@ -7,13 +7,14 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"runtime"
 	"slices"
 	"strings"
 	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/nspiproxy/nspiproxy/internal/testkit/lab/netns"
 )
 
 // roleVariable makes a copy of the test binary play another part: the tests
@@ -56,74 +57,43 @@ func TestMain(m *testing.M) {
 	}
 }
 
-// netns is a network namespace: that of the tests or one beside it. It ends when
-// nothing of it is open any more.
-type netns struct{ file *os.File }
+// namespace is a network namespace beside that of the tests.
+type namespace struct{ *netns.Namespace }
 
-// here returns the network namespace of the tests.
-func here(t testing.TB) netns {
+// newNamespace makes one, in which no IPv6 address waits for two seconds until it is there. It ends with the test.
+func newNamespace(t testing.TB) namespace {
 	t.Helper()
-	f, err := os.Open("/proc/self/ns/net")
+	ns, err := netns.New()
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { f.Close() })
-	return netns{f}
+	t.Cleanup(ns.Close)
+	n := namespace{ns}
+	n.sh(t, noDAD)
+	return n
 }
 
-// newNetns makes a network namespace.
-func newNetns(t testing.TB) netns {
-	t.Helper()
-	own := here(t)
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
-		t.Fatal(err)
-	}
-	f, err := os.Open("/proc/thread-self/ns/net")
-	own.enter()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { f.Close() })
-	return netns{f}
-}
-
-// enter moves the calling thread.
-func (n netns) enter() {
-	if err := unix.Setns(int(n.file.Fd()), unix.CLONE_NEWNET); err != nil {
-		panic(err) // a thread in a namespace that nobody expects must not go on
-	}
-}
-
-// path is how programs find it while the test runs.
-func (n netns) path() string { return fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), n.file.Fd()) }
-
-// in calls f in the namespace: what f opens belongs there.
-func (n netns) in(t testing.TB, f func()) {
-	t.Helper()
-	own := here(t)
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	n.enter()
-	defer own.enter()
-	f()
-}
+// noDAD lets IPv6 addresses be there at once.
+const noDAD = "sysctl -qw net.ipv6.conf.default.accept_dad=0"
 
 // sh runs a shell script in the namespace and returns what it printed.
-func (n netns) sh(t testing.TB, script string) string {
+func (n namespace) sh(t testing.TB, script string) string {
 	t.Helper()
-	out, err := exec.Command("nsenter", "--net="+n.path(), "sh", "-ec", script).CombinedOutput()
+	out, err := n.Run("sh", "-ec", script)
 	if err != nil {
-		t.Fatalf("%s\n%s%v", script, out, err)
+		t.Fatal(err)
 	}
-	return string(out)
+	return out
 }
 
 // sh runs a shell script where the rules are.
 func sh(t testing.TB, script string) string {
 	t.Helper()
-	return here(t).sh(t, script)
+	out, err := exec.Command("sh", "-ec", script).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%s\n%s%v", script, out, err)
+	}
+	return string(out)
 }
 
 // everything prints all rules and routes. The kernel lists the elements of a set

@@ -36,7 +36,7 @@ const (
 // minute, and while this machine has a socket with the addresses and ports of a
 // connection that passes by, the kernel drops that one's packets.
 type network struct {
-	client, server netns
+	client, server namespace
 	ipv4, ipv6     string // of the client
 }
 
@@ -54,16 +54,14 @@ func newNetwork(t testing.TB) *network {
 	clean(t)
 	networks++
 	x, y := networks/200%256, 2+networks%200
-	n := &network{newNetns(t), newNetns(t), fmt.Sprintf("10.76.%d.%d", x, y), fmt.Sprintf("fd76::%02x%02x", x, y)}
-	for _, ns := range []netns{here(t), n.client, n.server} {
-		ns.sh(t, "sysctl -qw net.ipv6.conf.default.accept_dad=0") // or IPv6 is there after two seconds only
-	}
+	n := &network{newNamespace(t), newNamespace(t), fmt.Sprintf("10.76.%d.%d", x, y), fmt.Sprintf("fd76::%02x%02x", x, y)}
+	sh(t, noDAD)
 	sh(t, fmt.Sprintf(`
 sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.default.rp_filter=0
 ip link add r1 type veth peer name c0 netns %s
 ip link add r2 type veth peer name s0 netns %s
 ip addr add 10.76.0.1/16 dev r1; ip addr add fd76::1/64 dev r1 nodad; ip link set r1 up
-ip addr add 10.77.2.1/24 dev r2; ip addr add fd77:2::1/64 dev r2 nodad; ip link set r2 up`, n.client.path(), n.server.path()))
+ip addr add 10.77.2.1/24 dev r2; ip addr add fd77:2::1/64 dev r2 nodad; ip link set r2 up`, n.client.Path(), n.server.Path()))
 	t.Cleanup(func() { sh(t, "ip link del r1; ip link del r2") })
 	n.client.attach(t, "c0", n.ipv4+"/16", n.ipv6+"/64", "10.76.0.1", "fd76::1")
 	n.server.attach(t, "s0", dcIPv4+"/24", dcIPv6+"/64", "10.77.2.1", "fd77:2::1")
@@ -71,7 +69,7 @@ ip addr add 10.77.2.1/24 dev r2; ip addr add fd77:2::1/64 dev r2 nodad; ip link 
 }
 
 // attach gives an interface its addresses and the namespace its router.
-func (n netns) attach(t testing.TB, device, ipv4, ipv6, router4, router6 string) {
+func (n namespace) attach(t testing.TB, device, ipv4, ipv6, router4, router6 string) {
 	t.Helper()
 	n.sh(t, fmt.Sprintf(`
 ip link set lo up
@@ -102,15 +100,13 @@ type service struct {
 }
 
 // serve starts a service in a namespace.
-func (n netns) serve(t testing.TB, address string) *service {
+func (n namespace) serve(t testing.TB, address string) *service {
 	t.Helper()
 	s := &service{conns: map[string]net.Conn{}, ended: make(chan error, 100)}
-	n.in(t, func() {
-		var err error
-		if s.Listener, err = net.Listen("tcp", address); err != nil {
-			t.Fatal(err)
-		}
-	})
+	var err error
+	if s.Listener, err = n.Listen(address); err != nil {
+		t.Fatal(err)
+	}
 	t.Cleanup(func() { s.Close() })
 	go accept(s.Listener, s.talk)
 	return s
@@ -182,17 +178,24 @@ type conn struct {
 }
 
 // dial connects from a namespace.
-func (n netns) dial(t testing.TB, address string) (c *conn, err error) {
+func (n namespace) dial(t testing.TB, address string) (c *conn, err error) {
 	t.Helper()
-	n.in(t, func() {
-		c = &conn{}
-		c.Conn, err = net.DialTimeout("tcp", address, patience)
+	err = n.Do(func() (err error) {
+		c, err = dial(t, address)
+		return err
 	})
+	return c, err
+}
+
+// dial connects from where the rules are.
+func dial(t testing.TB, address string) (*conn, error) {
+	t.Helper()
+	tcp, err := net.DialTimeout("tcp", address, patience)
 	if err != nil {
 		return nil, err
 	}
-	t.Cleanup(func() { c.Close() })
-	c.r = bufio.NewReader(c)
+	t.Cleanup(func() { tcp.Close() })
+	c := &conn{Conn: tcp, r: bufio.NewReader(tcp)}
 	_ = c.SetDeadline(time.Now().Add(patience))
 	c.seen, err = c.r.ReadString('\n')
 	c.seen = strings.TrimSpace(c.seen)
@@ -200,11 +203,23 @@ func (n netns) dial(t testing.TB, address string) (c *conn, err error) {
 }
 
 // connect is dial for a connection that must come about.
-func (n netns) connect(t testing.TB, address string) *conn {
+func (n namespace) connect(t testing.TB, address string) *conn {
 	t.Helper()
 	c, err := n.dial(t, address)
+	return must(t, c, err)
+}
+
+// connect is dial for a connection that must come about.
+func connect(t testing.TB, address string) *conn {
+	t.Helper()
+	c, err := dial(t, address)
+	return must(t, c, err)
+}
+
+func must(t testing.TB, c *conn, err error) *conn {
+	t.Helper()
 	if err != nil {
-		t.Fatalf("connecting to %s: %v", address, err)
+		t.Fatalf("connecting: %v", err)
 	}
 	return c
 }

@@ -136,9 +136,10 @@ func TestPacketTooBigReachesBothSidesSockets(t *testing.T) {
 				n := newNetwork(t)
 				near := n.narrow(t, side, mtu)
 				near.server.serve(t, net.JoinHostPort(address, "135"))
-				for _, ns := range []netns{here(t), near.client, near.server} {
-					ns.sh(t, "sysctl -qw net.ipv4.tcp_mtu_probing=0")
-				}
+				const script = "sysctl -qw net.ipv4.tcp_mtu_probing=0"
+				sh(t, script)
+				near.client.sh(t, script)
+				near.server.sh(t, script)
 				apply(t, tproxy(t, "open"), "")
 				startTPROXY(t)
 				c := near.client.connect(t, net.JoinHostPort(address, "135"))
@@ -160,15 +161,14 @@ func (n *network) narrow(t *testing.T, side string, mtu int) *network {
 		middle, near, ip4, ip6 = n.server, "s0", dcIPv4, dcIPv6
 		mine4, mine6, router4, router6 = "10.77.2.3/24", "fd77:2::3/64", "10.77.2.1", "fd77:2::1"
 	}
-	end := newNetns(t)
-	end.sh(t, "sysctl -qw net.ipv6.conf.default.accept_dad=0")
+	end := newNamespace(t)
 	// The end has the addresses; the router answers for it on the near side.
 	middle.sh(t, fmt.Sprintf(`
 sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 net.ipv4.conf.all.proxy_arp=1 net.ipv6.conf.%[1]s.proxy_ndp=1
 ip addr flush dev %[1]s scope global
 ip neigh add proxy %[2]s dev %[1]s
 ip link add m0 type veth peer name e0 netns %[3]s
-ip addr add 10.78.0.1/24 dev m0; ip addr add fd78::1/64 dev m0 nodad; ip link set m0 up`, near, ip6, end.path()))
+ip addr add 10.78.0.1/24 dev m0; ip addr add fd78::1/64 dev m0 nodad; ip link set m0 up`, near, ip6, end.Path()))
 	middle.attach(t, near, mine4, mine6, router4, router6)
 	middle.sh(t, fmt.Sprintf("ip route add %[1]s/32 dev m0 mtu lock %[3]d; ip route add %[2]s/128 dev m0 mtu lock %[3]d", ip4, ip6, mtu))
 	end.sh(t, fmt.Sprintf(`
@@ -209,13 +209,13 @@ func TestOtherTrafficIsNotTouched(t *testing.T) {
 			n.server.serve(t, dcIPv4+":389")
 			n.client.serve(t, n.ipv4+":135")
 			before := n.client.connect(t, dcIPv4+":389")
-			local := here(t).connect(t, address)
+			local := connect(t, address)
 			apply(t, p, dcIPv4+":49677")
 			for what, c := range map[string]*conn{
 				"another port, from before the rules":       before,
 				"another port":                              n.client.connect(t, dcIPv4+":389"),
 				"the router's own, from before the rules":   local,
-				"the router's own":                          here(t).connect(t, address),
+				"the router's own":                          connect(t, address),
 				"the domain controller's to a client's 135": n.server.connect(t, n.ipv4+":135"),
 			} {
 				if err := c.echo(1 << 16); err != nil || !c.own() {
