@@ -57,6 +57,7 @@ type Answer struct {
 	Rows   int    `json:"rows"`
 	Tables int    `json:"tables"`
 	Size   int    `json:"size"`
+	Echoed bool   `json:"echoed"` // the answer to Call has the stub that was sent
 	Server string `json:"server"` // that RfrGetNewDSA names
 	FQDN   string `json:"fqdn"`   // that RfrGetFQDNFromServerDN names
 	Stub   string `json:"stub"`   // of the response, in hex
