@@ -38,8 +38,8 @@ func TestImportsRunDownward(t *testing.T) {
 	const module = "github.com/nspiproxy/nspiproxy/"
 	may := map[string][]string{
 		"proxy/listen":      {"proxy/relay", "proxy/inspect", "proxy/backend", "proxy/transparent", "policy", "rpcparse"},
-		"proxy/relay":       {"rpcparse"},
-		"proxy/inspect":     {"session", "policy", "rpcparse"},
+		"proxy/relay":       {"proxy/verdict", "rpcparse"},
+		"proxy/inspect":     {"proxy/verdict", "session", "policy", "rpcparse"},
 		"proxy/report":      {"proxy/inspect", "session", "policy", "rpcparse"},
 		"proxy/backend":     {"proxy/client", "rpcparse"},
 		"proxy/client":      {"rpcparse"},

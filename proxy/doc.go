@@ -4,6 +4,7 @@
 //	proxy/listen        where clients come in, where they go
 //	proxy/relay         event loops: whole PDUs from socket to socket
 //	proxy/inspect       decides on each PDU of one connection
+//	proxy/verdict       what a decision may say
 //	proxy/report        the events of inspect: log records, sums, metrics
 //	proxy/backend       the domain controllers, and how they are
 //	proxy/transparent   what the kernel does before there is a connection

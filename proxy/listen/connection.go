@@ -45,7 +45,7 @@ func (l *Listeners) connect(c *relay.Conn, config *policy.Listener, dc *backend.
 
 // FromClient implements relay.Handler.
 func (h *connection) FromClient(header rpcparse.Header, pdu []byte) relay.Verdict {
-	return relayed(h.inspector.FromClient(header, pdu))
+	return h.inspector.FromClient(header, pdu)
 }
 
 // FromServer implements relay.Handler.
@@ -54,12 +54,12 @@ func (h *connection) FromServer(header rpcparse.Header, pdu []byte) relay.Verdic
 		h.reached = true
 		h.dialled()
 	}
-	return relayed(h.inspector.FromServer(header, pdu))
+	return h.inspector.FromServer(header, pdu)
 }
 
 // Resume implements relay.Handler.
 func (h *connection) Resume(from rpcparse.Direction, header rpcparse.Header, pdu []byte) relay.Verdict {
-	return relayed(h.inspector.Resume(from, header, pdu))
+	return h.inspector.Resume(from, header, pdu)
 }
 
 // Closed implements relay.Handler.
@@ -82,20 +82,6 @@ func (h *connection) ServerEnded() { h.inspector.ServerClosed() }
 func (h *connection) Malformed(_ rpcparse.Direction, head []byte, err error) []byte {
 	return h.inspector.Malformed(head, err)
 }
-
-// relayed is a verdict in the relay's words.
-func relayed(v inspect.Verdict) relay.Verdict {
-	return relay.Verdict{Action: relay.Action(v.Action), ToClient: v.ToClient, ToServer: v.ToServer, Err: v.Err}
-}
-
-// The actions of both packages have the same numbers: a difference does not
-// compile, because an array cannot be that long.
-var (
-	_ = [1]struct{}{}[relay.Forward-relay.Action(inspect.Forward)]
-	_ = [1]struct{}{}[relay.Drop-relay.Action(inspect.Drop)]
-	_ = [1]struct{}{}[relay.Hold-relay.Action(inspect.Hold)]
-	_ = [1]struct{}{}[relay.Close-relay.Action(inspect.Close)]
-)
 
 // dialFailed tells the domain controller's record, and the pool that looks for
 // another one, that it could not be reached.

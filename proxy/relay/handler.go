@@ -1,6 +1,9 @@
 package relay
 
-import "github.com/nspiproxy/nspiproxy/rpcparse"
+import (
+	"github.com/nspiproxy/nspiproxy/proxy/verdict"
+	"github.com/nspiproxy/nspiproxy/rpcparse"
+)
 
 // Handler decides on every PDU of one connection. All methods are called on the
 // connection's loop, never concurrently, and must not block.
@@ -45,53 +48,18 @@ type StreamHandler interface {
 	Malformed(from rpcparse.Direction, head []byte, err error) (toClient []byte)
 }
 
-// Action is what becomes of one PDU.
-type Action uint8
-
-const (
-	// Forward sends the PDU on to the other side.
-	Forward Action = iota
-	// Drop discards it. Verdict.ToClient may be the proxy's own answer to it.
-	Drop
-	// Hold makes the PDU pending: it, and everything that follows it from its side,
-	// waits until Conn.Wake. The other direction goes on, and may have a pending PDU
-	// of its own. There is no time limit; the handler must see to the wake.
-	Hold
-	// Close discards the PDU and everything that follows in both directions, and
-	// ends both streams after the bytes already accepted and the injected PDUs. What
-	// the peers still send is discarded, for at most Options.DrainTimeout. The
-	// connection is not reset, because that could destroy an answer on its way.
-	Close
+// Verdict is a decision on one PDU, and Action what becomes of the PDU.
+type (
+	Verdict = verdict.Verdict
+	Action  = verdict.Action
 )
 
-// String returns the action as logs name it.
-func (a Action) String() string {
-	switch a {
-	case Forward:
-		return "forward"
-	case Drop:
-		return "drop"
-	case Hold:
-		return "hold"
-	case Close:
-		return "close"
-	}
-	return "unknown"
-}
-
-// Verdict is a decision on one PDU. The zero value forwards it.
-type Verdict struct {
-	Action Action
-	// ToClient and ToServer are whole PDUs that the relay sends in this PDU's
-	// place of the stream (after it, with Forward), each by a write of its own.
-	// They must be valid until the next call of this handler.
-	ToClient, ToServer []byte
-	// Err is the reason of Close, which is passed to Handler.Closed.
-	Err error
-}
-
-// forwards reports whether the PDU is forwarded and nothing else happens, which is
-// the common case.
-func (v *Verdict) forwards() bool {
-	return v.Action == Forward && len(v.ToClient) == 0 && len(v.ToServer) == 0
-}
+// The actions. A hold has no time limit: the handler must see to the wake. With
+// Close, what the peers still send is discarded for at most Options.DrainTimeout,
+// and Verdict.Err is passed to Handler.Closed.
+const (
+	Forward = verdict.Forward
+	Drop    = verdict.Drop
+	Hold    = verdict.Hold
+	Close   = verdict.Close
+)

@@ -84,7 +84,7 @@ func (c *Conn) forward(s *side, b []byte) (rest []byte) {
 			break
 		}
 		v := c.ask(s, h, pdu)
-		if v.forwards() {
+		if v.Forwards() {
 			at += len(pdu)
 			counters.pdus.Add(1)
 			continue
