@@ -207,7 +207,7 @@ func (c *Conn) leave() (ended *association) {
 	return a
 }
 
-// runDown releases all sessions of a, which nobody can join any more; a may be
+// runDown releases all sessions of a, which has no connection any more; a may be
 // nil. It releases the lock between batches: it must be the last step of an
 // operation.
 func (t *Table) runDown(a *association) {

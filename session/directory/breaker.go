@@ -5,17 +5,17 @@ import (
 	"time"
 )
 
-// How long nobody is asked after a connection could not be made. Locking a
-// domain's account takes several wrong passwords in a row within minutes; the
-// greatest pause keeps below usual thresholds without hiding a directory that
-// has come back.
+// The pause after a connection could not be made, in which no other is tried. A
+// domain locks an account after several wrong passwords within minutes: with
+// maxPause their number stays below usual thresholds, and a directory that has
+// come back is found soon.
 const (
 	minPause = time.Second
 	maxPause = time.Minute
 )
 
-// breaker remembers that the directory is down, so that not every name has to
-// wait for the time-out to learn it. The zero value is ready.
+// breaker remembers that the directory is down, so that not every look-up waits
+// for the time-out. The zero value is ready to use.
 type breaker struct {
 	mu    sync.Mutex
 	pause time.Duration // after the next failure
@@ -23,7 +23,7 @@ type breaker struct {
 	cause error         // of the last failure
 }
 
-// open returns why nobody is asked at now, nil if somebody may be.
+// open returns why no connection may be tried at now; nil: one may.
 func (b *breaker) open(now time.Time) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -33,8 +33,8 @@ func (b *breaker) open(now time.Time) error {
 	return nil
 }
 
-// failed notes that a connection could not be made. Failures of others who
-// tried at the same time count once.
+// failed records that a connection could not be made. Failures of several workers
+// at the same time count once.
 func (b *breaker) failed(now time.Time, cause error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -46,7 +46,7 @@ func (b *breaker) failed(now time.Time, cause error) {
 	b.until = now.Add(b.pause)
 }
 
-// connected notes that the directory is up.
+// connected records that the directory is up.
 func (b *breaker) connected() {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -3,7 +3,7 @@ package directory
 import "github.com/hashicorp/golang-lru/v2/expirable"
 
 // cache remembers answers by the key of the name. Names without an account are
-// kept apart: clients make them up, and must not drive out real ones.
+// kept apart, because clients can make them up, and must not displace real ones.
 //
 // Each of the two has a goroutine that removes what has expired, for as long as
 // the program runs: the library cannot stop it. A program has one Directory.

@@ -13,14 +13,14 @@ import (
 
 // Defaults of [Config].
 const (
-	// DefaultTimeout is what a person waits for before calling it a failure; a
+	// DefaultTimeout is how long people wait before they take it for a failure. A
 	// directory in the same site answers in milliseconds.
 	DefaultTimeout = 5 * time.Second
 	// DefaultCacheSize is some ten times the accounts that open NSPI sessions
 	// through one proxy.
 	DefaultCacheSize = 10_000
-	// DefaultPositiveTTL: within a domain an account keeps its SID while its
-	// names and groups change (handbook 9.5).
+	// DefaultPositiveTTL is how long new groups or a new name of an account may go
+	// unseen. Its SID does not change within a domain.
 	DefaultPositiveTTL = time.Hour
 	// DefaultNegativeTTL is how long a new account may be unknown.
 	DefaultNegativeTTL = time.Minute
@@ -32,9 +32,9 @@ type Config struct {
 	// server's certificate must name. Ports default to 636 and 389; the global
 	// catalog has 3269 and 3268.
 	URL string
-	// StartTLS encrypts a connection to an ldap URL before anything is said on
-	// it. Without it passwords and answers cross the network in the clear, where
-	// anybody can change them.
+	// StartTLS encrypts a connection to an ldap URL before the bind. Without it
+	// passwords and answers cross the network in the clear, and can be changed on
+	// the way.
 	StartTLS bool
 	// RootCAs are the certificate authorities to trust; nil: the system's.
 	RootCAs *x509.CertPool
@@ -42,8 +42,9 @@ type Config struct {
 	// or, on a global catalog, the forest.
 	BaseDN string
 
-	// BindDN is who asks: a DN, DOMAIN\user or user@domain; with Kerberos it is
-	// user@REALM. Empty: nobody, which Active Directory does not answer.
+	// BindDN is the account that asks: a DN, DOMAIN\user or user@domain; with
+	// Kerberos it is user@REALM. Empty: no bind; Active Directory then refuses to
+	// answer.
 	BindDN string
 	// Secret returns the password of BindDN, or with Kerberos its keytab. It is
 	// called for each connection, so that a changed password is found. Line ends
@@ -55,7 +56,8 @@ type Config struct {
 	// Timeout bounds a look-up from call to answer. 0: [DefaultTimeout].
 	Timeout time.Duration
 	// CacheSize is how many names are remembered that the directory knows, and
-	// again how many that it does not: made-up names drive out only each other.
+	// again how many that it does not know, so that made-up names displace only
+	// each other.
 	// 0: [DefaultCacheSize].
 	CacheSize int
 	// PositiveTTL is how long an answer is used. 0: [DefaultPositiveTTL].

@@ -24,15 +24,15 @@ type Directory struct {
 	queue   chan *flight
 	stop    context.CancelFunc // ends all flights
 	running context.Context    // done after stop
-	pending sync.WaitGroup     // workers, and flights with somebody waiting
+	pending sync.WaitGroup     // workers, and flights without an answer
 
 	mu      sync.Mutex
 	flights map[string]*flight // by key of the name
 	closed  bool
 }
 
-// New returns a directory without connecting: that is done when the first name
-// is asked for. The error is about the configuration. Call Close when done.
+// New returns a directory. It connects when the first name is looked up. The error
+// is about the configuration. Call Close when done.
 func New(config Config) (*Directory, error) {
 	config = config.withDefaults()
 	server, err := parseURL(config.URL)
@@ -56,9 +56,9 @@ func New(config Config) (*Directory, error) {
 	return d, nil
 }
 
-// Close ends all look-ups with [ErrClosed] and closes the connections. It
-// returns when nothing runs any more, so it must not be called by who is told
-// an answer.
+// Close ends all look-ups with [ErrClosed] and closes the connections. It returns
+// when no goroutine of the directory runs any more, so it must not be called from
+// a function that was given to [Directory.Resolve].
 func (d *Directory) Close() {
 	d.mu.Lock()
 	d.closed = true
@@ -80,9 +80,9 @@ func (d *Directory) Cached(account string) (result Result, found, ok bool) {
 	return result, ok && err == nil, ok
 }
 
-// Resolve calls done exactly once with the answer, within [Config.Timeout]:
-// before it returns if there is nothing to wait for, else on a goroutine of this
-// package, which done must not hold up. It never waits itself.
+// Resolve calls done exactly once with the answer, within [Config.Timeout]: before
+// Resolve returns if there is nothing to wait for, else on a goroutine of this
+// package, which done must not block. Resolve itself never waits.
 func (d *Directory) Resolve(account string, done func(Result, error)) {
 	n, err := parseName(account)
 	if err != nil {

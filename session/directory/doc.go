@@ -9,10 +9,9 @@
 //	result, found, ok := d.Cached(`alice@lab.example`) // never waits
 //	d.Resolve(`lab.example\ALICE`, func(r directory.Result, err error) { … })
 //
-// One account has many spellings (handbook 9.2); each that the directory knows
-// leads to the same SID. A name leads to a SID only if exactly one account has
-// it: everything else is [ErrNotFound], [ErrAmbiguous] or [ErrDown], never a
-// guess.
+// One account has many spellings, and each that the directory knows leads to the
+// same SID. A name leads to a SID only if exactly one account has it: everything
+// else is [ErrNotFound], [ErrAmbiguous] or [ErrDown], never a guess.
 //
 // # How a name is looked up
 //
@@ -25,17 +24,23 @@
 // An ordinary LDAP port knows the server's own domain; the global catalog (3268,
 // 3269) knows the forest.
 //
-// # Who waits for what
+// # How a look-up waits
 //
 //	Resolve ──▶ cache ──▶ flight (one per name) ──▶ queue ──▶ worker ──▶ link (its own LDAP connection)
 //
 // Resolve and Cached never wait. A flight ends after [Config.Timeout] at the
-// latest, time in the queue included, whatever the network does; those who wait
-// for it get ErrDown. Workers connect when there is something to ask, and again
-// when the server has closed the connection, which servers do to idle ones.
-// After a connection that failed, the breaker answers ErrDown at once for a
-// second, then two, up to a minute: a directory that is down costs nobody a time-out
-// for each name, and a wrong password does not lock the account.
+// latest, time in the queue included, whatever the network does; its callers get
+// ErrDown. Workers connect when there is something to ask, and again when the
+// server has closed the connection, as servers do with idle ones. After a
+// connection that failed, the breaker answers ErrDown at once for a second, then
+// two, up to a minute: so a directory that is down does not cost a time-out for
+// each name, and a wrong password does not lock the account.
+//
+// # What is bounded
+//
+// The server and the KDCs may be hostile or broken. An LDAP message has 1 MiB at
+// most, a reply of a KDC 256 KiB, a token of the bind 16 KiB; a panic of the
+// Kerberos library is an error; and everything ends after Config.Timeout.
 //
 // # Where to change what
 //

@@ -6,15 +6,16 @@ import (
 	"fmt"
 )
 
-// maxQueued bounds the names that wait for a worker. A busy proxy sees some
-// hundred new names a second at a start; at a millisecond per answer this is
-// far less than a time-out of work.
+// maxQueued bounds the names that wait for a worker. A busy proxy sees some hundred
+// new names a second after its start. An answer takes a millisecond, so that the
+// last of the queue has its answer long before the time-out.
 const maxQueued = 1024
 
-// flight is one look-up that somebody waits for.
+// flight is one look-up in the directory, for all callers who ask for the name
+// meanwhile.
 type flight struct {
 	name    name
-	ctx     context.Context // until when the answer is of use
+	ctx     context.Context // done when the answer is too late
 	cancel  context.CancelFunc
 	unwatch func() bool           // stops what waits for the end of ctx
 	waiters []func(Result, error) // guarded by Directory.mu; nil when they have been answered
@@ -42,7 +43,7 @@ func (d *Directory) join(n name, done func(Result, error)) error {
 	}
 	d.flights[key] = f
 	d.pending.Add(1)
-	// Workers keep to the deadline too, but some of what they call does not.
+	// Workers observe the deadline, but the LDAP library does not everywhere.
 	f.unwatch = context.AfterFunc(f.ctx, func() { d.finish(f, Result{}, d.timeUp(f.ctx)) })
 	return nil
 }
@@ -55,8 +56,8 @@ func (d *Directory) timeUp(ctx context.Context) error {
 	return ErrClosed
 }
 
-// finish hands the answer to all who wait. Only the first call for a flight has
-// an effect.
+// finish gives the answer to all callers who wait. Only the first call for a flight
+// has an effect.
 func (d *Directory) finish(f *flight, result Result, err error) {
 	d.mu.Lock()
 	waiters := f.waiters

@@ -15,8 +15,8 @@ import (
 // alone: kdcConn bounds what comes that way.
 const tcpOnly = 1
 
-// errMalformed is all that is told of a panic of the Kerberos library: what it
-// panics with may quote a key.
+// errMalformed is the error for a panic of the Kerberos library, whose value is not
+// shown: it may quote a key.
 var errMalformed = errors.New("a malformed Kerberos message or keytab")
 
 // recovered is deferred around calls of the Kerberos library. It panics on some

@@ -20,8 +20,8 @@ const maxMessage = 1 << 20
 // The bound is the library's, for the whole process: nothing else in it uses BER.
 func init() { ber.MaxPacketLengthBytes = maxMessage }
 
-// link is one LDAP connection, bound, with what it is told about the forest. It
-// is used by one worker at a time.
+// link is one LDAP connection, bound, with the domains of the forest as it has read
+// them. It is used by one worker at a time.
 type link struct {
 	config *Config
 	server server
@@ -31,9 +31,9 @@ type link struct {
 	since  time.Time
 }
 
-// connect makes a connection, unless the last one failed a short while ago. It
-// has a time limit of its own: what it learns is of use to others than the one
-// who caused it.
+// connect makes a connection, unless the last one failed a short while ago. It has
+// a time limit of its own, and not that of the look-up which needs it, because the
+// connection serves later look-ups, too.
 func (d *Directory) connect() (*link, error) {
 	if cause := d.breaker.open(time.Now()); cause != nil {
 		return nil, cause
@@ -98,7 +98,7 @@ func (l *link) start(ctx context.Context) error {
 	return nil
 }
 
-// bind says who asks.
+// bind authenticates as BindDN.
 func (l *link) bind(ctx context.Context) error {
 	if l.config.BindDN == "" {
 		return nil
@@ -113,14 +113,14 @@ func (l *link) bind(ctx context.Context) error {
 	return l.ldap.Bind(l.config.BindDN, strings.TrimRight(string(secret), "\r\n"))
 }
 
-// limit closes the connection when ctx ends before the returned function is
-// called: the library's own calls do not know contexts.
+// limit closes the connection when ctx ends before the returned function is called,
+// because the library's calls do not take contexts.
 func (l *link) limit(ctx context.Context) func() bool {
 	return context.AfterFunc(ctx, func() { l.raw.Close() })
 }
 
-// close ends the connection and the library's goroutines. The network goes
-// first, so that nobody waits for it.
+// close ends the connection and the library's goroutines. The network connection is
+// closed first, so that they do not wait for the server.
 func (l *link) close() {
 	if l.raw != nil {
 		l.raw.Close()

@@ -20,7 +20,7 @@ type name struct {
 
 // parseName reads DOMAIN\user, user@suffix or user; `\user` and `\user@suffix`
 // are names with an empty domain, as NTLM clients send them. A name that no
-// account can have is ErrNotFound: nobody needs to be asked.
+// account can have is ErrNotFound, without a question to the directory.
 func parseName(account string) (name, error) {
 	domain, user, qualified := strings.Cut(account, `\`)
 	if !qualified {
@@ -32,8 +32,8 @@ func parseName(account string) (name, error) {
 	return name{domain: domain, user: user, upn: domain == "" && strings.Contains(user, "@")}, nil
 }
 
-// plausible reports whether s is text that a name can be. U+FFFD stands where
-// the client sent something that is no character.
+// plausible reports whether s can be a name. It has U+FFFD where the client sent
+// something that is no character.
 func plausible(s string) bool {
 	if s == "" || !utf8.ValidString(s) || utf8.RuneCountInString(s) > maxName {
 		return false

@@ -20,7 +20,7 @@ func (l *link) lookup(ctx context.Context, n name) (Result, error) {
 	return l.resultOf(entry)
 }
 
-// find returns the one account that n means.
+// find returns the one account that has the name n.
 func (l *link) find(n name) (*ldap.Entry, error) {
 	if n.upn {
 		return l.findUPN(n)

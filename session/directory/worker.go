@@ -8,9 +8,9 @@ import (
 	"github.com/go-ldap/ldap/v3"
 )
 
-// workers is how many names are asked for at a time, each on a connection of
-// its own. Answers take a millisecond, so that even one would do; several keep
-// a slow search from holding up all others.
+// workers is how many names are asked for at a time, each on a connection of its
+// own. An answer takes a millisecond, so that one worker would do; with several, a
+// slow search does not delay all others.
 const workers = 4
 
 // maxLinkAge is after how long a connection is made anew, with a fresh look at
@@ -75,8 +75,8 @@ func (w *worker) disconnect() {
 	}
 }
 
-// broken reports whether err says that the connection is of no more use: it is
-// no answer of the server, or the answer is that it forgot who asks.
+// broken reports whether err means that the connection cannot be used any more: it
+// is no answer of the server, or the answer says that the bind is forgotten.
 func broken(err error) bool {
 	if err == nil || final(err) || errors.Is(err, ErrDown) {
 		return false
