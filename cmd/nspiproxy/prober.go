@@ -85,10 +85,10 @@ func (p *nspiProber) target(t backend.Target) probe.Target {
 // host is the DNS name of a domain controller, as the configuration or DNS has
 // it; empty: unknown.
 func (p *nspiProber) host(t backend.Target) string {
-	if b := p.config.Backend(t.Name); b != nil {
+	if b := p.config.Backend(t.ServerName); b != nil {
 		return string(b.Host)
 	}
-	_, host, _ := strings.Cut(t.Name, "/")
+	_, host, _ := strings.Cut(t.ServerName, "/")
 	return host
 }
 

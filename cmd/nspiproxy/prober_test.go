@@ -27,7 +27,8 @@ func healthConfig() *policy.Config {
 func TestTicketOfACheckIsForTheNameOfItsDomainController(t *testing.T) {
 	for name, want := range map[string]string{"dc1": "exchangeAB/dc1.corp.example", "site/dc2.corp.example": "exchangeAB/dc2.corp.example", "10.0.0.9": ""} {
 		p := nspiProber{config: healthConfig()}
-		got := p.target(backend.Target{Name: name, Addr: netip.MustParseAddr("10.0.0.1"), EPMPort: 135})
+		// Name is an address at the further addresses of a domain controller.
+		got := p.target(backend.Target{Name: "10.0.0.1", ServerName: name, Addr: netip.MustParseAddr("10.0.0.1"), EPMPort: 135})
 		if got.SPN != want || got.User != "monitor@CORP.EXAMPLE" || got.Level != probe.LevelPrivacy {
 			t.Errorf("%s: %+v", name, got)
 		}

@@ -120,7 +120,7 @@ func (s *Set) probe(ctx context.Context, dc *DC) (r Result, ok bool) {
 	}
 	timed, cancel := context.WithTimeout(ctx, s.o.Timeout)
 	defer cancel()
-	t := Target{Name: dc.Name, Addr: dc.Addr, EPMPort: dc.EPM.Port(), NSPIPort: dc.nspiPort}
+	t := Target{Name: dc.Name, ServerName: dc.ServerName(), Addr: dc.Addr, EPMPort: dc.EPM.Port(), NSPIPort: dc.nspiPort}
 	r = s.o.Prober(timed, t)
 	return r, ctx.Err() == nil
 }

@@ -168,6 +168,46 @@ func TestDiscoveredAddressIsCheckedOnceItShowsNSPI(t *testing.T) {
 	}
 }
 
+// The end of Run cancels what is under way: that shows nothing.
+func TestCheckThatIsCanceledBringsNothingBack(t *testing.T) {
+	for range 20 {
+		synctest.Test(t, func(t *testing.T) {
+			w := newFakeHost()
+			hang := false
+			s := w.set(Options{Rise: 1, Fall: 1, Timeout: time.Hour, Prober: func(ctx context.Context, c Target) Result {
+				if hang {
+					<-ctx.Done()
+				}
+				return w.probe(ctx, c)
+			}})
+			stop := run(t, s)
+			time.Sleep(time.Second)
+			w.becomes(dead, gone)
+			s.All()[0].DialFailed(7, true)
+			time.Sleep(5 * time.Second)
+			wantState(t, s, Unreachable)
+			hang = true
+			w.becomes(alive, good)
+			time.Sleep(5 * time.Second)
+			stop()
+			wantEvents(t, w, "dc.down unreachable")
+		})
+	}
+}
+
+// It cannot be made for a reason of this machine, and says so.
+func TestCheckThatCallsItServingNeedsNoConnect(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newFakeHost()
+		run(t, w.set(Options{Prober: w.probe}))
+		w.becomes(alive, Result{Serving: true})
+		time.Sleep(time.Minute)
+		if n := w.dialled(); n != 0 {
+			t.Errorf("%d connects", n)
+		}
+	})
+}
+
 func TestDomainControllerComesBackAsTheCheckSays(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newFakeHost()

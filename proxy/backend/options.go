@@ -82,10 +82,11 @@ type Prober func(ctx context.Context, t Target) Result
 
 // Target is what a Prober checks.
 type Target struct {
-	Name     string // of the domain controller
-	Addr     netip.Addr
-	EPMPort  uint16
-	NSPIPort uint16 // 0: ask the endpoint mapper
+	Name       string // see DC.Name
+	ServerName string // see DC.ServerName
+	Addr       netip.Addr
+	EPMPort    uint16
+	NSPIPort   uint16 // 0: ask the endpoint mapper
 }
 
 // Result is what a Prober found.

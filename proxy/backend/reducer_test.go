@@ -147,8 +147,8 @@ func TestWhatFollowsFromObservations(t *testing.T) {
 		{"ports are told when they change", "77887", "dc.ports  [7], dc.ports  [7], dc.ports  [8], new ports, new ports, new ports"},
 		{"and when they are gone", "7nn7", "dc.ports  [7], dc.ports  [7], dc.ports  []: not registered, new ports"},
 		{"no trial is needed", "T", ""},
-		{"one in ten seconds", "FFFKTTTTTTTTTTTTTTTTTTTTTTTTT", "dc.down  unreachable: refused, trial, trial"},
-		{"none while clients get through", "FFFKkTTTTTTTTTTTTTTTTTTTTTTTTT", "dc.down  unreachable: refused"},
+		{"one in ten seconds", "FFFK" + strings.Repeat("T", 30), "dc.down  unreachable: refused, trial, trial, trial"},
+		{"none while clients get through", "FFFKk" + strings.Repeat("T", 30), "dc.down  unreachable: refused"},
 		{"nothing without monitoring", "MfFUlltsBCEh78nb", ""},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
