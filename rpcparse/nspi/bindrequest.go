@@ -31,10 +31,10 @@ type BindRequest struct {
 // bytes, NDR64 64 or 48, with or without a verification trailer behind.
 // Everything else is [wire.ClassInvalid].
 func ParseBindRequest(stub []byte, s Syntax, o wire.Order) (BindRequest, error) {
-	if err := s.check(o); err != nil {
+	if err := s.Check(o); err != nil {
 		return BindRequest{}, err
 	}
-	end := bindPointerFrom + s.pointerLen(false)
+	end := bindPointerFrom + pointerLen(s, false)
 	if len(stub) < end {
 		return BindRequest{}, stubLength(len(stub), end)
 	}
@@ -42,7 +42,7 @@ func ParseBindRequest(stub []byte, s Syntax, o wire.Order) (BindRequest, error) 
 		Flags:    o.Uint32(stub),
 		Stat:     [StatSize]byte(stub[statOffset:]),
 		CodePage: o.Uint32(stub[statOffset+codePageInStat:]),
-		Referent: s.readReferent(stub[bindPointerFrom:], o),
+		Referent: readReferent(stub[bindPointerFrom:], s, o),
 	}
 	if r.HasGUID = r.Referent != 0; r.HasGUID {
 		if len(stub) < end+GUIDSize {
@@ -58,14 +58,14 @@ func ParseBindRequest(stub []byte, s Syntax, o wire.Order) (BindRequest, error) 
 }
 
 // Len is the number of bytes that AppendBindRequest appends.
-func (r BindRequest) Len(s Syntax) int { return bindPointerFrom + s.pointerLen(r.HasGUID) }
+func (r BindRequest) Len(s Syntax) int { return bindPointerFrom + pointerLen(s, r.HasGUID) }
 
 // AppendBindRequest appends the stub of r to dst, without a verification
 // trailer. NDR64 is written little-endian whatever o says.
 func AppendBindRequest(dst []byte, r BindRequest, s Syntax, o wire.Order) []byte {
-	o = s.order(o)
+	o = s.Order(o)
 	dst = o.AppendUint32(dst, r.Flags)
 	o.PutUint32(r.Stat[codePageInStat:], r.CodePage)
 	dst = append(dst, r.Stat[:]...)
-	return s.appendPointer(dst, o, r.HasGUID, r.Referent, r.GUID)
+	return appendPointer(dst, s, o, r.HasGUID, r.Referent, r.GUID)
 }

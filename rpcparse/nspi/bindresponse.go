@@ -22,18 +22,18 @@ func (r BindResponse) Granted() bool { return r.Code == Success && !r.Handle.IsZ
 // ParseBindResponse decodes the whole stub of an NspiBind response: 44 or 28
 // bytes, NDR64 48 or 32. Everything else is [wire.ClassInvalid].
 func ParseBindResponse(stub []byte, s Syntax, o wire.Order) (BindResponse, error) {
-	if err := s.check(o); err != nil {
+	if err := s.Check(o); err != nil {
 		return BindResponse{}, err
 	}
 	if shortest := (BindResponse{}).Len(s); len(stub) < shortest {
 		return BindResponse{}, stubLength(len(stub), shortest)
 	}
-	r := BindResponse{Referent: s.readReferent(stub, o)}
+	r := BindResponse{Referent: readReferent(stub, s, o)}
 	r.HasGUID = r.Referent != 0
 	if n := r.Len(s); len(stub) != n {
 		return BindResponse{}, stubLength(len(stub), n)
 	}
-	rest := stub[s.referentSize():]
+	rest := stub[s.WordSize():]
 	if r.HasGUID {
 		r.GUID = [GUIDSize]byte(rest)
 		rest = rest[GUIDSize:]
@@ -45,14 +45,14 @@ func ParseBindResponse(stub []byte, s Syntax, o wire.Order) (BindResponse, error
 
 // Len is the number of bytes that AppendBindResponse appends.
 func (r BindResponse) Len(s Syntax) int {
-	return s.pointerLen(r.HasGUID) + HandleSize + codeSize
+	return pointerLen(s, r.HasGUID) + HandleSize + codeSize
 }
 
 // AppendBindResponse appends the stub of r to dst. NDR64 is written
 // little-endian whatever o says.
 func AppendBindResponse(dst []byte, r BindResponse, s Syntax, o wire.Order) []byte {
-	o = s.order(o)
-	dst = s.appendPointer(dst, o, r.HasGUID, r.Referent, r.GUID)
+	o = s.Order(o)
+	dst = appendPointer(dst, s, o, r.HasGUID, r.Referent, r.GUID)
 	dst = r.Handle.Append(dst, o)
 	return o.AppendUint32(dst, uint32(r.Code))
 }

@@ -17,7 +17,7 @@ type UnbindRequest struct {
 // with or without a verification trailer behind. Everything else is
 // [wire.ClassInvalid].
 func ParseUnbindRequest(stub []byte, s Syntax, o wire.Order) (UnbindRequest, error) {
-	if err := s.check(o); err != nil {
+	if err := s.Check(o); err != nil {
 		return UnbindRequest{}, err
 	}
 	if len(stub) < UnbindSize {
@@ -35,6 +35,6 @@ func (r UnbindRequest) Len(Syntax) int { return UnbindSize }
 // AppendUnbindRequest appends the stub of r to dst, without a verification
 // trailer. NDR64 is written little-endian whatever o says.
 func AppendUnbindRequest(dst []byte, r UnbindRequest, s Syntax, o wire.Order) []byte {
-	o = s.order(o)
+	o = s.Order(o)
 	return o.AppendUint32(r.Handle.Append(dst, o), r.Reserved)
 }

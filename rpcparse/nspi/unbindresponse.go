@@ -13,7 +13,7 @@ type UnbindResponse struct {
 // ParseUnbindResponse decodes the whole stub of an NspiUnbind response: 24
 // bytes. Everything else is [wire.ClassInvalid].
 func ParseUnbindResponse(stub []byte, s Syntax, o wire.Order) (UnbindResponse, error) {
-	if err := s.check(o); err != nil {
+	if err := s.Check(o); err != nil {
 		return UnbindResponse{}, err
 	}
 	if len(stub) != UnbindSize {
@@ -28,6 +28,6 @@ func (r UnbindResponse) Len(Syntax) int { return UnbindSize }
 // AppendUnbindResponse appends the stub of r to dst. NDR64 is written
 // little-endian whatever o says.
 func AppendUnbindResponse(dst []byte, r UnbindResponse, s Syntax, o wire.Order) []byte {
-	o = s.order(o)
+	o = s.Order(o)
 	return o.AppendUint32(r.Handle.Append(dst, o), uint32(r.Code))
 }

@@ -16,7 +16,7 @@ type Reader struct {
 // NewReader returns a reader at the start of stub. It has failed already if the
 // syntax does not exist in that byte order.
 func NewReader(stub []byte, s Syntax, o wire.Order) Reader {
-	return Reader{Stub: stub, Syntax: s, Order: o, Err: s.check(o)}
+	return Reader{Stub: stub, Syntax: s, Order: o, Err: s.Check(o)}
 }
 
 // Fail makes a failure of the field name, unless there was one before.

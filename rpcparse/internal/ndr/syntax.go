@@ -34,8 +34,8 @@ func (s Syntax) WordSize() int {
 	return 4
 }
 
-// check refuses combinations that do not exist.
-func (s Syntax) check(o wire.Order) error {
+// Check refuses combinations with a byte order that do not exist.
+func (s Syntax) Check(o wire.Order) error {
 	if s > NDR64 {
 		return wire.Errorf(wire.ClassInvalid, "transfer_syntax", 0, "%v is neither ndr nor ndr64", s)
 	}
@@ -45,8 +45,8 @@ func (s Syntax) check(o wire.Order) error {
 	return nil
 }
 
-// order is the byte order to write in: NDR64 knows one only.
-func (s Syntax) order(o wire.Order) wire.Order {
+// Order is the byte order to write in: NDR64 knows one only.
+func (s Syntax) Order(o wire.Order) wire.Order {
 	if s == NDR64 {
 		return wire.LittleEndian
 	}

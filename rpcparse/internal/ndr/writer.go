@@ -15,7 +15,7 @@ type Writer struct {
 // NewWriter returns a writer behind dst. NDR64 is written little-endian whatever
 // o says.
 func NewWriter(dst []byte, s Syntax, o wire.Order) Writer {
-	return Writer{Dst: dst, base: len(dst), Syntax: s, order: s.order(o), err: s.check(s.order(o))}
+	return Writer{Dst: dst, base: len(dst), Syntax: s, order: s.Order(o), err: s.Check(s.Order(o))}
 }
 
 // Done returns the buffer with the stub, or as it was given and the failure.
