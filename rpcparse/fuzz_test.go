@@ -30,7 +30,6 @@ func FuzzBindAck(f *testing.F)  { fuzzTypes(f, PTypeBindAck, PTypeAlterContextRe
 func FuzzBindNak(f *testing.F)  { fuzzTypes(f, PTypeBindNak) }
 func FuzzAuth3(f *testing.F)    { fuzzTypes(f, PTypeAuth3) }
 func FuzzBare(f *testing.F)     { fuzzTypes(f, PTypeShutdown, PTypeCoCancel, PTypeOrphaned) }
-func FuzzRTS(f *testing.F)      { fuzzTypes(f, PTypeRTS) }
 
 func FuzzHeader(f *testing.F) {
 	for _, g := range goldens {
@@ -47,30 +46,6 @@ func FuzzHeader(f *testing.F) {
 		}
 		if again := AppendHeader(nil, h); !bytes.Equal(again, b[:HeaderSize]) {
 			t.Fatalf("written as %x, was %x", again, b[:HeaderSize])
-		}
-	})
-}
-
-func FuzzVerificationTrailer(f *testing.F) {
-	for _, vt := range []VerificationTrailer{sampleTrailer, sambaTrailer, fullTrailer} {
-		f.Add(appendTrailer(f, []byte("stub"), vt))
-	}
-	f.Add(unhex(f, `8ae3137102f43671 09800200 ffff 0a000000 01400400 01000000`))
-	f.Fuzz(func(t *testing.T, stub []byte) {
-		vt, n, ok := ParseVerificationTrailer(stub)
-		if n < 0 || n > len(stub) || !ok && n != len(stub) || ok && n%4 != 0 {
-			t.Fatalf("stub of %d, %v", n, ok)
-		}
-		vt.Unknown = 0
-		if vt == (VerificationTrailer{}) {
-			return
-		}
-		again, err := AppendVerificationTrailer(stub[:n:n], vt)
-		if err != nil || len(again) != n+vt.Len() {
-			t.Fatalf("%d bytes, %v", len(again), err)
-		}
-		if vt2, n2, ok := ParseVerificationTrailer(again); !ok || vt2 != vt || n2 != n {
-			t.Fatalf("%+v became %+v", vt, vt2)
 		}
 	})
 }

@@ -146,6 +146,9 @@ func TestGoldenPDUsAreReadByTheirTypeAndWrittenTheSame(t *testing.T) {
 				t.Errorf("%v is not told apart by direction", h.Type)
 			}
 			seen[h.Type] = true
+			if h.Type == PTypeRTS {
+				return // framed, and never read
+			}
 			again := codecOf(t, h.Type).checkBytes(t, pdu)
 			if again == nil {
 				t.Fatal("not parsed")

@@ -11,7 +11,8 @@ type Request struct {
 	HasObject bool   // flag 0x80
 	Object    UUID   // 24, only with HasObject
 	// Stub is the fragment's share of the parameters, without the padding of
-	// the verifier. The last fragment's may end in a [VerificationTrailer].
+	// the verifier. The last fragment's may end in a verification
+	// trailer (MS-RPCE 2.2.2.13).
 	Stub        []byte
 	StubOffset  int // 24, or 40 with an object UUID; ignored when appending
 	Verifier    Verifier

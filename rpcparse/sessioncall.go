@@ -71,7 +71,7 @@ func (k *Call) answered(stub []byte, o Order, sealed bool) Event {
 	}
 	b, err := nspi.ParseBindResponse(stub, syntax, o)
 	e.Code, e.Handle = b.Code, b.Handle
-	e.Granted = err == nil && b.Code == nspi.Success && !b.Handle.IsZero()
+	e.Granted = err == nil && b.Granted()
 	return e
 }
 

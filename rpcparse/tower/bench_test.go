@@ -25,7 +25,6 @@ func TestAllocationsAreFewAndKnown(t *testing.T) {
 				_ = PatchPort(stub, e.Tower, e.Port)
 			}
 		}},
-		"Apply":                          {0, func() { _, _ = Patch{Offset: 64}.Apply(octets, 0) }},
 		"WalkMapResponse":                {5, func() { _, _ = WalkMapResponse(stub, NDR, wire.LittleEndian) }},
 		"WalkMapResponse of 500 towers":  {24, func() { _, _ = WalkMapResponse(hostile, NDR, wire.LittleEndian) }},
 		"WalkMapResponse of a bad count": {4, func() { _, _ = WalkMapResponse(stub[:36], NDR, wire.LittleEndian) }},

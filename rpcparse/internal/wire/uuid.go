@@ -84,13 +84,7 @@ type SyntaxID struct {
 // SyntaxIDSize is the size of a SyntaxID on the wire, in bytes.
 const SyntaxIDSize = 20
 
-// ReadSyntaxID reads the first 20 bytes of b.
-func ReadSyntaxID(b []byte, o Order) (s SyntaxID) {
-	s.Read(b, o)
-	return s
-}
-
-// Read is [ReadSyntaxID] in place.
+// Read reads the first 20 bytes of b.
 func (s *SyntaxID) Read(b []byte, o Order) {
 	_ = b[19]
 	s.UUID.Read(b, o)

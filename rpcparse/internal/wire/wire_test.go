@@ -17,7 +17,8 @@ func TestSyntaxIDReadsBothByteOrders(t *testing.T) {
 		{BigEndian, "f5cc5a184264101a8c5908002b2f842600000038"},
 	} {
 		b, _ := hex.DecodeString(tc.hex)
-		if got := ReadSyntaxID(b, tc.order); got != want {
+		var got SyntaxID
+		if got.Read(b, tc.order); got != want {
 			t.Errorf("big-endian %v: got %v, want %v", tc.order, got, want)
 		}
 		if got := hex.EncodeToString(want.Append(nil, tc.order)); got != tc.hex {

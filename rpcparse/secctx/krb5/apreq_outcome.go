@@ -26,11 +26,6 @@ const (
 	Malformed
 )
 
-// Results lists all, for metrics that start at zero.
-func Results() []Result {
-	return []Result{KeyFound, NoKeyForPrincipal, WrongKvno, Undecryptable, Malformed}
-}
-
 // String returns the result as logs and metrics name it.
 func (r Result) String() string {
 	switch r {
