@@ -226,6 +226,42 @@ func TestDesyncedContextLeavesTheOthersOfItsConnectionAlone(t *testing.T) {
 	s.wantSlots(1, 0, 0, 0)
 }
 
+// The record of a context that the server has refused is out of the count, also for
+// a bind under it that was decided only then.
+func TestRefusedContextIsNotCountedAsDesynced(t *testing.T) {
+	s := newSite(t, limit(0))
+	names := &fakeDirectory{known: map[string]Answer{`LAB\alice`: {}}}
+	s.deps.Directory = names
+	old, healthy, ghost := alice(t, rpcparse.LevelIntegrity), alice(t, rpcparse.LevelIntegrity), asUser(t, "bob", rpcparse.LevelIntegrity)
+	healthy.id, ghost.id = 8, 9
+	d := s.connect()
+	d.bound(old)
+	d.altered(healthy)
+	d.refused(nspiBind(2, old))
+
+	negotiate := ghost.negotiate()
+	challenge := ghost.challenge(negotiate)
+	v := ghost.verifier(negotiate)
+	alter, err := rpcparse.AppendBind(nil, rpcparse.Bind{Header: header(rpcparse.PTypeAlterContext, 3), MaxXmitFrag: 5840, MaxRecvFrag: 5840,
+		Contexts: rpcparse.NewContextList(offers[ctxOther]), HasVerifier: true, Verifier: v})
+	d.client(must(t, alter, err), auth3PDU(t, 3, ghost.verifier(ghost.authenticate(challenge))))
+	call := nspiBind(4, ghost)
+	d.client(call.request(t, call.bindStub())) // waits for bob's SID
+	d.server(rpc{id: 3}.fault(t, rpcparse.StatusAccessDenied))
+	names.answer(s, Answer{})
+	d.atServer()
+	d.atClient()
+
+	d.client(rpc{id: 5, ctx: ctxOther, sec: old}.request(t, make([]byte, 16)))
+	got := d.atClient()
+	if len(got) != 1 {
+		t.Fatalf("the client has %d PDUs", len(got))
+	}
+	wantFault(t, 5, rpcparse.StatusSecPkgError, got[0])
+	d.wantOpen()
+	d.exchanged(rpc{id: 6, ctx: ctxOther, sec: healthy}, make([]byte, 16), make([]byte, 16))
+}
+
 func TestBindThatTheServerDoesNotGrantFreesItsSlot(t *testing.T) {
 	sec := func() *secured { return alice(t, rpcparse.LevelConnect) }
 	for name, tc := range map[string]struct {

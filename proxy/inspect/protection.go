@@ -49,9 +49,9 @@ func (p *protection) locate(conv *rpcparse.Conversation, x *protectedPDU) bool {
 }
 
 // markDesynced notes that a protected PDU of a context was withheld from the
-// server.
+// server. One that the server has refused meanwhile is forgotten already.
 func (p *protection) markDesynced(s *rpcparse.SecurityContext) {
-	if s == nil {
+	if s == nil || s.Refused() {
 		return
 	}
 	if state := p.stateOf(s); !state.desynced {
