@@ -153,10 +153,10 @@ func (c *Conversation) NeedsStub(p *PDU) bool {
 func (c *Conversation) Security(v *Verifier) *SecurityContext { return c.security.find(v.ContextID) }
 
 // AwaitsHandshake reports whether the meaning of a request, or of its answer,
-// depends on a handshake that the server has not answered yet: the request names
-// a presentation context that has been offered but not accepted, or may have been
-// where the handshake was not understood, or it shares the call id, so that a
-// fault could be either's. Whoever must act on the request waits until
+// depends on a bind or alter_context that the server has not answered yet: that
+// one offers the presentation context of the request, or may offer it because it
+// was not understood, or it has the same call id, so that a fault could answer
+// either. A caller that has to act on the request waits until
 // [Conversation.Handshaking] is false.
 func (c *Conversation) AwaitsHandshake(p *PDU) bool {
 	if len(c.binds) == 0 || p.Type != PTypeRequest || p.Err != nil {

@@ -29,9 +29,10 @@ func (c *Conversation) response(p *PDU, out []Event) ([]Event, error) {
 
 // response follows one fragment of the call's response.
 //
-// That the server carried out the call shows that it accepted the user. Without
-// a verifier it does not: a server that did not believe the auth3 may carry out
-// such a call as nobody's (Samba does). Only NspiBind is never granted to nobody.
+// If the request had a verifier, the response shows that the server accepted its
+// user. If not, it does not: a server that refused the auth3 may carry out the
+// call without authentication, as Samba does. A granted NspiBind shows it in both
+// cases, because servers do not grant one without authentication.
 func (k *Call) response(p *PDU, out []Event) ([]Event, error) {
 	r := &p.Response
 	if k.hasVerifier {

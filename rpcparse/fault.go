@@ -5,7 +5,7 @@ package rpcparse
 const FaultExtended = 0x01
 
 // Fault is the failure of a call (C706 12.6.4.7, MS-RPCE 2.2.2.8). It carries
-// no verifier even on sealed connections; one that is there is told anyway.
+// no verifier even on sealed connections; one that is there is parsed all the same.
 type Fault struct {
 	Header
 	AllocHint   uint32 // 16: 32 from Windows, 24 from Samba, 0 from old systems; never validated

@@ -30,7 +30,7 @@ type Framer struct {
 // error mean that b does not hold a whole PDU yet (see [Framer.Need]); h is
 // its header if b has that much.
 //
-// What is wrong is told as soon as the bytes that show it are there, from the
+// An error is returned as soon as the bytes that show it are there, from the
 // first on. An error is final: every later call returns it again.
 func (f *Framer) Next(b []byte) (pdu []byte, h Header, err error) {
 	if f.err != nil {
@@ -75,7 +75,7 @@ func (f *Framer) Need(b []byte) int {
 	return max(0, int(h.FragLength)-len(b))
 }
 
-// SetMaxFragment tells the fragment size that bind_ack agreed on for this
+// SetMaxFragment sets the fragment size that bind_ack agreed on for this
 // direction, in bytes. It raises the limit of requests, responses and faults
 // above DefaultFragment, up to Limits.MaxFragment. It never lowers it below:
 // what exceeds a smaller agreement is the other side's to judge.

@@ -11,7 +11,7 @@ type Orphaned struct {
 
 // ParseOrphaned reads exactly one orphaned. It does not allocate.
 func ParseOrphaned(pdu []byte) (Orphaned, error) {
-	var x bare
+	var x headerOnly
 	if err := x.parse(pdu, PTypeOrphaned); err != nil {
 		return Orphaned{}, err
 	}
@@ -19,9 +19,9 @@ func ParseOrphaned(pdu []byte) (Orphaned, error) {
 }
 
 // Len returns the number of bytes that AppendOrphaned writes.
-func (x Orphaned) Len() int { return bare(x).size() }
+func (x Orphaned) Len() int { return headerOnly(x).size() }
 
 // AppendOrphaned appends x.
 func AppendOrphaned(dst []byte, x Orphaned) ([]byte, error) {
-	return appendBare(dst, bare(x), PTypeOrphaned)
+	return appendHeaderOnly(dst, headerOnly(x), PTypeOrphaned)
 }

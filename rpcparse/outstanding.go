@@ -2,13 +2,13 @@ package rpcparse
 
 import "slices"
 
-// maxOutstanding is how many calls that are not followed are told apart while
-// they wait for their answers.
+// maxOutstanding is how many call ids of one connection are kept of calls that
+// are not followed, as many as calls that are (MaxCalls).
 const maxOutstanding = 1024
 
-// outstanding are the ids of calls that wait for their answers and are not
-// followed. Nothing is known about them but that an answer under such an id may
-// be theirs. The zero value is empty, and an empty one has no memory of its own.
+// outstanding is the calls that wait for their answers and are not followed. All
+// that is known of them is their ids: an answer under such an id may be theirs.
+// The zero value is empty, and an empty one has no memory of its own.
 type outstanding struct {
 	ids  []uint32
 	room [4]uint32 // of ids while there are few

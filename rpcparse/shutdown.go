@@ -11,7 +11,7 @@ type Shutdown struct {
 
 // ParseShutdown reads exactly one shutdown. It does not allocate.
 func ParseShutdown(pdu []byte) (Shutdown, error) {
-	var x bare
+	var x headerOnly
 	if err := x.parse(pdu, PTypeShutdown); err != nil {
 		return Shutdown{}, err
 	}
@@ -19,9 +19,9 @@ func ParseShutdown(pdu []byte) (Shutdown, error) {
 }
 
 // Len returns the number of bytes that AppendShutdown writes.
-func (x Shutdown) Len() int { return bare(x).size() }
+func (x Shutdown) Len() int { return headerOnly(x).size() }
 
 // AppendShutdown appends x.
 func AppendShutdown(dst []byte, x Shutdown) ([]byte, error) {
-	return appendBare(dst, bare(x), PTypeShutdown)
+	return appendHeaderOnly(dst, headerOnly(x), PTypeShutdown)
 }

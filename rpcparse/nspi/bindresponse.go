@@ -6,8 +6,8 @@ import "github.com/nspiproxy/nspiproxy/rpcparse/internal/wire"
 const codeSize = 4
 
 // BindResponse is the output of NspiBind (MS-NSPI 3.1.4.1). Some servers echo
-// the client's GUID in a failure, so neither HasGUID nor the length tells
-// success from failure: ask Granted.
+// the client's GUID in a failure, so neither HasGUID nor the length
+// distinguishes success from failure: ask Granted.
 type BindResponse struct {
 	HasGUID  bool           // stub+0: referent id of pServerGuid, 4 bytes, NDR64 8
 	GUID     [GUIDSize]byte // stub+4, NDR64 stub+8, if HasGUID

@@ -2,7 +2,7 @@ package nspi
 
 import "fmt"
 
-// Answer is what the length of a sealed NspiBind response tells.
+// Answer is what the length of a sealed NspiBind response shows.
 type Answer uint8
 
 // The three readings.
@@ -26,7 +26,7 @@ func (a Answer) String() string {
 }
 
 // ClassifyBindAnswer guesses the outcome of an NspiBind whose stubs are sealed
-// with keys nobody gave us, from their lengths without padding, which are in
+// with keys that are not known, from their lengths without padding, which are in
 // clear. Only a fault is certain failure; these are readings:
 //
 //	response      request with a GUID               request without
@@ -34,8 +34,8 @@ func (a Answer) String() string {
 //	without       failed                            granted (or failed)
 //
 // Where both are possible the reading is Granted: a session counted too many
-// ends with its association, a session missed is a leak that nobody sees; count
-// Unknown as Granted for the same reason. The request's length includes a
+// ends with its association, a session that is not counted is a leak that stays
+// unseen; count Unknown as Granted for the same reason. The request's length includes a
 // verification trailer, if it had one. The two that clients send, of 52 and 60
 // bytes, keep the lengths apart. A client that means to deceive can add another:
 // 16 bytes (bitmask_1 alone) make a request without a GUID as long as one with

@@ -45,7 +45,7 @@ func (h *Handle) swap() {
 func (h Handle) IsZero() bool { return h == Handle{} }
 
 // String returns "null" or twelve hex digits that tell handles apart in a log.
-// They are a digest: whoever can read the log must not learn a handle, which is
+// They are a digest: a reader of the log must not learn a handle, which is
 // all that is needed to use or end somebody else's session.
 func (h Handle) String() string {
 	if h.IsZero() {

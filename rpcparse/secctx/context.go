@@ -23,8 +23,8 @@ func (c *Context) Diverged(d wire.Direction) bool { return c.out[d] != nil }
 // Readable reports whether PDUs of d can still be opened.
 func (c *Context) Readable(d wire.Direction) bool { return c.broken[d] == nil }
 
-// SetHeaderSigning tells what the connection has agreed on. It may come on
-// late (MS-RPCE 3.3.1.5.2.2).
+// SetHeaderSigning sets whether signatures cover headers, as the connection has
+// agreed. It may come on late (MS-RPCE 3.3.1.5.2.2).
 func (c *Context) SetHeaderSigning(on bool) {
 	for d := range c.in {
 		c.in[d].setHeaderSigning(on)

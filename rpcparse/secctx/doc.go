@@ -7,7 +7,7 @@
 //	c := h.Context()                               nil: the keys are not known; h.Outcome() says why
 //
 // A [Context] has two half-states for each direction: how the sender protects,
-// and what the receiver expects. They are the same until a PDU is swallowed or
+// and what the receiver expects. They are the same until a PDU is withheld or
 // injected. From then on every protected PDU of that direction is opened with
 // the one and protected again with the other:
 //

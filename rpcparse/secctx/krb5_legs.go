@@ -37,7 +37,7 @@ func (h *Handshake) krb5Leg(d wire.Direction, message []byte) {
 // ticket opens the client's AP-REQ. A second one, after an error of the
 // server, replaces the first.
 func (h *Handshake) ticket(message []byte) {
-	h.krb5, h.identity = nil, nil // whatever becomes of this one, the one before names nobody
+	h.krb5, h.identity = nil, nil // the ticket before this one does not count any more
 	keys := h.keys.Kerberos()
 	if keys == nil {
 		h.fail(NoKey, "no keytab")

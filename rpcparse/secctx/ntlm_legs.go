@@ -18,7 +18,7 @@ const maxNTLMMessage = 4096
 
 func (h *Handshake) ntlmLeg(d wire.Direction, message []byte) {
 	if d == wire.ClientToServer {
-		h.identity, h.krb5 = nil, nil // a ticket that the server did not choose names nobody
+		h.identity, h.krb5 = nil, nil // the server did not choose the ticket
 	}
 	t, ok := ntlm.Type(message)
 	if !ok || len(message) > maxNTLMMessage && t != ntlm.TypeAuthenticate {

@@ -9,7 +9,7 @@ import (
 type stream interface {
 	Protect(pdu []byte, body, trailer int, seal bool) error
 	Unprotect(pdu []byte, body, trailer int, seal bool) error
-	// skip advances it over a PDU that nobody looks at.
+	// skip advances it over a PDU that is not opened.
 	skip(bodyLen int, seal bool)
 	clone() stream
 	tokenSize(seal bool) int

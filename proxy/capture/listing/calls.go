@@ -6,7 +6,7 @@ import "github.com/nspiproxy/nspiproxy/rpcparse"
 // requests, the oldest being forgotten first: as many as a conversation follows.
 const maxCalls = rpcparse.MaxCalls
 
-// call is what rows of answers tell about their request.
+// call is what rows of answers show of their request.
 type call struct {
 	opnum  uint16
 	iface  string
@@ -28,7 +28,7 @@ func (t *callTable) put(id uint32, c call) {
 	}
 	old, known := t.byID[id]
 	if known && old.bound && !c.bound {
-		return // a call of a context that nobody knows does not replace one of a context that is known
+		return // a call of an unknown context does not replace one of a known context
 	}
 	if !known {
 		if len(t.ids) >= maxCalls {
@@ -77,8 +77,8 @@ func (c *connection) request(r *Row) {
 	}
 }
 
-// answer tells of the request. Its opnum says nothing where nobody has seen
-// what interface it is of; tshark does not tell it then, either.
+// answer adds what is known of the request. Its opnum means nothing where the
+// interface is not known; tshark does not show it then, either.
 func (c *connection) answer(r *Row) {
 	known, ok := c.calls.byID[r.CallID]
 	if !ok {

@@ -10,7 +10,7 @@ import (
 )
 
 // describe fills in what the type of the PDU has. Of a PDU that cannot be
-// parsed, it shows as much as can be told.
+// parsed, it shows as much as can be read.
 func (r *Row) describe(pdu []byte) {
 	if r.parse(pdu) == nil || len(pdu) < rpcparse.HeaderSize {
 		return

@@ -15,9 +15,9 @@
 // Column drep is the whole representation as tshark prints it (10000000 for
 // little-endian, ASCII, IEEE). Column ctx_id of a bind has the ids of all its
 // contexts. The opnum of a response or fault is that of the request it answers;
-// like tshark's it is empty where the bind of the context was not captured, for
-// then nobody knows which interface's opnum it is. The interface is that of an
-// accepted context.
+// like tshark's it is empty where the bind of the context was not captured,
+// because the interface that it belongs to is not known then. The interface is
+// that of an accepted context.
 //
 // Text from the network is [Text], which escapes itself.
 //

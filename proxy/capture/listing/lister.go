@@ -61,7 +61,8 @@ func newRow(p *capture.PDU) *Row {
 	}
 }
 
-// follow tells the conversation, where the PDU is one that it can be told of.
+// follow gives the PDU to the conversation, where it can follow it, and puts what
+// it means into the row.
 func (l *Lister) follow(c *connection, p *capture.PDU, r *Row) {
 	switch {
 	case p.Err != nil && !p.Header.Type.SentBy(p.Dir):
@@ -76,7 +77,7 @@ func (l *Lister) follow(c *connection, p *capture.PDU, r *Row) {
 	var err error
 	l.parsed.Parse(p.Header, p.Bytes)
 	l.events, err = c.conversation.Follow(p.Dir, &l.parsed, l.events[:0])
-	r.tell(l.events)
+	r.setEvents(l.events)
 	if p.Err != nil {
 		err = p.Err // known before, at the header
 	}
@@ -85,7 +86,7 @@ func (l *Lister) follow(c *connection, p *capture.PDU, r *Row) {
 	}
 }
 
-// fail notes an error.
+// fail puts an error into the row.
 func (r *Row) fail(err error) {
 	var e *rpcparse.Error
 	if !errors.As(err, &e) {
@@ -95,8 +96,8 @@ func (r *Row) fail(err error) {
 	r.Event = strings.TrimPrefix(r.Event+","+e.Name, ",")
 }
 
-// tell notes events.
-func (r *Row) tell(events []rpcparse.Event) {
+// setEvents puts what the PDU meant into the row.
+func (r *Row) setEvents(events []rpcparse.Event) {
 	names := make([]string, len(events))
 	for i := range events {
 		names[i] = events[i].Kind.String()

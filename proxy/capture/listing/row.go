@@ -72,7 +72,7 @@ type Row struct {
 	// What the capture lacks.
 	Resumed bool `json:"resumed,omitempty"` // PDUs may be missing before this one
 	Ahead   bool `json:"ahead,omitempty"`   // PDUs of the other direction may be missing
-	Skipped int  `json:"skipped,omitempty"` // bytes before it that belong to no whole PDU; -1: nobody knows
+	Skipped int  `json:"skipped,omitempty"` // bytes before it that belong to no whole PDU; -1: not known
 	Cut     int  `json:"cut,omitempty"`     // bytes at its end that were not captured
 
 	ptype rpcparse.PType

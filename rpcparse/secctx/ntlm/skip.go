@@ -5,7 +5,7 @@ package ntlm
 // everybody else. A mebibyte of RC4 takes a few milliseconds.
 const maxSkipped = 1 << 20
 
-// Skip advances the stream over one PDU that nobody looks at: its body has n
+// Skip advances the stream over one PDU that is not opened: its body has n
 // bytes, and with seal they are encrypted. The key stream is not computed
 // before it is needed.
 func (s *Stream) Skip(n int, seal bool) {

@@ -1,15 +1,15 @@
 package rpcparse
 
-// bare is the PDU types that are a header only, though padding and a verifier
-// may follow it: shutdown, co_cancel and orphaned.
-type bare struct {
+// headerOnly is the layout of the PDU types without a body: shutdown, co_cancel
+// and orphaned. Padding and a verifier may follow the header.
+type headerOnly struct {
 	Header
 	Rest        []byte // 16: usually empty
 	Verifier    Verifier
 	HasVerifier bool
 }
 
-func (x *bare) parse(pdu []byte, t PType) error {
+func (x *headerOnly) parse(pdu []byte, t PType) error {
 	if err := x.Header.parse(pdu); err != nil {
 		return err
 	}
@@ -25,9 +25,9 @@ func (x *bare) parse(pdu []byte, t PType) error {
 	return nil
 }
 
-func (x bare) size() int { return HeaderSize + len(x.Rest) + sizeOf(x.Verifier, x.HasVerifier) }
+func (x headerOnly) size() int { return HeaderSize + len(x.Rest) + sizeOf(x.Verifier, x.HasVerifier) }
 
-func appendBare(dst []byte, x bare, t PType) ([]byte, error) {
+func appendHeaderOnly(dst []byte, x headerOnly, t PType) ([]byte, error) {
 	dst, err := beginPDU(dst, x.Header, t, x.size(), x.Verifier, x.HasVerifier)
 	if err != nil {
 		return dst, err
