@@ -10,7 +10,8 @@ const (
 	// waiting. From then on requests from other addresses are decided as if the
 	// claim were not there; the limit is exceeded by it if the domain controller
 	// accepts the name later. Requests from the address of the claim go on
-	// waiting, so that a client gains nothing by leaving answers unread.
+	// waiting, up to WaitTimeout, so that a client gains little by leaving answers
+	// unread.
 	ClaimTimeout = 5 * time.Second
 
 	// WaitTimeout is how long a request waits for claims, whatever their address.
