@@ -34,7 +34,7 @@ type protectedPDU struct {
 
 // parse begins the way of a PDU.
 func (x *protectedPDU) parse(h rpcparse.Header, wire []byte) {
-	x.PDU.Parse(h, wire)
+	x.Parse(h, wire)
 	x.wire = wire
 }
 
@@ -57,6 +57,7 @@ func (x *protectedPDU) openCopy(d rpcparse.Direction) (verified bool) {
 // finish lets the PDU go on: what was opened arrives as the receiver expects it.
 func (x *protectedPDU) finish(d rpcparse.Direction) error {
 	switch x.mode {
+	case untouched:
 	case decryptedCopy:
 		x.context.Join(d)
 	case reseal:

@@ -2,11 +2,11 @@ package inspect
 
 import "github.com/nspiproxy/nspiproxy/proxy/verdict"
 
-// Verdict is a decision on one PDU, and Action what becomes of the PDU.
-type (
-	Verdict = verdict.Verdict
-	Action  = verdict.Action
-)
+// Verdict is a decision on one PDU.
+type Verdict = verdict.Verdict
+
+// Action is what becomes of the PDU.
+type Action = verdict.Action
 
 // The actions.
 const (

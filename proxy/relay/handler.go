@@ -48,11 +48,11 @@ type StreamHandler interface {
 	Malformed(from rpcparse.Direction, head []byte, err error) (toClient []byte)
 }
 
-// Verdict is a decision on one PDU, and Action what becomes of the PDU.
-type (
-	Verdict = verdict.Verdict
-	Action  = verdict.Action
-)
+// Verdict is a decision on one PDU.
+type Verdict = verdict.Verdict
+
+// Action is what becomes of the PDU.
+type Action = verdict.Action
 
 // The actions. A hold has no time limit: the handler must see to the wake. With
 // Close, what the peers still send is discarded for at most Options.DrainTimeout,

@@ -5,19 +5,21 @@ package verdict
 // Action is what becomes of one PDU.
 type Action uint8
 
+// The actions.
 const (
 	// Forward sends the PDU on to the other side.
 	Forward Action = iota
 	// Drop discards it. Verdict.ToClient may be the proxy's own answer to it.
 	Drop
 	// Hold makes the PDU pending: it, and everything that follows it from its side,
-	// waits until the connection is woken. The other direction goes on, and may have a pending PDU
-	// of its own. There is no time limit; the handler must see to the wake.
+	// waits until the connection is woken. The other direction goes on, and may have
+	// a pending PDU of its own. There is no time limit: who says Hold must see to the
+	// wake.
 	Hold
 	// Close discards the PDU and everything that follows in both directions, and
 	// ends both streams after the bytes already accepted and the injected PDUs. What
-	// the peers still send is discarded for some time. The
-	// connection is not reset, because that could destroy an answer on its way.
+	// the peers still send is discarded for some time. The connection is not reset,
+	// because that could destroy an answer on its way.
 	Close
 )
 
@@ -39,9 +41,9 @@ func (a Action) String() string {
 // Verdict is a decision on one PDU. The zero value forwards it.
 type Verdict struct {
 	Action Action
-	// ToClient and ToServer are whole PDUs that are sent in this PDU's
-	// place of the stream (after it, with Forward), each by a write of its own.
-	// They belong to who decides, and are valid until the next call.
+	// ToClient and ToServer are whole PDUs that are sent in this PDU's place of the
+	// stream (after it, with Forward), each by a write of its own. They are valid
+	// until the next call of the handler that gave the verdict.
 	ToClient, ToServer []byte
 	// Err is the reason of Close.
 	Err error

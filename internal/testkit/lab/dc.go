@@ -71,6 +71,7 @@ type DCPeers struct {
 }
 
 const (
+	// PortEPM is the endpoint mapper's port.
 	PortEPM = 135
 
 	// maxAnswer is longer than what the process has to say about some thousand connections, in bytes.

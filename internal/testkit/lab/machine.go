@@ -184,4 +184,5 @@ func (m *Machine) MapPort(address string) (uint16, error) {
 	return rawnspi.New(conn).MapPort()
 }
 
+// HostPort joins a host and a port.
 func HostPort(host string, port int) string { return net.JoinHostPort(host, strconv.Itoa(port)) }

@@ -76,6 +76,7 @@ func (p *PathProxy) Serve(t *testing.T) {
 	CheckOrdinaryUser(t, p.Proxy)
 }
 
+// StateFile is where the proxy keeps the ports that it has learnt.
 func (p *PathProxy) StateFile() string { return filepath.Join(p.Started.Folder, "ports.json") }
 
 // RunRules runs nspiproxy rules with the rights of the proxy, and returns what it wrote.

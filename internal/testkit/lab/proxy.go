@@ -48,8 +48,10 @@ type Proxy struct {
 const (
 	metricsPort = 9135
 	readyTime   = 20 * time.Second
-	StopTime    = 40 * time.Second // longer than the configured shutdown_timeout
-	scrapeTime  = 5 * time.Second
+	// StopTime is how long a proxy may take to stop: longer than the configured
+	// shutdown_timeout.
+	StopTime   = 40 * time.Second
+	scrapeTime = 5 * time.Second
 )
 
 // StartProxy starts nspiproxy serve and returns when it accepts connections.

@@ -33,6 +33,7 @@ func (v Verdicts) Passed() (n int) {
 	return n
 }
 
+// VerdictPassed is the verdict of a test that has passed.
 const VerdictPassed = "ok"
 
 // suiteTime is longer than a suite takes on a loaded machine.

@@ -48,7 +48,7 @@ func (b *bench) report(w io.Writer) error {
 
 // reportChange prints the ratio of nspiproxy to the earlier version, round by round: the two of a round were measured
 // seconds apart, so that a drifting machine spoils few of them.
-func (b *bench) reportChange(out io.Writer) {
+func (b *bench) reportChange(out *bufio.Writer) {
 	fmt.Fprintf(out, "\n| %s to %s, by round | median | least | most |\n|---|---:|---:|---:|\n", current, earlier)
 	ping, connect := b.results.ping, b.results.connect
 	rate := func(s sample) float64 { return s.rate }
