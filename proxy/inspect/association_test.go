@@ -11,7 +11,7 @@ import (
 
 // at lets a connection lead to another endpoint of dc1.
 func at(server string) func(*fakeConn, *Options) {
-	return func(c *fakeConn, _ *Options) { c.server = netip.MustParseAddrPort(server) }
+	return func(_ *fakeConn, o *Options) { o.Endpoint = netip.MustParseAddrPort(server) }
 }
 
 func TestAssociationIsJoinedByItsOwnClientOnly(t *testing.T) {
@@ -269,5 +269,23 @@ func TestNameOfAnAssociationEndsWithARefusedBindOrItsServer(t *testing.T) {
 	other.inspector.ServerClosed()
 	if names.Where(1) != nil {
 		t.Error("the name outlives the server's stream")
+	}
+}
+
+// Two endpoints of one domain controller may give the same id to two clients.
+func TestEndpointsNumberTheirAssociationsByThemselves(t *testing.T) {
+	s := newSite(t)
+	one, other := s.connect(), s.connect(from("10.1.2.4"), at("10.0.5.11:49999"))
+	group := one.bound(nil)
+	one.granted(nspiBind(2, nil), handle(1))
+	other.joined(0, group, nil)
+	other.granted(nspiBind(2, nil), handle(1))
+	s.wantSlots(2, 0, 0, 0)
+	one.close()
+	s.wantSlots(1, 0, 0, 0)
+	for _, held := range s.table.Snapshot() {
+		if held.Endpoint != "10.0.5.11:49999" || held.GroupID != group {
+			t.Errorf("left: %+v", held)
+		}
 	}
 }

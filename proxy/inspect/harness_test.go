@@ -31,18 +31,17 @@ func eventsOf[E Event](log eventLog) (found []E) {
 
 // fakeConn is a connection without sockets.
 type fakeConn struct {
-	client, server netip.AddrPort
-	maxFragment    [2]int
-	handshakeDone  bool
-	woken          int
+	client        netip.AddrPort
+	maxFragment   [2]int
+	handshakeDone bool
+	woken         int
 }
 
 func newFakeConn() *fakeConn {
-	return &fakeConn{client: netip.MustParseAddrPort("10.1.2.3:50000"), server: netip.MustParseAddrPort("10.0.5.11:49152")}
+	return &fakeConn{client: netip.MustParseAddrPort("10.1.2.3:50000")}
 }
 
 func (c *fakeConn) Client() netip.AddrPort                     { return c.client }
-func (c *fakeConn) Server() netip.AddrPort                     { return c.server }
 func (c *fakeConn) SetMaxFragment(d rpcparse.Direction, n int) { c.maxFragment[d] = n }
 func (c *fakeConn) HandshakeDone()                             { c.handshakeDone = true }
 func (c *fakeConn) Wake()                                      { c.woken++ }
@@ -142,7 +141,7 @@ type driver struct {
 // special about it.
 func (s *site) connect(changes ...func(*fakeConn, *Options)) *driver {
 	d := &driver{fakeConn: newFakeConn(), site: s}
-	o := Options{Conn: d.fakeConn, Backend: "dc1", Shown: "dc1", RuleName: "dc1"}
+	o := Options{Conn: d.fakeConn, Endpoint: netip.MustParseAddrPort("10.0.5.11:49152"), Backend: "dc1", Shown: "dc1", RuleName: "dc1"}
 	for _, change := range changes {
 		change(d.fakeConn, &o)
 	}
