@@ -63,9 +63,6 @@ func (t *Talk) Server(data ...[]byte) Frame { return t.FromServer(ACK, join(data
 // Lose moves on as if data of the client had been sent, but not captured.
 func (t *Talk) Lose(n int) { t.ClientSeq += uint32(n) }
 
-// LoseAnswer is the same for the server.
-func (t *Talk) LoseAnswer(n int) { t.ServerSeq += uint32(n) }
-
 func join(parts [][]byte) []byte {
 	var b []byte
 	for _, p := range parts {

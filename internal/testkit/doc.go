@@ -1,0 +1,9 @@
+// Package testkit has no code of its own. The folders below it are what only tests and the demonstration need:
+//
+//	simdc        a simulated domain controller: it judges the proxy, and shares the wire formats with it and nothing above
+//	captures     the PDUs of captures of real peers, and of the golden conversations, with the keys that are known
+//	capturetest  captures made by hand
+//	oracle       what nspiproxy decode says, compared with what tshark says
+//	lab          nspiproxy among real programs; its tests are in folders below it
+//	module       where the files of this module are
+package testkit
