@@ -82,7 +82,7 @@ func (p *PathProxy) StateFile() string { return filepath.Join(p.Started.Folder, 
 // RunRules runs nspiproxy rules with the rights of the proxy, and returns what it wrote.
 func RunRules(t *testing.T, on *Machine, args ...string) string {
 	t.Helper()
-	line := asOrdinaryUser(append([]string{"env", goRace, Program(t), "rules"}, args...))
+	line := asOrdinaryUser(append([]string{Program(t), "rules"}, args...))
 	return on.Run(t, line[0], line[1:]...)
 }
 

@@ -16,10 +16,15 @@ import (
 // roleVariable makes a copy of the test binary play another part than running tests.
 const roleVariable = "NSPIPROXY_LAB_ROLE"
 
+// raceOptions make nspiproxy fail when its race detector has found something, and spare the second that it otherwise
+// waits at every end.
+const raceOptions = "exitcode=66 atexit_sleep_ms=0"
+
 // Main runs the tests of m, or what the environment asks for when the test binary has started itself as another
 // program. TestMain calls it and exits with what it returns.
 func Main(m *testing.M) int {
 	raiseFileLimit()
+	_ = os.Setenv("GORACE", raceOptions)
 	if os.Getenv(roleVariable) == roleDC {
 		return serveDC()
 	}

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -75,9 +74,6 @@ func StartProxy(t testing.TB, o ProxyOptions) *Proxy {
 	return p
 }
 
-// goRace makes the program fail when the race detector has found something, and spares the second that it waits at its end.
-const goRace = "GORACE=exitcode=66 atexit_sleep_ms=0"
-
 // File is the configuration.
 func (o ProxyOptions) File() string { return filepath.Join(o.Folder, "nspiproxy.yaml") }
 
@@ -88,9 +84,7 @@ func (o ProxyOptions) command(t testing.TB) *exec.Cmd {
 	if o.OrdinaryUser {
 		line = asOrdinaryUser(line)
 	}
-	cmd := o.On.command(line[0], line[1:]...)
-	cmd.Env = append(os.Environ(), goRace)
-	return cmd
+	return o.On.command(line[0], line[1:]...)
 }
 
 func (o ProxyOptions) listeners() string {
