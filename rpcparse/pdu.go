@@ -21,8 +21,10 @@ type PDU struct {
 // [ParseHeader] or a [Framer], and parses the body of a request or response.
 // It keeps raw, and it allocates only to fail.
 func (p *PDU) Parse(h Header, raw []byte) {
+	if p.Raw != nil { // clearing what is zero already would take as long as parsing
+		p.Request, p.Response = Request{}, Response{}
+	}
 	p.Header, p.Raw, p.Err, p.Call, p.Opened = h, raw, nil, nil, false
-	p.Request, p.Response = Request{}, Response{}
 	switch h.Type {
 	case PTypeRequest:
 		p.Request.Header = h

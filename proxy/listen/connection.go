@@ -22,9 +22,8 @@ type connection struct {
 	listener  *policy.Listener
 	conn      *relay.Conn
 	dc        *backend.DC
-	pool      *pool         // nil: there is no other domain controller to go to
-	tried     []*backend.DC // of pool: which ones the client could not reach before
-	reached   bool          // the server has answered
+	attempt   *poolAttempt // nil: there is no other domain controller to go to
+	reached   bool         // the server has answered
 }
 
 var (
@@ -97,8 +96,8 @@ func (h *connection) dialFailed(reason relay.CloseReason) {
 	default:
 		h.dc.DialFailed(h.conn.Server().Port(), silent)
 	}
-	if h.pool != nil {
-		h.pool.failed(h.conn, append(h.tried, h.dc))
+	if h.attempt != nil {
+		h.attempt.failed(h.conn, h.dc)
 	}
 }
 

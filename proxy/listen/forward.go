@@ -129,7 +129,9 @@ func (f *forwardListener) route(c *relay.Conn, t target, attempt int) relay.Rout
 		o.Groups = f.pool.groups
 	}
 	h := f.all.connect(c, f.config, dc, server, o)
-	h.pool, h.tried = f.pool, tried
+	if f.pool != nil {
+		h.attempt = &poolAttempt{f.pool, tried}
+	}
 	return relay.Route{Handler: h, Server: server}
 }
 

@@ -70,12 +70,18 @@ func onlyFirst(dc *backend.DC, attempt int) *backend.DC {
 	return dc
 }
 
-// failed remembers which domain controllers c could not reach, until the relay
-// asks for another route and choose takes them back.
-func (p *pool) failed(c *relay.Conn, tried []*backend.DC) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.tried[c] = tried
+// poolAttempt is one attempt to reach a domain controller of a pool.
+type poolAttempt struct {
+	pool  *pool
+	tried []*backend.DC // which ones the client could not reach before
+}
+
+// failed remembers that c could not reach dc either, until the relay asks for
+// another route and choose takes back what was tried.
+func (a *poolAttempt) failed(c *relay.Conn, dc *backend.DC) {
+	a.pool.mu.Lock()
+	defer a.pool.mu.Unlock()
+	a.pool.tried[c] = append(a.tried, dc)
 }
 
 func (p *pool) takeTried(c *relay.Conn) []*backend.DC {
