@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"os"
 	"os/signal"
 	"strconv"
 	"syscall"
@@ -31,7 +30,7 @@ type probeOptions struct {
 	auth, level, host string
 	epmPort, nspiPort uint16
 	timeout           time.Duration
-	asJSON, child     bool
+	asJSON            bool
 }
 
 func newProbeCommand() *cobra.Command {
@@ -55,17 +54,9 @@ Exit codes:
 		Example: `  nspiproxy probe dc1.corp.example
   nspiproxy probe dc1.corp.example --auth ntlm --user 'CORP\monitor' --password-file pw
   nspiproxy probe 10.0.5.11 --host dc1.corp.example --auth kerberos --user monitor@CORP.EXAMPLE --keytab k`,
-		Args: func(cmd *cobra.Command, args []string) error {
-			if o.child {
-				return asUsage(cobra.NoArgs(cmd, args))
-			}
-			return asUsage(cobra.ExactArgs(1)(cmd, args))
-		},
+		Args: func(cmd *cobra.Command, args []string) error { return asUsage(cobra.ExactArgs(1)(cmd, args)) },
 		RunE: func(cmd *cobra.Command, args []string) error {
 			cmd.SilenceUsage = true
-			if o.child {
-				return probe.Serve(cmd.InOrStdin(), cmd.OutOrStdout())
-			}
 			target, err := o.complete(args[0])
 			if err != nil {
 				return asUsage(err)
@@ -93,8 +84,6 @@ func (o *probeOptions) define(cmd *cobra.Command) {
 	f.StringVar(&o.host, "host", "", "the host's name in the SPN, if TARGET is an address or a proxy")
 	f.DurationVar(&o.timeout, "timeout", probe.DefaultTimeout, "for all steps together; closing the session may take 2s more")
 	f.BoolVar(&o.asJSON, "json", false, "print the report as one JSON object")
-	f.BoolVar(&o.child, "child", false, "be the process that does it: the target comes by standard input")
-	_ = f.MarkHidden("child") // the flag exists
 }
 
 // complete returns the target, checked as far as that is possible without the
@@ -141,16 +130,12 @@ func splitTarget(s string, port *uint16) (host string, err error) {
 	return host, nil
 }
 
-// runProbe probes in a process of its own and prints the report.
-func runProbe(cmd *cobra.Command, t probe.Target, asJSON bool) error {
-	executable, err := os.Executable()
-	if err != nil {
-		return err
-	}
+// runProbe probes and prints the report.
+func runProbe(cmd *cobra.Command, t probe.Target, asJSON bool) (err error) {
 	ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second signal ends the program
-	report := probe.Spawn(ctx, executable, t)
+	report := probe.Run(ctx, t)
 	if asJSON {
 		err = json.NewEncoder(cmd.OutOrStdout()).Encode(report)
 	} else {

@@ -16,18 +16,6 @@ import (
 	"github.com/nspiproxy/nspiproxy/proxy/probe"
 )
 
-// TestMain makes the test binary the process that a probe runs in, when it has
-// started itself as one.
-func TestMain(m *testing.M) {
-	if slices.Equal(os.Args[1:], probe.Arguments) {
-		os.Exit(exitCode(newRootCommand().Execute()))
-	}
-	// For children under the race detector: a race ends one without a report, and
-	// no exit waits a second for more.
-	_ = os.Setenv("GORACE", "halt_on_error=1 atexit_sleep_ms=0")
-	os.Exit(m.Run())
-}
-
 // runProbeCommand runs "nspiproxy probe" with args.
 func runProbeCommand(args ...string) (stdout string, code int, err error) {
 	var out bytes.Buffer

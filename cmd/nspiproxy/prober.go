@@ -3,7 +3,8 @@ package main
 import (
 	"context"
 	"errors"
-	"os"
+	"fmt"
+	"runtime/debug"
 	"strings"
 
 	lru "github.com/hashicorp/golang-lru/v2"
@@ -15,20 +16,31 @@ import (
 )
 
 // newProber returns the active check that the configuration asks for; nil: none.
-// A check of NSPI runs in a process of its own, so that nothing that a domain
-// controller sends can harm this one.
-func newProber(config *policy.Config, log zerolog.Logger) (backend.Prober, error) {
+func newProber(config *policy.Config, log zerolog.Logger) backend.Prober {
 	switch config.Health.Check {
 	case policy.CheckNone:
-		return nil, nil
+		return nil
 	case policy.CheckEPM:
-		return backend.ProbeEPM, nil
+		return recovered(backend.ProbeEPM, log)
 	}
-	self, err := os.Executable()
-	if err != nil {
-		return nil, err
+	run := func(ctx context.Context, t probe.Target) probe.Result { return probe.Run(ctx, t).Result() }
+	return recovered(newNSPIProber(config, log, run).probe, log)
+}
+
+// recovered makes a panic in a check the failure of that check, with a record: a
+// mistake in reading what one domain controller sends must not end the service of
+// the others.
+func recovered(check backend.Prober, log zerolog.Logger) backend.Prober {
+	return func(ctx context.Context, t backend.Target) (r backend.Result) {
+		defer func() {
+			if p := recover(); p != nil {
+				log.Error().Str("event", "health.panicked").Str("dc", t.Name).Str("reason", fmt.Sprint(p)).
+					Str("stack", string(debug.Stack())).Msg("a check of a domain controller has panicked, and counts as failed")
+				r = backend.Result{Err: "the check panicked"}
+			}
+		}()
+		return check(ctx, t)
 	}
-	return newNSPIProber(config, log, probe.Child(self)).probe, nil
 }
 
 // maxLacking is of how many domain controllers it is remembered that they could

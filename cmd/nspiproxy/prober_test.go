@@ -99,8 +99,25 @@ func TestProberIsTheOneThatIsConfigured(t *testing.T) {
 	for check, want := range map[policy.HealthCheck]bool{policy.CheckNone: false, policy.CheckEPM: true, policy.CheckNSPI: true} {
 		config := healthConfig()
 		config.Health.Check = check
-		if p, err := newProber(config, zerolog.Nop()); err != nil || (p != nil) != want {
-			t.Errorf("%s: %v, %v", check, p != nil, err)
+		if p := newProber(config, zerolog.Nop()); (p != nil) != want {
+			t.Errorf("%s: %v", check, p != nil)
+		}
+	}
+}
+
+func TestPanicInACheckFailsItAndNothingElse(t *testing.T) {
+	var log bytes.Buffer
+	check := recovered(func(context.Context, backend.Target) backend.Result {
+		var none []byte
+		return backend.Result{Reachable: none[4] == 0}
+	}, zerolog.New(&log))
+	r := check(t.Context(), backend.Target{Name: "dc1"})
+	if r.Reachable || r.Serving || r.Err == "" {
+		t.Errorf("%+v", r)
+	}
+	for _, want := range []string{`"event":"health.panicked"`, `"dc":"dc1"`, "index out of range", "prober_test.go"} {
+		if !strings.Contains(log.String(), want) {
+			t.Errorf("no %s in %s", want, &log)
 		}
 	}
 }

@@ -51,12 +51,8 @@ func serve(ctx context.Context, config *policy.Config, log zerolog.Logger) error
 	if err := raiseFileLimit(); err != nil {
 		log.Warn().Err(err).Msg("the limit of open files could not be raised")
 	}
-	prober, err := newProber(config, log)
-	if err != nil {
-		return err
-	}
 	config.Relay.Loops = useProcessors(config.Relay.Loops)
-	server, err := proxy.New(config, proxy.Options{Log: log, Prober: prober})
+	server, err := proxy.New(config, proxy.Options{Log: log, Prober: newProber(config, log)})
 	if err != nil {
 		return err
 	}

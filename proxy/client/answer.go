@@ -40,7 +40,7 @@ func (c *Conn) Await(callID uint32) (Answer, error) {
 		c.calls[callID] = x
 	}
 	for !x.done {
-		pdu, h, err := c.NextPDU()
+		pdu, h, err := c.receive()
 		if err == nil {
 			err = c.take(pdu, h)
 		}
@@ -51,6 +51,15 @@ func (c *Conn) Await(callID uint32) (Answer, error) {
 	delete(c.calls, callID)
 	c.kept -= x.size
 	return x.Answer, x.err
+}
+
+// receive is NextPDU for what is to be understood: in ASCII and with IEEE floats.
+func (c *Conn) receive() ([]byte, rpcparse.Header, error) {
+	pdu, h, err := c.NextPDU()
+	if err == nil && h.Drep != rpcparse.DrepLittleEndian && h.Drep != rpcparse.DrepBigEndian {
+		err = protocolf("data representation %x", h.Drep)
+	}
+	return pdu, h, err
 }
 
 // take adds a response or fault to the answer of its call.

@@ -73,7 +73,7 @@ func (e *CodeError) Error() string { return e.Code.String() }
 type StatusError struct{ Status uint32 }
 
 // Error implements error.
-func (e *StatusError) Error() string { return "endpoint mapper: " + tower.StatusName(e.Status) }
+func (e *StatusError) Error() string { return "ept_map: " + tower.StatusName(e.Status) }
 
 // IsCode reports whether err says that an NSPI call returned code.
 func IsCode(err error, code nspi.Code) bool {

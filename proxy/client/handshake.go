@@ -18,6 +18,10 @@ func (c *Conn) negotiate(b rpcparse.Bind, contexts []rpcparse.ContextElement, s 
 			b.Flags |= rpcparse.FlagSupportHeaderSign
 		}
 	}
+	c.stream.framer.Limits.MaxBind = 0 // as long as a token is
+	if s == nil {
+		c.stream.framer.Limits.MaxBind = rpcparse.DefaultFragment
+	}
 	answer, err := c.exchange(b, s, token)
 	if err != nil {
 		return err
@@ -98,12 +102,15 @@ func (c *Conn) exchange(b rpcparse.Bind, s *Security, token []byte) ([]byte, err
 	if err := c.Write(pdu); err != nil {
 		return nil, err
 	}
-	pdu, h, err := c.NextPDU()
+	pdu, h, err := c.receive()
 	if err != nil {
 		return nil, err
 	}
 	if h.CallID != b.CallID {
 		return nil, protocolf("%v for call %d, the call is %d", h.Type, h.CallID, b.CallID)
+	}
+	if !h.First() || !h.Last() {
+		return nil, protocolf("a fragment of %v", h.Type)
 	}
 	token, err = c.ack(b.Type, bytes.Clone(pdu), h.Type)
 	if b.Flags.Has(rpcparse.FlagSupportHeaderSign) && err == nil && c.LastAck.Flags.Has(rpcparse.FlagSupportHeaderSign) {

@@ -50,7 +50,7 @@ func DialMapper(ctx context.Context, addr netip.AddrPort) (*Mapper, error) {
 func newMapper(conn net.Conn) *Mapper {
 	c := newConn(conn)
 	c.MaxAnswer = maxMapperAnswer
-	c.stream.framer.Limits = rpcparse.Limits{MaxFragment: rpcparse.DefaultFragment, MaxBind: rpcparse.DefaultFragment}
+	c.stream.framer.Limits = rpcparse.Limits{MaxFragment: rpcparse.DefaultFragment}
 	return &Mapper{conn: c}
 }
 

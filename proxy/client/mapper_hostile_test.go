@@ -227,7 +227,7 @@ func TestErrorsSayWhatTheServerSaid(t *testing.T) {
 		{&Nak{Reason: 2}, "bind_nak local_limit_exceeded"},
 		{&Rejected{Result: rpcparse.ContextResult{Result: 2, Reason: 1}}, "context 0: result 2, reason 1"},
 		{&Fault{Status: 5}, "fault access_denied"},
-		{&StatusError{Status: 0x16C9A0CD}, "endpoint mapper: ept_s_cant_perform_op"},
+		{&StatusError{Status: 0x16C9A0CD}, "ept_map: ept_s_cant_perform_op"},
 		{protocolf("%d", 1), "protocol error: 1"},
 		{limitf("%d", 1), "over the limit: 1"},
 	} {

@@ -3,35 +3,30 @@ package probe
 import (
 	"context"
 	"errors"
-	"strings"
 
+	"github.com/nspiproxy/nspiproxy/proxy/client"
 	"github.com/nspiproxy/nspiproxy/rpcparse"
+	"github.com/nspiproxy/nspiproxy/rpcparse/tower"
 )
-
-// statusOther is the fault "other" (nca_s_fault_other).
-const statusOther = 1
 
 // explain returns the text of an error with what people may want to know of it.
 func (p *prober) explain(err error) string {
+	var fault *client.Fault
+	var rejected *client.Rejected
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
 		return "no answer in time"
 	case errors.Is(err, context.Canceled):
 		return "told to stop"
+	case errors.Is(err, client.ErrNotRegistered):
+		return "ept_map: " + tower.StatusName(tower.StatusNotRegistered)
+	case errors.As(err, &fault):
+		return err.Error() + p.hint(fault.Status)
+	case errors.As(err, &rejected) && rejected.Result.Result == rpcparse.ResultProviderRejection &&
+		rejected.Result.Reason == rpcparse.ReasonAbstractSyntaxNotSupported:
+		return "the server does not know the interface on this port"
 	}
-	text := err.Error()
-	// go-msrpc wraps what its security providers say in the names of its functions.
-	if _, after, ok := strings.Cut(text, "security provider: "); ok {
-		text = after
-	}
-	if _, after, ok := strings.Cut(text, "[Root cause: "); ok { // of the Kerberos library; what follows begins with it
-		_, text, _ = strings.Cut(after, "] ")
-	}
-	var fault *faultError
-	if errors.As(err, &fault) {
-		text += p.hint(fault.status)
-	}
-	return text
+	return err.Error()
 }
 
 // hint says what a fault means in a probe.
@@ -42,8 +37,13 @@ func (p *prober) hint(status uint32) string {
 		return " (wrong user or password, or refused by a proxy)"
 	case status == rpcparse.StatusSecPkgError:
 		return " (wrong user, password or key)"
-	case status == statusOther && p.target.Auth == AuthNTLM && p.target.Level == LevelConnect:
-		return " (Samba does not serve NTLM with signing at level connect)"
 	}
 	return ""
+}
+
+// isAuthError reports whether err is what servers say to users whom they do not
+// let in.
+func isAuthError(err error) bool {
+	return client.IsFault(err, rpcparse.StatusAccessDenied) || client.IsFault(err, rpcparse.StatusSecPkgError) ||
+		client.IsNak(err, rpcparse.NakAuthTypeNotRecognized) || client.IsNak(err, rpcparse.NakInvalidChecksum)
 }

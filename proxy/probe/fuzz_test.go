@@ -43,9 +43,7 @@ func record(t testing.TB, server netip.AddrPort, target probe.Target) []byte {
 }
 
 // FuzzServer is a server that answers the n-th PDU of a connection with the n-th
-// piece of its script. Whatever it is, the probe ends, with a report; a panic in
-// a goroutine of go-msrpc's, which is what the guard is there to prevent, would
-// end the test.
+// piece of its script. Whatever it is, the probe ends, with a report.
 func FuzzServer(f *testing.F) {
 	dc := start(f, simdc.Config{AnonymousBind: true})
 	ways := []probe.Target{at(dc), ntlm(f, at(dc), probe.LevelConnect), ntlm(f, at(dc), probe.LevelIntegrity), ntlm(f, at(dc), probe.LevelPrivacy)}

@@ -1,20 +1,17 @@
 package probe
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"strings"
 
-	"github.com/oiweiwei/go-msrpc/ssp/credential"
-	"github.com/oiweiwei/go-msrpc/ssp/gssapi"
-	"github.com/oiweiwei/go-msrpc/ssp/krb5"
 	"github.com/oiweiwei/gokrb5.fork/v9/config"
 	"github.com/oiweiwei/gokrb5.fork/v9/keytab"
 
 	"github.com/nspiproxy/nspiproxy/policy"
+	"github.com/nspiproxy/nspiproxy/proxy/client/kerberos"
 )
 
 // Where Kerberos is configured, in the usual places.
@@ -23,37 +20,22 @@ const (
 	krb5ConfFile     = "/etc/krb5.conf"
 )
 
-// tcpOnly is the value of udp_preference_limit that means it (krb5.conf). Only
-// TCP to the KDC is guarded, and tickets of accounts in many groups need it
-// anyway.
-const tcpOnly = 1
-
-// kerberos returns the configuration and the credentials of t.
-func (t Target) kerberos(ctx context.Context) (*krb5.Config, credential.Credential, error) {
+// kerberos returns who asks for a ticket.
+func (t Target) kerberos() (*kerberos.Client, error) {
 	conf, err := t.krb5Conf()
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	conf.LibDefaults.UDPPreferenceLimit = tcpOnly
-	realm, name, err := t.principal(conf.LibDefaults.DefaultRealm)
-	if err != nil {
-		return nil, nil, err
-	}
-	c := &krb5.Config{
-		KRB5Config: krb5.ParsedLibDefaults(conf),
-		// DCE/RPC authenticates in three legs (MS-KILE 3.4.5.1). Without the flag for
-		// mutual authentication go-msrpc leaves out what a server wants to see of it.
-		DCEStyle:        true,
-		Flags:           []int{int(gssapi.MutualAuthn)},
-		DisablePAFXFAST: true, // Active Directory does not take what the library makes of FAST
-		KDCDialer:       kdcDialer{ctx},
+	c := &kerberos.Client{Config: conf}
+	if c.Realm, c.Name, err = t.principal(conf.LibDefaults.DefaultRealm); err != nil {
+		return nil, err
 	}
 	if t.Keytab == "" {
-		password, err := readPassword(t.PasswordFile)
-		return c, credential.NewFromPassword(name, password, credential.Domain(realm)), err
+		c.Password, err = readPassword(t.PasswordFile)
+	} else {
+		c.Keytab, err = readKeytab(t.Keytab)
 	}
-	keys, err := readKeytab(t.Keytab)
-	return c, credential.NewFromKeytab(name, keys, credential.Domain(realm)), err
+	return c, err
 }
 
 // principal returns the realm and name of User. Realms of Active Directory are

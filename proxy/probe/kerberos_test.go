@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nspiproxy/nspiproxy/internal/testkit/kdc"
 	"github.com/nspiproxy/nspiproxy/internal/testkit/simdc"
 	"github.com/nspiproxy/nspiproxy/proxy/probe"
 )
@@ -47,9 +48,9 @@ func TestHostileKDCsFailTheTicketAndNothingElse(t *testing.T) {
 		want string
 	}{
 		"the end":               {func(*net.TCPConn) {}, ""},
-		"4 GiB":                 {askedKDC(0xff, 0xff, 0xff, 0xff), "the KDC announces 4294967295 bytes"},
-		"a quarter and a byte":  {askedKDC(0, 4, 0, 1), "the KDC announces 262145 bytes"},
-		"nothing":               {askedKDC(0, 0, 0, 0), "no response data"},
+		"4 GiB":                 {askedKDC(0xff, 0xff, 0xff, 0xff), "a reply of 4294967295 bytes is announced"},
+		"64 KiB":                {askedKDC(0, 1, 0, 0), "a reply of 65536 bytes is announced"},
+		"nothing":               {askedKDC(0, 0, 0, 0), "an empty reply"},
 		"garbage":               {askedKDC(append([]byte{0, 0, 1, 0}, make([]byte, 256)...)...), ""},
 		"nested without end":    {askedKDC(append([]byte{0, 0, 4, 0}, []byte(strings.Repeat("\x6b\x80", 512))...)...), ""},
 		"a length beyond":       {askedKDC(0, 0, 0, 6, 0x6b, 0x84, 0x7f, 0xff, 0xff, 0xff), ""},
@@ -107,6 +108,27 @@ func TestUnusableFilesSayNothingAboutTheServer(t *testing.T) {
 		}
 		if reached := r.Result().Reachable; reached != (what != "a contradiction") {
 			t.Errorf("%s: reachable %v", what, reached)
+		}
+	}
+}
+
+// TestTicketIsAStepOfItsOwn: the simulated domain controller has no Kerberos, so
+// the probe comes as far as its ticket.
+func TestTicketIsAStepOfItsOwn(t *testing.T) {
+	dc := start(t, simdc.Config{})
+	k, err := kdc.Start(kdc.Config{
+		Realm: "LAB.TEST", Etype: 18, User: "alice", Password: password, Services: []string{probe.ServiceClass + "dc1.lab.test"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(k.Close)
+	for _, raw := range []bool{false, true} {
+		target := kerberosAt(t, dc, k.Addr())
+		target.Raw = raw
+		r := probe.Run(t.Context(), target)
+		if got := steps(r); got != "epm_connect ept_map nspi_connect ticket RPC_BIND" {
+			t.Errorf("raw %v: %s: %s", raw, got, r.Err)
 		}
 	}
 }

@@ -207,3 +207,16 @@ func TestUnbindThatHangsIsGivenUpAndTheConnectionEndsTheSession(t *testing.T) {
 	}
 	noSession(t, dc)
 }
+
+// BenchmarkCheck is the cost of a health check, with the domain controller's part
+// of it, in one process.
+func BenchmarkCheck(b *testing.B) {
+	dc := start(b, simdc.Config{})
+	target := ntlm(b, at(dc), probe.LevelPrivacy)
+	b.ReportAllocs()
+	for b.Loop() {
+		if r := probe.Run(b.Context(), target).Result(); !r.Serving {
+			b.Fatal(r.Err)
+		}
+	}
+}

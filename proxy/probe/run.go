@@ -3,10 +3,13 @@ package probe
 import (
 	"context"
 	"time"
+
+	"github.com/nspiproxy/nspiproxy/proxy/client"
 )
 
 // Run probes t within ctx and t.Timeout, and UnbindTime for closing the session.
-// It neither panics nor returns an error: all that can be known is in the report.
+// It returns no error: all that can be known is in the report. When it returns,
+// every connection is closed and no goroutine remains.
 func Run(ctx context.Context, t Target) Report {
 	t = t.withDefaults()
 	p := &prober{target: t, begun: time.Now(), host: t.Address}
@@ -16,22 +19,27 @@ func Run(ctx context.Context, t Target) Report {
 	}
 	ctx, cancel := context.WithTimeout(ctx, t.Timeout)
 	defer cancel()
+	defer p.close()
 	p.report.Outcome = p.run(ctx)
-	for _, c := range p.clients {
-		c.close()
-	}
 	p.report.Duration = time.Since(p.begun)
 	return p.report
 }
 
 // prober is a probe under way.
 type prober struct {
-	target   Target
-	begun    time.Time
-	report   Report
-	security security
-	host     string    // what to connect to: the same address throughout
-	clients  []*client // to be closed at the end
+	target Target
+	begun  time.Time
+	report Report
+	login  login
+	host   string         // what to connect to: the same address throughout
+	conns  []*client.Conn // to be closed at the end
+}
+
+// close ends the connections. A session in their association ends with the last.
+func (p *prober) close() {
+	for _, c := range p.conns {
+		c.Close()
+	}
 }
 
 // run goes through the steps. TCP comes first, so that whether the domain
@@ -56,26 +64,11 @@ func (p *prober) run(ctx context.Context) Outcome {
 		return p.refused(time.Since(begin), err)
 	}
 	p.passed(StepBind, time.Since(begin), "")
-	outcome = p.query(ctx, c, session)
-	if unbound := p.unbind(ctx, c, session); !unbound && outcome == OutcomeOK {
+	lost, outcome := p.query(ctx, c, session)
+	if unbound := p.unbind(ctx, c, session, lost); !unbound && outcome == OutcomeOK {
 		outcome = OutcomeFailed
 	}
 	return outcome
-}
-
-// prepare reads the credentials, and finds out what they are for.
-func (p *prober) prepare(ctx context.Context) error {
-	if err := p.target.resolveSPN(ctx); err != nil {
-		return err
-	}
-	p.report.SPN = clean(p.target.SPN)
-	var err error
-	p.security, err = p.secure(ctx)
-	return err
-}
-
-func (p *prober) secure(ctx context.Context) (security, error) {
-	return isolate(ctx, func() (security, error) { return p.target.security(ctx) })
 }
 
 // passed adds a good step.

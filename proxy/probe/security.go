@@ -8,70 +8,54 @@ import (
 	"net"
 	"strings"
 
-	"github.com/oiweiwei/go-msrpc/dcerpc"
-	"github.com/oiweiwei/go-msrpc/ssp"
-	"github.com/oiweiwei/go-msrpc/ssp/credential"
-
 	"github.com/nspiproxy/nspiproxy/policy"
+	"github.com/nspiproxy/nspiproxy/proxy/client"
+	"github.com/nspiproxy/nspiproxy/proxy/client/kerberos"
+	"github.com/nspiproxy/nspiproxy/rpcparse"
 )
 
-// security is a way to authenticate in go-msrpc's words. Each bind makes a
-// context of its own from it.
-type security struct {
-	level   dcerpc.AuthLevel
-	options []dcerpc.Option
+// login is a way to authenticate, with what has been read from files. Each bind
+// makes a security context of its own from it.
+type login struct {
+	security *client.Security // nil: none
+	kerberos *kerberos.Client // nil: no Kerberos; whoever asks for the ticket in security
 }
 
-// protects reports whether answers carry signatures.
-func (s security) protects() bool { return s.level > dcerpc.AuthLevelConnect }
-
-// unprotected is no security at all.
-func unprotected() security {
-	return security{dcerpc.AuthLevelNone, []dcerpc.Option{dcerpc.WithInsecure()}}
+// context returns a security context that has not been used.
+func (l login) context() *client.Security {
+	if l.security == nil {
+		return nil
+	}
+	s := *l.security
+	return &s
 }
 
-var levels = map[Level]dcerpc.AuthLevel{
-	LevelConnect:   dcerpc.AuthLevelConnect,
-	LevelPacket:    dcerpc.AuthLevelPkt,
-	LevelIntegrity: dcerpc.AuthLevelPktIntegrity,
-	LevelPrivacy:   dcerpc.AuthLevelPktPrivacy,
+var levels = map[Level]rpcparse.AuthLevel{
+	LevelConnect:   rpcparse.LevelConnect,
+	LevelPacket:    rpcparse.LevelPacket,
+	LevelIntegrity: rpcparse.LevelIntegrity,
+	LevelPrivacy:   rpcparse.LevelPrivacy,
 }
 
-// security reads the credentials of t, which has its defaults.
-func (t Target) security(ctx context.Context) (security, error) {
+// login reads the credentials of t, which has its defaults.
+func (t Target) login() (l login, err error) {
 	if !t.authenticated() {
-		return unprotected(), nil
+		return l, nil
 	}
-	s := security{level: levels[t.Level]}
-	provider := dcerpc.AuthTypeWinNT
-	if t.Auth == AuthNTLM {
-		domain, name, err := t.user()
-		if err != nil {
-			return s, err
-		}
-		password, err := readPassword(t.PasswordFile)
-		if err != nil {
-			return s, err
-		}
-		s.options = append(s.options, dcerpc.WithMechanism(ssp.NTLM),
-			dcerpc.WithCredentials(credential.NewFromPassword(name, password, credential.Domain(domain))))
-	} else {
-		config, credentials, err := t.kerberos(ctx)
-		if err != nil {
-			return s, err
-		}
-		s.options = append(s.options, dcerpc.WithMechanism(ssp.KRB5, config), dcerpc.WithCredentials(credentials))
-		provider = dcerpc.AuthTypeKerberos
-	}
+	l.security = &client.Security{Level: levels[t.Level]}
 	if !t.Raw {
-		s.options = append(s.options, dcerpc.WithMechanism(ssp.SPNEGO))
-		provider = dcerpc.AuthTypeGSSNegotiate
+		l.security.Type = rpcparse.AuthSPNEGO
 	}
-	s.options = append(s.options, dcerpc.WithSecurtyProvider(provider), dcerpc.WithSecurityLevel(s.level))
-	if t.SPN != "" {
-		s.options = append(s.options, dcerpc.WithTargetName(t.SPN))
+	if t.Auth == AuthKerberos {
+		l.kerberos, err = t.kerberos()
+		return l, err
 	}
-	return s, nil
+	l.security.Target = t.SPN
+	if l.security.Domain, l.security.User, err = t.user(); err != nil {
+		return l, err
+	}
+	l.security.Password, err = readPassword(t.PasswordFile)
+	return l, err
 }
 
 // readPassword reads a private file whose content, but for a line's end, is a

@@ -5,20 +5,31 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strconv"
 	"time"
 
+	"github.com/nspiproxy/nspiproxy/proxy/client"
 	"github.com/nspiproxy/nspiproxy/rpcparse/nspi"
-	"github.com/nspiproxy/nspiproxy/rpcparse/tower"
 )
+
+// maxAnswer bounds each answer of a server, in bytes. Those that a probe asks
+// for have a few hundred, a list of the endpoint mapper some thousand.
+const maxAnswer = 64 << 10
 
 // findPort asks the endpoint mapper.
 func (p *prober) findPort(ctx context.Context) (Outcome, bool) {
-	tcp, outcome, ok := p.tcp(ctx, StepEPMConnect, p.target.EPMPort)
+	c, outcome, ok := p.tcp(ctx, StepEPMConnect, p.target.EPMPort)
 	if !ok {
 		return outcome, false
 	}
+	defer c.Close()
 	begin := time.Now()
-	port, ports, err := p.mapPort(ctx, tcp)
+	var port uint16
+	var ports int
+	err := c.Within(ctx, func() (err error) {
+		port, ports, err = mapNSPI(c)
+		return err
+	})
 	if err != nil {
 		return p.failed(StepMap, time.Since(begin), err), false
 	}
@@ -31,68 +42,80 @@ func (p *prober) findPort(ctx context.Context) (Outcome, bool) {
 	return "", true
 }
 
-func (p *prober) mapPort(ctx context.Context, tcp net.Conn) (port uint16, ports int, err error) {
-	x, err := mapCall()
-	if err != nil {
-		return 0, 0, err
-	}
-	c, err := bindRPC(ctx, tcp, tower.EPMInterface, unprotected(), 0)
-	defer c.close()
-	if err != nil {
-		return 0, 0, err
-	}
-	stub, err := c.call(ctx, x)
-	if err != nil {
-		return 0, 0, err
-	}
-	return parseMap(stub)
-}
-
 // tcp connects as a step, and stays with the address that answered.
-func (p *prober) tcp(ctx context.Context, step string, port uint16) (net.Conn, Outcome, bool) {
+func (p *prober) tcp(ctx context.Context, step string, port uint16) (*client.Conn, Outcome, bool) {
 	begin := time.Now()
-	conn, err := dial(ctx, p.host, port)
+	c, err := p.dial(ctx, port)
 	if err != nil {
 		p.failed(step, time.Since(begin), err)
 		return nil, OutcomeUnreachable, false
 	}
-	remote := conn.RemoteAddr().(*net.TCPAddr)
+	remote := c.TCP.RemoteAddr().(*net.TCPAddr)
 	p.host = remote.AddrPort().Addr().Unmap().String()
 	p.report.Address = p.host
 	p.passed(step, time.Since(begin), remote.String())
-	return conn, "", true
+	return c, "", true
+}
+
+// dial connects, within ctx. The connection is closed with the probe.
+func (p *prober) dial(ctx context.Context, port uint16) (*client.Conn, error) {
+	var d net.Dialer
+	tcp, err := d.DialContext(ctx, "tcp", net.JoinHostPort(p.host, strconv.Itoa(int(port))))
+	if err != nil {
+		return nil, err
+	}
+	c := client.New(tcp.(*net.TCPConn))
+	c.MaxAnswer = maxAnswer
+	p.conns = append(p.conns, c)
+	return c, nil
 }
 
 // connect binds to NSPI.
-func (p *prober) connect(ctx context.Context) (*client, Outcome, bool) {
-	tcp, outcome, ok := p.tcp(ctx, StepNSPIConnect, p.report.NSPIPort)
+func (p *prober) connect(ctx context.Context) (*client.Conn, Outcome, bool) {
+	c, outcome, ok := p.tcp(ctx, StepNSPIConnect, p.report.NSPIPort)
 	if !ok {
 		return nil, outcome, false
 	}
 	begin := time.Now()
 	if err := p.prepare(ctx); err != nil {
-		tcp.Close()
 		p.failed(StepCredentials, time.Since(begin), err)
 		return nil, OutcomeNotProbed, false
 	}
-	begin = time.Now()
-	c, err := bindRPC(ctx, tcp, nspi.Interface, p.security, 0)
-	p.clients = append(p.clients, c)
-	if p.target.Auth == AuthKerberos {
-		// Nothing is sent before the ticket is there.
-		first := c.guard.firstWrite()
-		if err != nil && first.IsZero() {
+	if p.login.kerberos != nil {
+		begin = time.Now()
+		if err := p.ticket(ctx); err != nil {
 			p.failed(StepTicket, time.Since(begin), err)
 			return nil, OutcomeAuthFailed, false
 		}
-		p.passed(StepTicket, first.Sub(begin), "")
-		begin = first
+		p.passed(StepTicket, time.Since(begin), "")
 	}
-	if err != nil {
+	begin = time.Now()
+	if err := p.bindRPC(ctx, c, 0); err != nil {
 		return nil, p.notLetIn(StepRPCBind, time.Since(begin), err), false
 	}
 	p.passed(StepRPCBind, time.Since(begin), "")
 	return c, "", true
+}
+
+// prepare reads the credentials, and finds out what they are for.
+func (p *prober) prepare(ctx context.Context) (err error) {
+	if err := p.target.resolveSPN(ctx); err != nil {
+		return err
+	}
+	p.report.SPN = clean(p.target.SPN)
+	p.login, err = p.target.login()
+	return err
+}
+
+// ticket asks the KDC.
+func (p *prober) ticket(ctx context.Context) (err error) {
+	p.login.security.Ticket, err = p.login.kerberos.Ticket(ctx, p.target.SPN)
+	return err
+}
+
+// bindRPC binds to NSPI in the association group, or in a new one for 0.
+func (p *prober) bindRPC(ctx context.Context, c *client.Conn, group uint32) error {
+	return c.Within(ctx, func() error { return c.Bind(client.Options{Security: p.login.context(), Group: group}) })
 }
 
 // notLetIn adds a failed step of those in which a server judges the user. NTLM
@@ -105,38 +128,42 @@ func (p *prober) notLetIn(step string, took time.Duration, err error) Outcome {
 	return outcome
 }
 
-func (p *prober) bind(ctx context.Context, c *client) (nspi.Handle, error) {
-	stub, err := c.call(ctx, bindCall())
-	if err != nil {
-		return nspi.Handle{}, err
-	}
-	return parseBind(stub)
+func (p *prober) bind(ctx context.Context, c *client.Conn) (h nspi.Handle, err error) {
+	err = c.Within(ctx, func() (err error) {
+		h, err = c.NspiBind()
+		return err
+	})
+	return h, err
 }
 
 // refused tells what a failure of NspiBind means.
 func (p *prober) refused(took time.Duration, err error) Outcome {
-	var code *codeError
-	if !errors.As(err, &code) || code.code != nspi.LogonFailed {
+	if !client.IsCode(err, nspi.LogonFailed) {
 		return p.notLetIn(StepBind, took, err)
 	}
 	if p.target.authenticated() {
 		p.failed(StepBind, took, err)
 		return OutcomeRefusedLimit
 	}
-	p.passed(StepBind, took, code.Error()+", as it should be")
+	p.passed(StepBind, took, err.Error()+", as it should be")
 	return OutcomeAnonymousRefused
 }
 
-func (p *prober) query(ctx context.Context, c *client, session nspi.Handle) Outcome {
+// query counts the entries of the address book. lost is the error if NSPI has
+// not answered.
+func (p *prober) query(ctx context.Context, c *client.Conn, session nspi.Handle) (lost error, outcome Outcome) {
 	begin := time.Now()
-	stub, err := c.call(ctx, updateStatCall(session))
-	if err == nil {
-		p.report.Answered = true
-		p.report.Entries, err = parseUpdateStat(stub)
+	err := c.Within(ctx, func() (err error) {
+		p.report.Entries, err = c.NspiUpdateStat(session)
+		return err
+	})
+	var code *client.CodeError
+	if p.report.Answered = err == nil || errors.As(err, &code); !p.report.Answered {
+		lost = err
 	}
 	if err != nil {
-		return p.failed(StepQuery, time.Since(begin), err)
+		return lost, p.failed(StepQuery, time.Since(begin), err)
 	}
 	p.passed(StepQuery, time.Since(begin), fmt.Sprintf("%d entries", p.report.Entries))
-	return OutcomeOK
+	return nil, OutcomeOK
 }

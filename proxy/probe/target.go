@@ -42,30 +42,30 @@ const (
 const ServiceClass = "exchangeAB/"
 
 // Target says what to probe and how. It holds the names of files with secrets,
-// never secrets, so it may be logged and handed to another process.
+// never secrets, so it may be logged.
 type Target struct {
-	Address  string `json:"address"`             // host name or IP address
-	EPMPort  uint16 `json:"epm_port,omitempty"`  // 0: [DefaultEPMPort]
-	NSPIPort uint16 `json:"nspi_port,omitempty"` // 0: ask the endpoint mapper
+	Address  string // host name or IP address
+	EPMPort  uint16 // 0: [DefaultEPMPort]
+	NSPIPort uint16 // 0: ask the endpoint mapper
 
-	Auth  Auth  `json:"auth,omitempty"`  // "": none
-	Level Level `json:"level,omitempty"` // "": [DefaultLevel]; nothing to [AuthNone]
+	Auth  Auth  // "": none
+	Level Level // "": [DefaultLevel]; nothing to [AuthNone]
 	// Raw speaks NTLM or Kerberos as such instead of inside SPNEGO. SPNEGO is what
 	// every NSPI server must have (MS-NSPI 2.1).
-	Raw bool `json:"raw,omitempty"`
+	Raw bool
 	// User is DOMAIN\user, user@realm or, for Kerberos, a user of the default realm
 	// of krb5.conf. So is DOMAIN\user for Kerberos if DOMAIN has no dot, which is no
 	// name of a realm.
-	User         string `json:"user,omitempty"`
-	PasswordFile string `json:"password_file,omitempty"` // private; a line feed at its end does not count
-	Keytab       string `json:"keytab,omitempty"`        // private; for Kerberos instead of a password
-	Krb5Conf     string `json:"krb5_conf,omitempty"`     // "": $KRB5_CONFIG or /etc/krb5.conf if there, else DNS
+	User         string
+	PasswordFile string // private; a line feed at its end does not count
+	Keytab       string // private; for Kerberos instead of a password
+	Krb5Conf     string // "": $KRB5_CONFIG or /etc/krb5.conf if there, else DNS
 	// SPN is what the ticket is for. "": exchangeAB/ and Address; if that is an IP
 	// address, the name that DNS has for it.
-	SPN string `json:"spn,omitempty"`
+	SPN string
 
 	// Timeout bounds all steps together; NspiUnbind may take [UnbindTime] more.
-	Timeout time.Duration `json:"timeout_ns,omitempty"` // 0: [DefaultTimeout]
+	Timeout time.Duration // 0: [DefaultTimeout]
 }
 
 // Check returns an error if t cannot be probed whatever the network says: it

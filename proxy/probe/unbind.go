@@ -3,8 +3,11 @@ package probe
 import (
 	"context"
 	"errors"
+	"io"
+	"net"
 	"time"
 
+	"github.com/nspiproxy/nspiproxy/proxy/client"
 	"github.com/nspiproxy/nspiproxy/rpcparse/nspi"
 )
 
@@ -13,18 +16,19 @@ import (
 const UnbindTime = 2 * time.Second
 
 // unbind closes the session, within a time of its own, and reports whether it is
-// closed.
-func (p *prober) unbind(ctx context.Context, c *client, session nspi.Handle) bool {
+// closed. lost is the error if the query was not answered: its connection may be
+// in the midst of a PDU, or of a sequence of signatures.
+func (p *prober) unbind(ctx context.Context, c *client.Conn, session nspi.Handle, lost error) bool {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), UnbindTime)
 	defer cancel()
 	begin := time.Now()
 	detail := ""
 	var err error
-	if p.report.Answered {
-		err = p.unbindOn(ctx, c, session)
+	if lost == nil {
+		err = unbindOn(ctx, c, session)
 	} else {
 		detail = "on a second connection of the association"
-		err = p.unbindElsewhere(ctx, c, session)
+		err = p.unbindElsewhere(ctx, c.Group, session, lost)
 	}
 	if err != nil {
 		p.failed(StepUnbind, time.Since(begin), err)
@@ -34,32 +38,22 @@ func (p *prober) unbind(ctx context.Context, c *client, session nspi.Handle) boo
 	return true
 }
 
-func (p *prober) unbindOn(ctx context.Context, c *client, session nspi.Handle) error {
-	stub, err := c.call(ctx, unbindCall(session))
-	if err != nil {
-		return err
-	}
-	return parseUnbind(stub)
+func unbindOn(ctx context.Context, c *client.Conn, session nspi.Handle) error {
+	return c.Within(ctx, func() error { return c.NspiUnbind(session) })
 }
 
-// unbindElsewhere closes the session on a connection that joins the association
-// of c, which go-msrpc has given up.
-func (p *prober) unbindElsewhere(ctx context.Context, c *client, session nspi.Handle) error {
-	if c.guard.ended() {
+// unbindElsewhere closes the session on a connection that joins the association.
+func (p *prober) unbindElsewhere(ctx context.Context, group uint32, session nspi.Handle, lost error) error {
+	var network *net.OpError
+	if errors.Is(lost, io.EOF) || errors.As(lost, &network) {
 		return errors.New("not needed: the server has ended the connection, and with it the session")
 	}
-	s, err := p.secure(ctx) // tickets are asked for within ctx
+	c, err := p.dial(ctx, p.report.NSPIPort)
 	if err != nil {
 		return err
 	}
-	tcp, err := dial(ctx, p.host, p.report.NSPIPort)
-	if err != nil {
+	if err := p.bindRPC(ctx, c, group); err != nil {
 		return err
 	}
-	second, err := bindRPC(ctx, tcp, nspi.Interface, s, c.guard.association())
-	p.clients = append(p.clients, second)
-	if err != nil {
-		return err
-	}
-	return p.unbindOn(ctx, second, session)
+	return unbindOn(ctx, c, session)
 }

@@ -23,8 +23,7 @@ func (w probeWay) protected() bool {
 	return slices.Contains(w.args, "--auth") && !slices.Contains(w.args, "connect")
 }
 
-// probeWays are all ways that authenticate, but for NTLM at level connect: see
-// TestProbeCannotUseNTLMAtLevelConnectWithSamba.
+// probeWays are all ways that authenticate.
 func probeWays(t testing.TB, samba *lab.Samba) (all []probeWay) {
 	password := lab.PasswordFile(t, lab.Alice)
 	kerberos := []string{"--auth", "kerberos", "--krb5-conf", samba.File("krb5.conf"), "--host", lab.SambaHost}
@@ -36,9 +35,6 @@ func probeWays(t testing.TB, samba *lab.Samba) (all []probeWay) {
 	}
 	for login, args := range logins {
 		for _, level := range []probe.Level{probe.LevelConnect, probe.LevelPacket, probe.LevelIntegrity, probe.LevelPrivacy} {
-			if login == "ntlm" && level == probe.LevelConnect {
-				continue
-			}
 			args := append(slices.Clone(args), "--level", string(level))
 			all = append(all, probeWay{fmt.Sprintf("%s, %s", login, level), args},
 				probeWay{fmt.Sprintf("%s, %s, raw", login, level), append(slices.Clone(args), "--raw")})
@@ -75,21 +71,6 @@ func TestProbeWorksInEveryWayOnSamba(t *testing.T) {
 			}
 		})
 	}
-}
-
-// TestProbeCannotUseNTLMAtLevelConnectWithSamba: go-msrpc asks for signing at every level, and Samba fails such a call once
-// it has done it. The session ends with the connection.
-func TestProbeCannotUseNTLMAtLevelConnectWithSamba(t *testing.T) {
-	samba := lab.StartSamba(t)
-	r := expectProbe(t, probe.OutcomeFailed, 1, "--auth", "ntlm", "--level", "connect", "--user", lab.Domain+`\`+lab.Alice.Name,
-		"--password-file", lab.PasswordFile(t, lab.Alice), samba.Address)
-	if want := "nspi_bind: fault 0x00000001 (Samba does not serve NTLM with signing at level connect)"; r.Err != want {
-		t.Errorf("%q, want %q", r.Err, want)
-	}
-	lab.Eventually(t, lab.SettleTime, "the session is run down", func() bool {
-		s := samba.Status(t)
-		return s.Sessions == 0 && s.Granted == s.RunDown
-	})
 }
 
 func TestProbeTellsWhyItIsRefused(t *testing.T) {

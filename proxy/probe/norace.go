@@ -1,6 +1,0 @@
-//go:build !race && linux
-
-package probe
-
-// raceEnabled: see race.go.
-const raceEnabled = false
