@@ -67,7 +67,7 @@ func (a *acceptor) answer(pdu []byte, h rpcparse.Header) error {
 	if err != nil {
 		return err
 	}
-	token, err := a.leg(b.Verifier.Token)
+	token, err := a.leg(b.Verifier.Token, b.Verifier.Level)
 	if err != nil {
 		return err
 	}
@@ -95,7 +95,7 @@ func (a *acceptor) answer(pdu []byte, h rpcparse.Header) error {
 }
 
 // leg answers a token of the handshake.
-func (a *acceptor) leg(token []byte) ([]byte, error) {
+func (a *acceptor) leg(token []byte, level rpcparse.AuthLevel) ([]byte, error) {
 	if token == nil {
 		return nil, nil
 	}
@@ -109,7 +109,7 @@ func (a *acceptor) leg(token []byte) ([]byte, error) {
 		return nil, errors.New("no Kerberos message")
 	}
 	if a.established == nil {
-		reply, err := a.reply(message)
+		reply, err := a.reply(message, level)
 		if err == nil && wrapped {
 			reply = spnego.AppendResp(nil, spnego.Token{HasState: true, State: spnego.StateAcceptIncomplete, SupportedMech: spnego.OIDKerberos, MechToken: reply})
 		}
@@ -131,8 +131,14 @@ func (a *acceptor) leg(token []byte) ([]byte, error) {
 	return spnego.AppendResp(nil, last), nil
 }
 
+// gssFlags are what a client must ask for at each level: with more, Samba's
+// signatures have another size than its server makes room for.
+var gssFlags = map[rpcparse.AuthLevel]uint32{
+	rpcparse.LevelConnect: 0x100e, rpcparse.LevelPacket: 0x102e, rpcparse.LevelIntegrity: 0x102e, rpcparse.LevelPrivacy: 0x103e,
+}
+
 // reply answers an AP-REQ, with a subkey of its own.
-func (a *acceptor) reply(request []byte) ([]byte, error) {
+func (a *acceptor) reply(request []byte, level rpcparse.AuthLevel) ([]byte, error) {
 	if a.refuse {
 		const skew = 37
 		e := messages.NewKRBError(types.NewPrincipalName(2, "exchangeAB/dc1"), "LAB.TEST", skew, "")
@@ -141,6 +147,9 @@ func (a *acceptor) reply(request []byte) ([]byte, error) {
 	in, outcome := krb5.OpenAPReq(request, a.keys)
 	if in == nil {
 		return nil, errors.New(outcome.String())
+	}
+	if want := gssFlags[level]; in.Flags != want {
+		return nil, fmt.Errorf("flags %#x at level %v, want %#x", in.Flags, level, want)
 	}
 	library := types.EncryptionKey{KeyType: a.session.Etype, KeyValue: a.session.Value}
 	part := messages.EncAPRepPart{

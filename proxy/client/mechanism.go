@@ -21,7 +21,7 @@ type mechanism interface {
 // SPNEGO.
 func (s *Security) mechanism() (mechanism, rpcparse.AuthType) {
 	if s.Ticket != nil {
-		return &kerberosMechanism{krb5.Client{Ticket: s.Ticket}}, rpcparse.AuthKerberos
+		return &kerberosMechanism{krb5.Client{Ticket: s.Ticket, Flags: s.flags()}}, rpcparse.AuthKerberos
 	}
 	m := &ntlmMechanism{ntlm.Initiator{
 		Domain: s.Domain, User: s.User, Password: s.Password, Workstation: "CLIENT", Target: s.Target, NoMIC: s.NoMIC,
@@ -30,6 +30,17 @@ func (s *Security) mechanism() (mechanism, rpcparse.AuthType) {
 		m.initiator.Without = signing
 	}
 	return m, rpcparse.AuthNTLM
+}
+
+// flags are the GSS flags of the level.
+func (s *Security) flags() uint32 {
+	switch {
+	case s.Level == rpcparse.LevelPrivacy:
+		return krb5.FlagIntegrity | krb5.FlagConfidentiality
+	case s.protects():
+		return krb5.FlagIntegrity
+	}
+	return 0
 }
 
 // signing is what NTLM must not ask for at level connect: a Samba server then

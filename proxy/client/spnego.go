@@ -86,11 +86,9 @@ func (s *Security) nextSPNEGO(answer []byte) (token []byte, how leg, err error) 
 	return spnego.AppendResp(nil, reply), legAlterContext, err
 }
 
-// signs reports whether the mechanism list is signed. NTLM at level connect has
-// no signatures.
-func (s *Security) signs() bool {
-	return s.send != nil && !s.NoListMIC && (s.protects() || s.Ticket != nil)
-}
+// signs reports whether the mechanism list is signed. At level connect no
+// signatures are asked for.
+func (s *Security) signs() bool { return s.send != nil && !s.NoListMIC && s.protects() }
 
 // complete checks the server's last token of a SPNEGO handshake.
 func (s *Security) complete(t spnego.Token) error {

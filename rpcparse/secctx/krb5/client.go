@@ -15,10 +15,15 @@ import (
 	"github.com/nspiproxy/nspiproxy/rpcparse/internal/wire"
 )
 
-// clientFlags are the GSS flags of a Client, as Windows has them: mutual
-// authentication, replay detection, sequence numbers, confidentiality,
-// integrity, DCE style.
-const clientFlags = FlagDCEStyle | 0x3e
+// GSS flags of what a client wants its messages to have (RFC 4121 4.1.1.1).
+const (
+	FlagConfidentiality = 0x10
+	FlagIntegrity       = 0x20
+)
+
+// clientFlags are the GSS flags of every Client: mutual authentication, replay
+// detection, sequence numbers, DCE style.
+const clientFlags = FlagDCEStyle | 0x0e
 
 // maxClientNumber bounds the first number of a Client: some decoders read
 // it as signed, and it must not turn over soon.
@@ -47,6 +52,9 @@ func (t *Ticket) Check() error { return checkKey(t.Session, "session key") }
 // then call Request and Reply in this order; Request again after a KRB-ERROR.
 type Client struct {
 	Ticket *Ticket
+	// Flags say what the level of the context needs, and no more: a Samba server
+	// reckons with signatures of the size that they promise.
+	Flags uint32
 
 	sent *Initiated // nil before Request
 }
@@ -64,7 +72,7 @@ func (c *Client) Request() ([]byte, error) {
 	random(number[:])
 	c.sent = &Initiated{
 		Sequence: binary.BigEndian.Uint32(number[:]) & maxClientNumber,
-		Flags:    clientFlags,
+		Flags:    clientFlags | c.Flags,
 		ctime:    now.Truncate(time.Second), cusec: now.Nanosecond() / int(time.Microsecond),
 		session: seal(Key{Etype: session.Etype, Value: append([]byte(nil), session.Value...)}), subkey: seal(subkey),
 	}

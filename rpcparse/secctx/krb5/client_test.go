@@ -44,7 +44,7 @@ func TestClientAndServerProtectEachOthersMessages(t *testing.T) {
 				if !subkey {
 					k.server = nil
 				}
-				c := Client{Ticket: k.ticketFor(t)}
+				c := Client{Ticket: k.ticketFor(t), Flags: FlagIntegrity | FlagConfidentiality}
 				request, err := c.Request()
 				must(t, 0, err)
 				in, answer := k.accepted(t, request)
