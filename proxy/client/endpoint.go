@@ -21,6 +21,11 @@ func (c *Conn) towerSyntax() tower.Syntax {
 	return tower.NDR
 }
 
+// MapperOptions binds to an endpoint mapper.
+func MapperOptions() Options {
+	return Options{Contexts: []rpcparse.ContextElement{Context(0, tower.EPMInterface)}}
+}
+
 // DialEPM connects and binds to an endpoint mapper.
 func DialEPM(addr string, o Options) (*Conn, error) {
 	if o.Transfer == (rpcparse.SyntaxID{}) {

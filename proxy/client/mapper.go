@@ -56,10 +56,9 @@ func newMapper(conn net.Conn) *Mapper {
 
 func (m *Mapper) bind(ctx context.Context) error {
 	return m.ended(m.conn.Within(ctx, func() error {
-		return m.conn.Bind(Options{
-			Contexts:       []rpcparse.ContextElement{Context(0, tower.EPMInterface)},
-			NoMultiplexing: true,
-		})
+		o := MapperOptions()
+		o.NoMultiplexing = true
+		return m.conn.Bind(o)
 	}))
 }
 

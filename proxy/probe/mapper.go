@@ -4,7 +4,6 @@ import (
 	"errors"
 
 	"github.com/nspiproxy/nspiproxy/proxy/client"
-	"github.com/nspiproxy/nspiproxy/rpcparse"
 	"github.com/nspiproxy/nspiproxy/rpcparse/nspi"
 	"github.com/nspiproxy/nspiproxy/rpcparse/tower"
 )
@@ -17,8 +16,7 @@ const maxTowers = 16
 // first and how many different ones there are. The addresses in towers are none
 // of a client's business (MS-RPCE 3.1.3.5.3).
 func mapNSPI(c *client.Conn) (port uint16, ports int, err error) {
-	err = c.Bind(client.Options{Contexts: []rpcparse.ContextElement{client.Context(0, tower.EPMInterface)}})
-	if err != nil {
+	if err := c.Bind(client.MapperOptions()); err != nil {
 		return 0, 0, err
 	}
 	all, err := c.Map(nspi.Interface, maxTowers)

@@ -7,33 +7,32 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nspiproxy/nspiproxy/internal/testkit/lab/rawnspi"
 	"github.com/nspiproxy/nspiproxy/internal/testkit/simdc"
 	"github.com/nspiproxy/nspiproxy/rpcparse"
 	"github.com/nspiproxy/nspiproxy/rpcparse/nspi"
 )
 
 // SendBinds writes NspiBind requests with the given call ids, all in one segment.
-func SendBinds(t *testing.T, c *rawnspi.Client, calls ...uint32) {
+func SendBinds(t *testing.T, c *Conn, calls ...uint32) {
 	t.Helper()
 	var b []byte
 	for _, call := range calls {
 		var err error
-		if b, err = rpcparse.AppendRequest(b, rawnspi.RequestPDU(call, nspi.OpnumBind, rawnspi.BindStub())); err != nil {
+		if b, err = AppendNspiBind(b, call); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if _, err := c.Conn.Write(b); err != nil {
+	if _, err := c.TCP.Write(b); err != nil {
 		t.Fatal(err)
 	}
 }
 
 // ReadBinds reads n answers to NspiBind and returns their codes by call id.
-func ReadBinds(t *testing.T, c *rawnspi.Client, n int) map[uint32]nspi.Code {
+func ReadBinds(t *testing.T, c *Conn, n int) map[uint32]nspi.Code {
 	t.Helper()
 	codes := map[uint32]nspi.Code{}
 	for len(codes) < n {
-		pdu, err := NextPDU(c.Conn)
+		pdu, err := NextPDU(c.TCP)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -72,9 +71,9 @@ func ClientAddress(n int) netip.Addr {
 }
 
 // DialProxy connects client n to the NSPI port that the endpoint mapper names. The connection ends with the test.
-func DialProxy(t *testing.T, proxy *Proxy, n int) *rawnspi.Client {
+func DialProxy(t *testing.T, proxy *Proxy, n int) *Conn {
 	t.Helper()
-	c, err := rawnspi.Dial(proxy.NSPI(t), ClientAddress(n))
+	c, err := DialConn(proxy.NSPI(t), ClientAddress(n))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,7 +82,7 @@ func DialProxy(t *testing.T, proxy *Proxy, n int) *rawnspi.Client {
 }
 
 // OpenSession binds c in a new association, unless it has one, and opens a session.
-func OpenSession(t *testing.T, c *rawnspi.Client) nspi.Handle {
+func OpenSession(t *testing.T, c *Conn) nspi.Handle {
 	t.Helper()
 	if c.Group == 0 {
 		if err := c.Bind(0); err != nil {
@@ -99,7 +98,7 @@ func OpenSession(t *testing.T, c *rawnspi.Client) nspi.Handle {
 
 // DialFrom connects a machine to NSPI on server, where the endpoint mapper there says, from local if that is valid. The
 // connection ends with the test.
-func DialFrom(t *testing.T, on *Machine, server, local netip.Addr) *rawnspi.Client {
+func DialFrom(t *testing.T, on *Machine, server, local netip.Addr) *Conn {
 	t.Helper()
 	port, err := on.MapPort(server.String())
 	if err != nil {
@@ -110,12 +109,12 @@ func DialFrom(t *testing.T, on *Machine, server, local netip.Addr) *rawnspi.Clie
 		t.Fatalf("%s connects to %s: %v", on.Name, server, err)
 	}
 	t.Cleanup(func() { conn.Close() })
-	return rawnspi.New(conn)
+	return NewConn(conn)
 }
 
 // EndsOf are both ends of a connection, as the client has them.
-func EndsOf(c *rawnspi.Client) simdc.Peer {
+func EndsOf(c *Conn) simdc.Peer {
 	return simdc.Peer{
-		Client: c.Conn.LocalAddr().(*net.TCPAddr).AddrPort(), Server: c.Conn.RemoteAddr().(*net.TCPAddr).AddrPort(),
+		Client: c.TCP.LocalAddr().(*net.TCPAddr).AddrPort(), Server: c.TCP.RemoteAddr().(*net.TCPAddr).AddrPort(),
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nspiproxy/nspiproxy/internal/testkit/lab/rawnspi"
 	"github.com/nspiproxy/nspiproxy/rpcparse/nspi"
 )
 
@@ -71,7 +70,7 @@ func CheckReserved(t *testing.T, proxy *Proxy, want int) {
 }
 
 // CheckSeen opens a session on c, and holds what the domain controller and its kernel tell about it to c's own ends.
-func CheckSeen(t *testing.T, dc *DC, c *rawnspi.Client, want netip.Addr) {
+func CheckSeen(t *testing.T, dc *DC, c *Conn, want netip.Addr) {
 	t.Helper()
 	at := EndsOf(c)
 	if at.Client.Addr() != want {

@@ -45,6 +45,6 @@
 //	tshark.go tap.go haproxy.go page.go   captures, a tap, a load balancer, the pages of docs/
 //
 // The tests: client and samba by who asks, path, pool, balancer and network by where the proxy stands, failure by what
-// breaks, decode by tshark. Each folder's doc.go says what it shows. rawnspi is a client that may misbehave, perf the
+// breaks, decode by tshark. Each folder's doc.go says what it shows. Conn is a client that may misbehave, perf the
 // comparison with other proxies.
 package lab

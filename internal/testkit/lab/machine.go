@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/nspiproxy/nspiproxy/internal/testkit/lab/netns"
-	"github.com/nspiproxy/nspiproxy/internal/testkit/lab/rawnspi"
 )
 
 // Machine is a computer of a [Network]. A nil Machine is the one that the tests run on, with all of its addresses in
@@ -181,7 +180,7 @@ func (m *Machine) MapPort(address string) (uint16, error) {
 		return 0, err
 	}
 	defer conn.Close()
-	return rawnspi.New(conn).MapPort()
+	return NewConn(conn).MapPort()
 }
 
 // HostPort joins a host and a port.

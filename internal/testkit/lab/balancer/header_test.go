@@ -16,8 +16,6 @@ import (
 	"time"
 
 	"github.com/nspiproxy/nspiproxy/internal/testkit/lab"
-	"github.com/nspiproxy/nspiproxy/internal/testkit/lab/rawnspi"
-	"github.com/nspiproxy/nspiproxy/rpcparse"
 	"github.com/nspiproxy/nspiproxy/rpcparse/nspi"
 )
 
@@ -35,7 +33,7 @@ func headerOf(version int, client string) string {
 }
 
 // headered connects a machine to a proxy's port of NSPI, and sends something first.
-func headered(t *testing.T, on *lab.Machine, to netip.Addr, pieces ...string) *rawnspi.Client {
+func headered(t *testing.T, on *lab.Machine, to netip.Addr, pieces ...string) *lab.Conn {
 	t.Helper()
 	conn, err := on.Dial(netip.AddrPortFrom(to, fixedPort).String(), netip.Addr{})
 	if err != nil {
@@ -47,14 +45,14 @@ func headered(t *testing.T, on *lab.Machine, to netip.Addr, pieces ...string) *r
 			t.Fatal(err)
 		}
 	}
-	return rawnspi.New(conn)
+	return lab.NewConn(conn)
 }
 
 // expectEnd waits until the connection has ended, without a byte of an answer.
-func expectEnd(t *testing.T, what string, c *rawnspi.Client) {
+func expectEnd(t *testing.T, what string, c *lab.Conn) {
 	t.Helper()
-	_ = c.Conn.SetReadDeadline(time.Now().Add(lab.SettleTime))
-	answer, err := io.ReadAll(c.Conn)
+	_ = c.TCP.SetReadDeadline(time.Now().Add(lab.SettleTime))
+	answer, err := io.ReadAll(c.TCP)
 	c.Close()
 	if len(answer) > 0 || errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, net.ErrClosed) {
 		t.Errorf("%s: answered by %q, %v", what, answer, err)
@@ -64,7 +62,7 @@ func expectEnd(t *testing.T, what string, c *rawnspi.Client) {
 // TestProxyHeadersAreBelievedFromLoadBalancersOnly, and required from them.
 func TestProxyHeadersAreBelievedFromLoadBalancersOnly(t *testing.T) {
 	s := startBalanced(t, 2)
-	var served []*rawnspi.Client
+	var served []*lab.Conn
 	closed := map[string]int{}
 	expectClosed := func(cause string, n int) {
 		t.Helper()
@@ -73,7 +71,7 @@ func TestProxyHeadersAreBelievedFromLoadBalancersOnly(t *testing.T) {
 			return int(s.proxy.Metrics(t).Sum("nspiproxy_connections_closed_total", `cause="`+cause+`"`)) == closed[cause]
 		})
 	}
-	bind, err := rpcparse.AppendBind(nil, rawnspi.BindPDU(nspi.Interface, 1, 0))
+	bind, err := lab.AppendBind(nil, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,7 +93,7 @@ func TestProxyHeadersAreBelievedFromLoadBalancersOnly(t *testing.T) {
 			expectEnd(t, fmt.Sprintf("%.24q", text), headered(t, s.balancer, to, text))
 		}
 		cut := headered(t, s.balancer, to, "PROXY TCP4 192.0.2.1 ")
-		_ = cut.Conn.CloseWrite()
+		_ = cut.TCP.CloseWrite()
 		expectEnd(t, "half a header", cut)
 		expectClosed("proxy_header", len(bad)+1)
 	}
@@ -127,7 +125,7 @@ func TestProxyHeadersMayComeInPieces(t *testing.T) {
 }
 
 func headersInPieces(t *testing.T, s *balanced) {
-	silent := map[string]*rawnspi.Client{}
+	silent := map[string]*lab.Conn{}
 	started := time.Now()
 	for n, to := range []netip.Addr{s.Router.Address, s.Router.Address6} {
 		for version := 1; version <= 2; version++ {

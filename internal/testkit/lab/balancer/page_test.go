@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/nspiproxy/nspiproxy/internal/testkit/lab"
-	"github.com/nspiproxy/nspiproxy/internal/testkit/lab/rawnspi"
 	"github.com/nspiproxy/nspiproxy/rpcparse/nspi"
 )
 
@@ -34,7 +33,7 @@ func TestLoadBalancerPageWorksAsWritten(t *testing.T) {
 	lab.StartHAProxy(t, balancer, lab.Replaced(t, lab.PageBlocks(t, "deploy-loadbalancer.md", "haproxy")[0],
 		"10.0.0.10", places[0].Address.String(), "10.0.0.11", places[1].Address.String()), lab.PortEPM, fixedPort)
 
-	var all []*rawnspi.Client
+	var all []*lab.Conn
 	for n := range 12 {
 		front, local := balancer.Address, client.More(n)
 		if n%2 == 1 {
@@ -76,7 +75,7 @@ func TestLoadBalancerPageWorksAsWritten(t *testing.T) {
 }
 
 // checkPageLog lets a client come to the page's limit, and looks at what the page says to look at.
-func checkPageLog(t *testing.T, proxies []*lab.Proxy, c *rawnspi.Client) {
+func checkPageLog(t *testing.T, proxies []*lab.Proxy, c *lab.Conn) {
 	t.Helper()
 	const pageLimit = 50
 	for range pageLimit {
@@ -87,7 +86,7 @@ func checkPageLog(t *testing.T, proxies []*lab.Proxy, c *rawnspi.Client) {
 	})
 	for _, p := range proxies {
 		for _, r := range p.Refusals() {
-			if want := c.Conn.LocalAddr().String(); r["client"] != want {
+			if want := c.TCP.LocalAddr().String(); r["client"] != want {
 				t.Errorf("a bind of %v is over the limit, want one of %s", r["client"], want)
 			}
 		}
@@ -166,7 +165,7 @@ func TestLoadBalancerNamesItsClients(t *testing.T) {
 		}
 	}
 	lab.StartHAProxy(t, s.balancer, config, ports...)
-	var all []*rawnspi.Client
+	var all []*lab.Conn
 	for n, port := range ports {
 		for _, machine := range s.Clients {
 			for to, local := range map[netip.Addr]netip.Addr{s.balancer.Address: machine.More(n), s.balancer.Address6: machine.More6(n)} {
@@ -193,21 +192,21 @@ func TestLoadBalancerNamesItsClients(t *testing.T) {
 }
 
 // refusedBehind uses up what a client may have, and looks who is refused more.
-func refusedBehind(t *testing.T, s *balanced, machine *lab.Machine, to netip.AddrPort, local netip.Addr) *rawnspi.Client {
+func refusedBehind(t *testing.T, s *balanced, machine *lab.Machine, to netip.AddrPort, local netip.Addr) *lab.Conn {
 	t.Helper()
 	conn, err := machine.Dial(to.String(), local)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
-	c := rawnspi.New(conn)
+	c := lab.NewConn(conn)
 	lab.OpenSession(t, c)
 	second, err := machine.Dial(to.String(), local)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer second.Close()
-	if err := rawnspi.New(second).Bind(c.Group); err != nil {
+	if err := lab.NewConn(second).Bind(c.Group); err != nil {
 		t.Errorf("%s cannot join its association: %v", local, err)
 	}
 	if _, code, err := c.NspiBind(); err != nil || code != nspi.LogonFailed {

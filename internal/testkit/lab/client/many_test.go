@@ -8,8 +8,6 @@ import (
 	"testing"
 
 	"github.com/nspiproxy/nspiproxy/internal/testkit/lab"
-	"github.com/nspiproxy/nspiproxy/internal/testkit/lab/rawnspi"
-	"github.com/nspiproxy/nspiproxy/rpcparse"
 	"github.com/nspiproxy/nspiproxy/rpcparse/nspi"
 )
 
@@ -32,7 +30,7 @@ type crowd struct {
 }
 
 type member struct {
-	client *rawnspi.Client
+	client *lab.Conn
 	handle nspi.Handle
 }
 
@@ -55,7 +53,7 @@ func TestFourThousandConnectionsLeaveNoSlot(t *testing.T) {
 	if n := proxy.Metrics(t).Sum("nspiproxy_connections"); n < manyConnection {
 		t.Errorf("%v connections at once, want %d", n, manyConnection)
 	}
-	half, err := rpcparse.AppendRequest(nil, rawnspi.RequestPDU(9, nspi.OpnumBind, rawnspi.BindStub()))
+	half, err := lab.AppendNspiBind(nil, 9)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,7 +77,7 @@ func inParallel(n int, do func(int)) {
 
 // join opens one connection with an NspiBind.
 func (c *crowd) join(address string, from netip.Addr) {
-	client, err := rawnspi.Dial(address, from)
+	client, err := lab.DialConn(address, from)
 	var handle nspi.Handle
 	var code nspi.Code
 	if err == nil {
@@ -108,12 +106,12 @@ func (m member) leave(t *testing.T, i int, half []byte) {
 	case 1:
 		m.client.Reset()
 	case 2: // in the middle of a PDU
-		if _, err := m.client.Conn.Write(half); err != nil {
+		if _, err := m.client.TCP.Write(half); err != nil {
 			t.Error(err)
 		}
 		m.client.Reset()
 	case 3: // in the middle of a PDU, in order
-		if _, err := m.client.Conn.Write(half); err != nil {
+		if _, err := m.client.TCP.Write(half); err != nil {
 			t.Error(err)
 		}
 		m.client.Close()

@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/nspiproxy/nspiproxy/internal/testkit/lab"
-	"github.com/nspiproxy/nspiproxy/internal/testkit/lab/rawnspi"
 	"github.com/nspiproxy/nspiproxy/rpcparse/nspi"
 )
 
@@ -25,11 +24,11 @@ type crew struct {
 	members sync.WaitGroup
 
 	mu       sync.Mutex
-	open     map[*rawnspi.Client]time.Time // connections of those who have a session, since when
-	worked   map[*rawnspi.Client]time.Time // when the busy ones among them have closed a further session, the last time
-	attempts []span                        // to get a session
-	lives    []span                        // from having one to its connection's end
-	refused  int                           // binds that a limit refused
+	open     map[*lab.Conn]time.Time // connections of those who have a session, since when
+	worked   map[*lab.Conn]time.Time // when the busy ones among them have closed a further session, the last time
+	attempts []span                  // to get a session
+	lives    []span                  // from having one to its connection's end
+	refused  int                     // binds that a limit refused
 }
 
 // span is something that a member did, until it ended with err or with success.
@@ -49,7 +48,7 @@ var errRefused = errors.New("refused by a limit")
 // startCrew starts size members on both client machines, and returns when all have a session.
 func startCrew(t *testing.T, p *failPath, size int) *crew {
 	t.Helper()
-	c := &crew{stop: make(chan struct{}), open: map[*rawnspi.Client]time.Time{}, worked: map[*rawnspi.Client]time.Time{}}
+	c := &crew{stop: make(chan struct{}), open: map[*lab.Conn]time.Time{}, worked: map[*lab.Conn]time.Time{}}
 	for n := range size {
 		on, busy := p.Clients[n%2], n%4 < 2
 		server, local := p.DCs[0].Address, on.More(n/2)
@@ -84,7 +83,7 @@ func (c *crew) member(on *lab.Machine, server, local netip.Addr, busy bool) {
 }
 
 // join gets a session.
-func join(on *lab.Machine, server, local netip.Addr) (*rawnspi.Client, error) {
+func join(on *lab.Machine, server, local netip.Addr) (*lab.Conn, error) {
 	port, err := on.MapPort(server.String())
 	if err != nil {
 		return nil, fmt.Errorf("endpoint mapper: %w", err)
@@ -93,12 +92,12 @@ func join(on *lab.Machine, server, local netip.Addr) (*rawnspi.Client, error) {
 }
 
 // joinAt gets a session at a port that is known.
-func joinAt(on *lab.Machine, at netip.AddrPort, local netip.Addr) (*rawnspi.Client, error) {
+func joinAt(on *lab.Machine, at netip.AddrPort, local netip.Addr) (*lab.Conn, error) {
 	conn, err := on.Dial(at.String(), local)
 	if err != nil {
 		return nil, fmt.Errorf("NSPI: %w", err)
 	}
-	client := rawnspi.New(conn)
+	client := lab.NewConn(conn)
 	if err = client.Bind(0); err == nil {
 		_, err = opened(client)
 	}
@@ -110,7 +109,7 @@ func joinAt(on *lab.Machine, at netip.AddrPort, local netip.Addr) (*rawnspi.Clie
 }
 
 // opened opens a session.
-func opened(client *rawnspi.Client) (nspi.Handle, error) {
+func opened(client *lab.Conn) (nspi.Handle, error) {
 	handle, code, err := client.NspiBind()
 	if err == nil && code != nspi.Success {
 		err = errRefused
@@ -119,7 +118,7 @@ func opened(client *rawnspi.Client) (nspi.Handle, error) {
 }
 
 // work uses a connection until it ends, or the crew leaves.
-func (c *crew) work(client *rawnspi.Client, busy bool) error {
+func (c *crew) work(client *lab.Conn, busy bool) error {
 	for busy {
 		handle, err := opened(client)
 		if err == nil {
@@ -135,18 +134,18 @@ func (c *crew) work(client *rawnspi.Client, busy bool) error {
 		case <-time.After(crewPace):
 		}
 	}
-	_ = client.Conn.SetReadDeadline(time.Time{})
-	_, err := client.Conn.Read(make([]byte, 1))
+	_ = client.TCP.SetReadDeadline(time.Time{})
+	_, err := client.TCP.Read(make([]byte, 1))
 	return err
 }
 
-func (c *crew) hasWorked(client *rawnspi.Client) {
+func (c *crew) hasWorked(client *lab.Conn) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.worked[client] = time.Now()
 }
 
-func (c *crew) tried(client *rawnspi.Client, s span) {
+func (c *crew) tried(client *lab.Conn, s span) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.attempts = append(c.attempts, s)
@@ -159,12 +158,12 @@ func (c *crew) tried(client *rawnspi.Client, s span) {
 	c.open[client] = s.began
 	select {
 	case <-c.stop:
-		_ = client.Conn.CloseRead()
+		_ = client.TCP.CloseRead()
 	default:
 	}
 }
 
-func (c *crew) lived(client *rawnspi.Client, s span) {
+func (c *crew) lived(client *lab.Conn, s span) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.lives = append(c.lives, s)
@@ -185,7 +184,7 @@ func (c *crew) leave() {
 	close(c.stop)
 	c.mu.Lock()
 	for client := range c.open {
-		_ = client.Conn.CloseRead() // ends the wait of the silent ones
+		_ = client.TCP.CloseRead() // ends the wait of the silent ones
 	}
 	c.mu.Unlock()
 	c.members.Wait()
@@ -231,7 +230,7 @@ func (c *crew) busyWork(t *testing.T, size int, since time.Time) {
 }
 
 // after is how many of these are after that moment.
-func after(times map[*rawnspi.Client]time.Time, moment time.Time) (n int) {
+func after(times map[*lab.Conn]time.Time, moment time.Time) (n int) {
 	for _, at := range times {
 		if at.After(moment) {
 			n++

@@ -20,8 +20,8 @@ func TestDomainControllerLostDuringABind(t *testing.T) {
 	lab.SendBinds(t, c, 11)
 	lab.CheckReserved(t, proxy, 1)
 	dc.Kill()
-	_ = c.Conn.SetReadDeadline(time.Now().Add(lab.SettleTime))
-	if answer, _ := io.ReadAll(c.Conn); len(answer) != 0 {
+	_ = c.TCP.SetReadDeadline(time.Now().Add(lab.SettleTime))
+	if answer, _ := io.ReadAll(c.TCP); len(answer) != 0 {
 		t.Errorf("an answer although the domain controller is gone: % x", answer)
 	}
 	lab.CheckReserved(t, proxy, 0)

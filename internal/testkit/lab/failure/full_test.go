@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	"github.com/nspiproxy/nspiproxy/internal/testkit/lab"
-	"github.com/nspiproxy/nspiproxy/internal/testkit/lab/rawnspi"
 )
 
 // TestPathClientsAboveTheMostConnectionsAreReset, and those below go on. Places are free again as soon as somebody leaves.
@@ -16,7 +15,7 @@ func TestPathClientsAboveTheMostConnectionsAreReset(t *testing.T) {
 		t.Run(mode, func(t *testing.T) {
 			const most = 4
 			p := startFailPath(t, lab.PathOptions{Mode: mode, Relay: "  max_connections: 4"}, lab.DCOptions{NSPIPort: 50001})
-			var all []*rawnspi.Client
+			var all []*lab.Conn
 			for _, server := range p.addresses() {
 				all = append(all, p.joined(t, server))
 			}

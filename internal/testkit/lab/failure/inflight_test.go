@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/nspiproxy/nspiproxy/internal/testkit/lab"
-	"github.com/nspiproxy/nspiproxy/internal/testkit/lab/rawnspi"
 	"github.com/nspiproxy/nspiproxy/rpcparse/nspi"
 )
 
@@ -39,7 +38,7 @@ func TestRefusedBindLeavesTheCallInFlightAlone(t *testing.T) {
 func TestClientLostDuringABind(t *testing.T) {
 	dc := lab.StartDC(t, lab.DCOptions{Address: "127.0.10.47", Anonymous: true, BindDelay: bindTime})
 	proxy := lab.StartProxy(t, lab.ProxyOptions{Front: "127.0.20.47", DC: dc, Limit: 1})
-	for _, end := range []func(*rawnspi.Client){(*rawnspi.Client).Reset, (*rawnspi.Client).Close} {
+	for _, end := range []func(*lab.Conn){(*lab.Conn).Reset, (*lab.Conn).Close} {
 		c := lab.DialProxy(t, proxy, 1)
 		if err := c.Bind(0); err != nil {
 			t.Fatal(err)

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/nspiproxy/nspiproxy/internal/testkit/lab"
-	"github.com/nspiproxy/nspiproxy/internal/testkit/lab/rawnspi"
 	"github.com/nspiproxy/nspiproxy/rpcparse"
 	"github.com/nspiproxy/nspiproxy/rpcparse/nspi"
 )
@@ -59,14 +58,14 @@ func TestKilledDomainControllerLeavesNoSlot(t *testing.T) {
 func TestResetInTheMiddleOfAPDU(t *testing.T) {
 	dc := lab.StartDC(t, lab.DCOptions{Address: "127.0.10.43", Anonymous: true})
 	proxy := lab.StartProxy(t, lab.ProxyOptions{Front: "127.0.20.43", DC: dc, Limit: 200})
-	request, err := rpcparse.AppendRequest(nil, rawnspi.RequestPDU(9, nspi.OpnumBind, rawnspi.BindStub()))
+	request, err := lab.AppendNspiBind(nil, 9)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for size := range len(request) + 1 {
 		c := lab.DialProxy(t, proxy, 1)
 		lab.OpenSession(t, c)
-		if _, err := c.Conn.Write(request[:size]); err != nil {
+		if _, err := c.TCP.Write(request[:size]); err != nil {
 			t.Fatal(err)
 		}
 		c.Reset()
@@ -83,18 +82,18 @@ func TestHalfCloseStillGetsItsAnswer(t *testing.T) {
 	proxy := lab.StartProxy(t, lab.ProxyOptions{Front: "127.0.20.44", DC: dc, Limit: 10})
 	c := lab.DialProxy(t, proxy, 1)
 	lab.OpenSession(t, c)
-	request, err := rpcparse.AppendRequest(nil, rawnspi.RequestPDU(9, nspi.OpnumBind, rawnspi.BindStub()))
+	request, err := lab.AppendNspiBind(nil, 9)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := c.Conn.Write(request); err != nil {
+	if _, err := c.TCP.Write(request); err != nil {
 		t.Fatal(err)
 	}
-	if err := c.Conn.CloseWrite(); err != nil {
+	if err := c.TCP.CloseWrite(); err != nil {
 		t.Fatal(err)
 	}
-	_ = c.Conn.SetReadDeadline(time.Now().Add(lab.SettleTime))
-	answer, err := io.ReadAll(c.Conn)
+	_ = c.TCP.SetReadDeadline(time.Now().Add(lab.SettleTime))
+	answer, err := io.ReadAll(c.TCP)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -111,11 +110,11 @@ func TestGarbageEndsTheConnectionAlone(t *testing.T) {
 	good, bad := lab.DialProxy(t, proxy, 1), lab.DialProxy(t, proxy, 2)
 	handle := lab.OpenSession(t, good)
 	lab.OpenSession(t, bad)
-	if _, err := bad.Conn.Write([]byte("GET / HTTP/1.1\r\n\r\n")); err != nil {
+	if _, err := bad.TCP.Write([]byte("GET / HTTP/1.1\r\n\r\n")); err != nil {
 		t.Fatal(err)
 	}
-	_ = bad.Conn.SetReadDeadline(time.Now().Add(lab.SettleTime))
-	if _, err := io.ReadAll(bad.Conn); errors.Is(err, net.ErrClosed) || (err != nil && !errors.Is(err, syscall.ECONNRESET)) {
+	_ = bad.TCP.SetReadDeadline(time.Now().Add(lab.SettleTime))
+	if _, err := io.ReadAll(bad.TCP); errors.Is(err, net.ErrClosed) || (err != nil && !errors.Is(err, syscall.ECONNRESET)) {
 		t.Errorf("the connection was not ended: %v", err)
 	}
 	lab.CheckHeld(t, proxy, dc, 1)

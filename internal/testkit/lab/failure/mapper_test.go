@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/nspiproxy/nspiproxy/internal/testkit/lab"
-	"github.com/nspiproxy/nspiproxy/internal/testkit/lab/rawnspi"
 )
 
 // TestPathEndpointMapperMayBeSlow: slower than the proxy itself waits for an answer. Clients wait as long as they would without
@@ -30,7 +29,7 @@ func TestPathEndpointMapperMayBeSlow(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	all := []*rawnspi.Client{client}
+	all := []*lab.Conn{client}
 	if through := time.Since(began); through < delay || through > direct+lab.PromptTime {
 		t.Errorf("through the proxy it takes %s, directly %s", through, direct)
 	} else {

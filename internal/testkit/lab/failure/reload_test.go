@@ -8,9 +8,6 @@ import (
 	"time"
 
 	"github.com/nspiproxy/nspiproxy/internal/testkit/lab"
-	"github.com/nspiproxy/nspiproxy/internal/testkit/lab/rawnspi"
-	"github.com/nspiproxy/nspiproxy/rpcparse"
-	"github.com/nspiproxy/nspiproxy/rpcparse/nspi"
 )
 
 // relearnTime is after how long learnt ports are back in rules that somebody has put in force again: the proxy looks once a
@@ -27,10 +24,10 @@ func TestPathFirewallReload(t *testing.T) {
 
 // reloaded are connections to one address, with a session each.
 type reloaded struct {
-	silent *rawnspi.Client // says nothing while there are no rules
-	asking *rawnspi.Client // asks then
-	direct *rawnspi.Client // is made then
-	asked  error           // of asking's writing: it may have ended by then
+	silent *lab.Conn // says nothing while there are no rules
+	asking *lab.Conn // asks then
+	direct *lab.Conn // is made then
+	asked  error     // of asking's writing: it may have ended by then
 }
 
 func reload(t *testing.T, mode string) {
@@ -68,11 +65,11 @@ func reload(t *testing.T, mode string) {
 // ask sends a bind.
 func (r *reloaded) ask(t *testing.T) {
 	t.Helper()
-	request, err := rpcparse.AppendRequest(nil, rawnspi.RequestPDU(bindCall, nspi.OpnumBind, rawnspi.BindStub()))
+	request, err := lab.AppendNspiBind(nil, bindCall)
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, r.asked = r.asking.Conn.Write(request)
+	_, r.asked = r.asking.TCP.Write(request)
 }
 
 // check looks at what has become of the connections once the rules are back. With TPROXY all packets that went astray are sent
@@ -82,7 +79,7 @@ func (r *reloaded) check(t *testing.T, server netip.Addr, mode string) {
 	t.Helper()
 	asking := r.asked
 	if asking == nil {
-		_, asking = lab.NextPDU(r.asking.Conn)
+		_, asking = lab.NextPDU(r.asking.TCP)
 	}
 	_, silent := opened(r.silent)
 	ok := asking == nil && silent == nil

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/nspiproxy/nspiproxy/internal/testkit/lab"
-	"github.com/nspiproxy/nspiproxy/internal/testkit/lab/rawnspi"
 	"github.com/nspiproxy/nspiproxy/internal/testkit/simdc"
 )
 
@@ -139,7 +138,7 @@ func (p *failPath) ofNSPI(t *testing.T) []simdc.Peer {
 }
 
 // joined is a connection with a session, from the first client machine. It ends with the test.
-func (p *failPath) joined(t *testing.T, server netip.Addr) *rawnspi.Client {
+func (p *failPath) joined(t *testing.T, server netip.Addr) *lab.Conn {
 	t.Helper()
 	client, err := join(p.Clients[0], server, netip.Addr{})
 	if err != nil {

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/nspiproxy/nspiproxy/internal/testkit/lab"
-	"github.com/nspiproxy/nspiproxy/internal/testkit/lab/rawnspi"
 	"github.com/nspiproxy/nspiproxy/internal/testkit/simdc"
 	"github.com/nspiproxy/nspiproxy/rpcparse"
 	"github.com/nspiproxy/nspiproxy/rpcparse/nspi"
@@ -19,7 +18,7 @@ import (
 // underWay is connections of one machine, each with a session, on each of which something is under way: half a request, half
 // of a large answer, a bind that the domain controller works on.
 type underWay struct {
-	asking, reading, binding *rawnspi.Client
+	asking, reading, binding *lab.Conn
 
 	rest  []byte // of what asking has to send
 	stub  []byte // of what reading has read
@@ -53,7 +52,7 @@ func (p *failPath) startUnderWay(t *testing.T, routes ...route) (all []*underWay
 	for _, r := range routes {
 		u := &underWay{}
 		all = append(all, u)
-		for _, c := range []**rawnspi.Client{&u.asking, &u.reading, &u.binding} {
+		for _, c := range []**lab.Conn{&u.asking, &u.reading, &u.binding} {
 			opening.Go(func() {
 				var err error
 				if *c, err = join(r.from, r.to, netip.Addr{}); err != nil {
@@ -88,7 +87,7 @@ func (p *failPath) slow(t *testing.T, bind time.Duration) {
 // begin sends half a request on one connection, and on another one a bind.
 func (u *underWay) begin(t *testing.T) {
 	t.Helper()
-	request, err := rpcparse.AppendRequest(nil, rawnspi.RequestPDU(bindCall, nspi.OpnumBind, rawnspi.BindStub()))
+	request, err := lab.AppendNspiBind(nil, bindCall)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,7 +103,7 @@ func (u *underWay) read(t *testing.T) {
 		return rpcparse.Header{Type: p, Flags: rpcparse.FlagsWhole, Drep: rpcparse.DrepLittleEndian, CallID: echoCall}
 	}
 	alter, err := rpcparse.AppendBind(nil, rpcparse.Bind{
-		Header: header(rpcparse.PTypeAlterContext), MaxXmitFrag: rawnspi.MaxFragment, MaxRecvFrag: rawnspi.MaxFragment,
+		Header: header(rpcparse.PTypeAlterContext), MaxXmitFrag: rpcparse.DefaultFragment, MaxRecvFrag: rpcparse.DefaultFragment,
 		Contexts: rpcparse.NewContextList(rpcparse.ContextElement{
 			ID: echoContext, Abstract: simdc.EchoInterface, Transfers: rpcparse.NewSyntaxList(rpcparse.SyntaxNDR),
 		}),
@@ -113,7 +112,7 @@ func (u *underWay) read(t *testing.T) {
 		t.Fatal(err)
 	}
 	write(t, u.reading, alter)
-	if pdu, err := lab.NextPDU(u.reading.Conn); err != nil || pdu[2] != byte(rpcparse.PTypeAlterContextResp) {
+	if pdu, err := lab.NextPDU(u.reading.TCP); err != nil || pdu[2] != byte(rpcparse.PTypeAlterContextResp) {
 		t.Fatalf("alter_context is answered by % x, %v", pdu, err)
 	}
 	request, err := rpcparse.AppendRequest(nil, rpcparse.Request{
@@ -133,7 +132,7 @@ func (u *underWay) read(t *testing.T) {
 
 // readOn reads a fragment of the large answer.
 func (u *underWay) readOn() error {
-	pdu, err := lab.NextPDU(u.reading.Conn)
+	pdu, err := lab.NextPDU(u.reading.TCP)
 	if err != nil {
 		return err
 	}
@@ -146,7 +145,7 @@ func (u *underWay) readOn() error {
 func (u *underWay) goesOn(t *testing.T) {
 	t.Helper()
 	write(t, u.asking, u.rest)
-	for _, c := range []*rawnspi.Client{u.asking, u.binding} {
+	for _, c := range []*lab.Conn{u.asking, u.binding} {
 		if codes := lab.ReadBinds(t, c, 1); codes[bindCall] != nspi.Success {
 			t.Errorf("NspiBind: %v", codes)
 		}
@@ -171,9 +170,9 @@ func (u *underWay) end(t *testing.T) {
 	if !isRefused(err) {
 		t.Errorf("in the large answer: %v instead of a reset", err)
 	}
-	for _, c := range []*rawnspi.Client{u.asking, u.binding} {
-		_ = c.Conn.SetReadDeadline(time.Now().Add(lab.SettleTime))
-		if n, err := c.Conn.Read(make([]byte, 1)); !isRefused(err) {
+	for _, c := range []*lab.Conn{u.asking, u.binding} {
+		_ = c.TCP.SetReadDeadline(time.Now().Add(lab.SettleTime))
+		if n, err := c.TCP.Read(make([]byte, 1)); !isRefused(err) {
 			t.Errorf("%d bytes, %v instead of a reset", n, err)
 		}
 	}
@@ -181,21 +180,21 @@ func (u *underWay) end(t *testing.T) {
 
 // close ends the connections in order.
 func (u *underWay) close() {
-	for _, c := range []*rawnspi.Client{u.reading, u.asking, u.binding} {
+	for _, c := range []*lab.Conn{u.reading, u.asking, u.binding} {
 		c.Close()
 	}
 }
 
 // vanish makes the sockets go away while nobody hears of it: the machine's cable is silent.
 func (u *underWay) vanish() {
-	for _, c := range []*rawnspi.Client{u.reading, u.asking, u.binding} {
+	for _, c := range []*lab.Conn{u.reading, u.asking, u.binding} {
 		c.Reset()
 	}
 }
 
-func write(t *testing.T, c *rawnspi.Client, b []byte) {
+func write(t *testing.T, c *lab.Conn, b []byte) {
 	t.Helper()
-	if _, err := c.Conn.Write(b); err != nil {
+	if _, err := c.TCP.Write(b); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -45,8 +45,8 @@ func TestRoutedCallSurvivesACutCable(t *testing.T) {
 					t.Errorf("the router's interface has carrier: %v, want %v", got, c.carrier)
 				}
 				lab.SendBinds(t, conn, 11)
-				_ = conn.Conn.SetReadDeadline(time.Now().Add(unheard))
-				if n, err := conn.Conn.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
+				_ = conn.TCP.SetReadDeadline(time.Now().Add(unheard))
+				if n, err := conn.TCP.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
 					t.Errorf("read %d bytes, %v from a connection that is cut", n, err)
 				}
 				if got := server.Count(t).Binds; got != before {

@@ -13,7 +13,6 @@ import (
 	"testing"
 
 	"github.com/nspiproxy/nspiproxy/internal/testkit/lab"
-	"github.com/nspiproxy/nspiproxy/internal/testkit/lab/rawnspi"
 	"github.com/nspiproxy/nspiproxy/proxy/client"
 	"github.com/nspiproxy/nspiproxy/rpcparse"
 	"github.com/nspiproxy/nspiproxy/rpcparse/nspi"
@@ -225,7 +224,7 @@ func TestPathNobodyIsToldAPortBeforeItIsIntercepted(t *testing.T) {
 
 // askAndConnect asks the endpoint mapper on server for NSPI and connects to that, in the network namespace of this thread.
 func askAndConnect(server string) error {
-	mapper, err := rawnspi.Dial(net.JoinHostPort(server, strconv.Itoa(lab.PortEPM)), netip.Addr{})
+	mapper, err := lab.DialConn(net.JoinHostPort(server, strconv.Itoa(lab.PortEPM)), netip.Addr{})
 	if err != nil {
 		return err
 	}
@@ -234,7 +233,7 @@ func askAndConnect(server string) error {
 	if err != nil {
 		return err
 	}
-	c, err := rawnspi.Dial(net.JoinHostPort(server, strconv.Itoa(int(port))), netip.Addr{})
+	c, err := lab.DialConn(net.JoinHostPort(server, strconv.Itoa(int(port))), netip.Addr{})
 	if err != nil {
 		return err
 	}

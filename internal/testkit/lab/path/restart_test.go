@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/nspiproxy/nspiproxy/internal/testkit/lab"
-	"github.com/nspiproxy/nspiproxy/internal/testkit/lab/rawnspi"
 	"github.com/nspiproxy/nspiproxy/proxy/transparent"
 )
 
@@ -74,12 +73,12 @@ func killed(t *testing.T, p *lab.PathProxy) {
 }
 
 // connectTo connects a machine without asking anybody. The connection ends with the test.
-func connectTo(t *testing.T, on *lab.Machine, to netip.AddrPort) *rawnspi.Client {
+func connectTo(t *testing.T, on *lab.Machine, to netip.AddrPort) *lab.Conn {
 	t.Helper()
 	conn, err := on.Dial(to.String(), netip.Addr{})
 	if err != nil {
 		t.Fatalf("%s connects to %s: %v", on.Name, to, err)
 	}
 	t.Cleanup(func() { conn.Close() })
-	return rawnspi.New(conn)
+	return lab.NewConn(conn)
 }

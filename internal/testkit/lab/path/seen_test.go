@@ -10,7 +10,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/nspiproxy/nspiproxy/internal/testkit/lab"
-	"github.com/nspiproxy/nspiproxy/internal/testkit/lab/rawnspi"
 )
 
 // TestPathTPROXYIsSeenByNobody: domain controllers see clients as they are, and clients domain controllers.
@@ -52,7 +51,7 @@ func TestPathTPROXYKeepsTheAddressWhereThePortIsTaken(t *testing.T) {
 		}
 		occupy(t, network.Router, at)
 		conn := dialFrom(t, client, at, netip.AddrPortFrom(f.Of(network.DCs[0]), port))
-		seen := sessionOf(t, dc, rawnspi.New(conn))
+		seen := sessionOf(t, dc, lab.NewConn(conn))
 		if seen.Addr() != at.Addr() || seen.Port() == at.Port() {
 			t.Errorf("the domain controller sees %s for a client on %s", seen, at)
 		}
@@ -101,7 +100,7 @@ func dialFrom(t *testing.T, on *lab.Machine, from, to netip.AddrPort) (conn *net
 
 // sessionOf opens a session on c, and ends it. It returns who has opened it, as the domain controller sees it, which must have
 // no other one.
-func sessionOf(t *testing.T, dc *lab.DC, c *rawnspi.Client) (peer netip.AddrPort) {
+func sessionOf(t *testing.T, dc *lab.DC, c *lab.Conn) (peer netip.AddrPort) {
 	t.Helper()
 	handle := lab.OpenSession(t, c)
 	sessions := dc.Peers(t).Sessions

@@ -2,12 +2,12 @@ package main
 
 import (
 	"fmt"
-	"net/netip"
 	"slices"
 	"sync"
 	"time"
 
-	"github.com/nspiproxy/nspiproxy/internal/testkit/lab/rawnspi"
+	"github.com/nspiproxy/nspiproxy/proxy/client"
+	"github.com/nspiproxy/nspiproxy/rpcparse"
 )
 
 const (
@@ -78,33 +78,61 @@ func repeat(w worker, end time.Time) ([]time.Duration, error) {
 	return took, nil
 }
 
-// pinger asks and waits for the answer on one connection.
+// pinger asks and waits for the answer on one connection. A request allocates nothing.
 type pinger struct {
-	client *rawnspi.Client
-	stub   []byte
+	conn *client.Conn
+	stub []byte
+	out  []byte // the last request, kept for its capacity
+	call uint32
 }
 
 func newPinger(address string) (*pinger, error) {
-	c, err := rawnspi.Dial(address, netip.Addr{})
+	c, err := client.Dial(address, client.Options{})
 	if err != nil {
 		return nil, err
 	}
-	if err := c.Bind(0); err != nil {
-		c.Close()
-		return nil, err
-	}
-	return &pinger{client: c, stub: make([]byte, requestStub)}, nil
+	return &pinger{conn: c, stub: make([]byte, requestStub)}, nil
 }
 
 func (p *pinger) do() error {
-	_, n, err := p.client.Call(opnumQueryRows, p.stub)
+	p.call = p.conn.NextCallID()
+	h := rpcparse.Header{Type: rpcparse.PTypeRequest, Flags: rpcparse.FlagsWhole, Drep: rpcparse.DrepLittleEndian, CallID: p.call}
+	var err error
+	p.out, err = rpcparse.AppendRequest(p.out[:0], rpcparse.Request{Header: h, AllocHint: requestStub, Opnum: opnumQueryRows, Stub: p.stub})
+	if err != nil {
+		return err
+	}
+	if err := p.conn.Write(p.out); err != nil {
+		return err
+	}
+	n, err := p.answer()
 	if err == nil && n != answerStub {
 		err = fmt.Errorf("%d bytes answered instead of %d", n, answerStub)
 	}
 	return err
 }
 
-func (p *pinger) close() { p.client.Close() }
+// answer reads all fragments of an answer and returns how long their stubs are.
+func (p *pinger) answer() (n int, err error) {
+	for {
+		pdu, h, err := p.conn.NextPDU()
+		if err != nil {
+			return 0, err
+		}
+		if h.Type != rpcparse.PTypeResponse || h.CallID != p.call {
+			return 0, fmt.Errorf("call %d answered by %s of call %d", p.call, h.Type, h.CallID)
+		}
+		r, err := rpcparse.ParseResponse(pdu)
+		if err != nil {
+			return 0, err
+		}
+		if n += len(r.Stub); h.Last() {
+			return n, nil
+		}
+	}
+}
+
+func (p *pinger) close() { p.conn.Close() }
 
 // dialler makes a connection for every request.
 type dialler struct{ address string }
@@ -121,12 +149,12 @@ func (d dialler) do() error {
 func (dialler) close() {}
 
 // openIdle opens n connections that have had one answer each, and an NSPI session if asked for. The caller closes them.
-func openIdle(address string, n int, session bool) ([]*rawnspi.Client, error) {
+func openIdle(address string, n int, session bool) ([]*client.Conn, error) {
 	var (
-		wg      sync.WaitGroup
-		mu      sync.Mutex
-		clients []*rawnspi.Client
-		failed  error
+		wg     sync.WaitGroup
+		mu     sync.Mutex
+		conns  []*client.Conn
+		failed error
 	)
 	for w := range dialAtOnce {
 		wg.Go(func() {
@@ -136,7 +164,7 @@ func openIdle(address string, n int, session bool) ([]*rawnspi.Client, error) {
 				if err != nil {
 					failed = err
 				} else {
-					clients = append(clients, c)
+					conns = append(conns, c)
 				}
 				stop := failed != nil
 				mu.Unlock()
@@ -147,16 +175,16 @@ func openIdle(address string, n int, session bool) ([]*rawnspi.Client, error) {
 		})
 	}
 	wg.Wait()
-	return clients, failed
+	return conns, failed
 }
 
-func openOne(address string, session bool) (*rawnspi.Client, error) {
+func openOne(address string, session bool) (*client.Conn, error) {
 	p, err := newPinger(address)
 	if err != nil {
 		return nil, err
 	}
 	if session {
-		_, _, err = p.client.NspiBind()
+		_, err = p.conn.NspiBind()
 	} else {
 		err = p.do()
 	}
@@ -164,6 +192,6 @@ func openOne(address string, session bool) (*rawnspi.Client, error) {
 		p.close()
 		return nil, err
 	}
-	p.client.Release()
-	return p.client, nil
+	p.conn.Release()
+	return p.conn, nil
 }

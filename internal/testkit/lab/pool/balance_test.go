@@ -8,7 +8,6 @@ import (
 	"testing"
 
 	"github.com/nspiproxy/nspiproxy/internal/testkit/lab"
-	"github.com/nspiproxy/nspiproxy/internal/testkit/lab/rawnspi"
 	"github.com/nspiproxy/nspiproxy/rpcparse/nspi"
 )
 
@@ -18,7 +17,7 @@ const unlimited = "policy: {default: {limit: unlimited}}\n"
 // come.
 func TestPoolGivesNewAssociationsToTheDomainControllerWithTheFewestSessions(t *testing.T) {
 	s := startPool(t, lab.DCOptions{Anonymous: true}, unlimited)
-	var open []*rawnspi.Client
+	var open []*lab.Conn
 	for n, machine := range []*lab.Machine{s.Clients[0], s.Clients[1], s.Clients[1], s.Clients[0]} {
 		for _, local := range []netip.Addr{machine.Address, machine.More6(n)} {
 			open = append(open, s.session(t, machine, local))

@@ -14,7 +14,6 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/nspiproxy/nspiproxy/internal/testkit/lab"
-	"github.com/nspiproxy/nspiproxy/internal/testkit/lab/rawnspi"
 )
 
 // dnsTTL is how long answers of the lab's DNS server may be used, in seconds: the least that the proxy heeds.
@@ -129,7 +128,7 @@ func TestPoolFollowsDNS(t *testing.T) {
 	waitForPorts(t, proxy, "dc1", "dc2", "site/berlin1.corp.example")
 	s := &poolStage{Network: network, proxy: proxy}
 	berlin1 := guidOf(t, network.Clients[0], dcs["berlin1"])
-	var all, onBerlin1 []*rawnspi.Client
+	var all, onBerlin1 []*lab.Conn
 	open := func(n int) {
 		t.Helper()
 		for range n {

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/nspiproxy/nspiproxy/internal/testkit/lab"
-	"github.com/nspiproxy/nspiproxy/internal/testkit/lab/rawnspi"
 )
 
 // TestPoolServesWithWhoeverIsThere: with nobody behind it at its start, with one of two, and after both have died. Clients whom
@@ -76,7 +75,7 @@ func (s *poolStage) expectNobody(t *testing.T, port int) {
 	}
 	defer conn.Close()
 	began := time.Now()
-	if err := rawnspi.New(conn).Bind(0); err == nil {
+	if err := lab.NewConn(conn).Bind(0); err == nil {
 		t.Error("somebody answers")
 	}
 	if took := time.Since(began); took > lab.PromptTime {

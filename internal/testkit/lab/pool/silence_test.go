@@ -9,15 +9,14 @@ import (
 	"time"
 
 	"github.com/nspiproxy/nspiproxy/internal/testkit/lab"
-	"github.com/nspiproxy/nspiproxy/internal/testkit/lab/rawnspi"
 )
 
 // watchEnd tells when a silent connection ends.
-func watchEnd(c *rawnspi.Client) <-chan error {
+func watchEnd(c *lab.Conn) <-chan error {
 	ended := make(chan error, 1)
-	_ = c.Conn.SetReadDeadline(time.Time{})
+	_ = c.TCP.SetReadDeadline(time.Time{})
 	go func() {
-		_, err := c.Conn.Read(make([]byte, 1))
+		_, err := c.TCP.Read(make([]byte, 1))
 		ended <- err
 	}()
 	return ended
@@ -100,7 +99,7 @@ func (s *poolStage) vanish(t *testing.T, gone int, ids [2]serverGUID, cut, mend 
 // TestPoolWaitsForASlowEndpointMapper: it is no reason to take NSPI for dead, whether its answers come in time or not.
 func TestPoolWaitsForASlowEndpointMapper(t *testing.T) {
 	s := startPool(t, lab.DCOptions{Anonymous: true}, unlimited+"health: {timeout: 2s}\n")
-	var clients []*rawnspi.Client
+	var clients []*lab.Conn
 	for n := range 4 {
 		clients = append(clients, s.session(t, s.Clients[0], s.Clients[0].More(n)))
 	}

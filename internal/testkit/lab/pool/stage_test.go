@@ -9,7 +9,6 @@ import (
 	"testing"
 
 	"github.com/nspiproxy/nspiproxy/internal/testkit/lab"
-	"github.com/nspiproxy/nspiproxy/internal/testkit/lab/rawnspi"
 	"github.com/nspiproxy/nspiproxy/rpcparse"
 	"github.com/nspiproxy/nspiproxy/rpcparse/nspi"
 )
@@ -58,7 +57,7 @@ func waitForPorts(t *testing.T, proxy *lab.Proxy, names ...string) {
 }
 
 // dial connects a machine to NSPI behind the pool, from local if that is valid. The connection ends with the test.
-func (s *poolStage) dial(t *testing.T, on *lab.Machine, local netip.Addr) *rawnspi.Client {
+func (s *poolStage) dial(t *testing.T, on *lab.Machine, local netip.Addr) *lab.Conn {
 	t.Helper()
 	front := s.Router.Address
 	if local.Is6() {
@@ -68,7 +67,7 @@ func (s *poolStage) dial(t *testing.T, on *lab.Machine, local netip.Addr) *rawns
 }
 
 // session opens a session in a new association.
-func (s *poolStage) session(t *testing.T, on *lab.Machine, local netip.Addr) *rawnspi.Client {
+func (s *poolStage) session(t *testing.T, on *lab.Machine, local netip.Addr) *lab.Conn {
 	t.Helper()
 	c := s.dial(t, on, local)
 	lab.OpenSession(t, c)
@@ -121,13 +120,13 @@ func nspiPort(t *testing.T, from *lab.Machine, address string) int {
 type serverGUID [nspi.GUIDSize]byte
 
 // bindWhere opens a session in a new association, and returns who has it.
-func bindWhere(t *testing.T, c *rawnspi.Client) serverGUID {
+func bindWhere(t *testing.T, c *lab.Conn) serverGUID {
 	t.Helper()
 	if err := c.Bind(0); err != nil {
 		t.Fatal(err)
 	}
 	stub := nspi.AppendBindRequest(nil, nspi.BindRequest{CodePage: 1252, HasGUID: true}, nspi.NDR, rpcparse.LittleEndian)
-	answer, _, err := c.Call(nspi.OpnumBind, stub)
+	answer, err := c.Call(nspi.OpnumBind, stub)
 	if err != nil {
 		t.Fatal(err)
 	}
