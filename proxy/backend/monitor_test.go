@@ -195,6 +195,23 @@ func TestCheckThatIsCanceledBringsNothingBack(t *testing.T) {
 	}
 }
 
+// Its connects would count as well, and twice as fast.
+func TestNoActiveCheckWhileConnectsFail(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newFakeHost()
+		s := w.set(Options{Fall: 1000, Prober: w.probe})
+		run(t, s)
+		time.Sleep(time.Second)
+		w.becomes(closed, gone)
+		s.All()[0].DialFailed(7, false)
+		time.Sleep(time.Minute)
+		if n := w.dialled(); len(w.probes) != 1 || n < 50 {
+			t.Errorf("%d active checks, %d connects in a minute of failures", len(w.probes), n)
+		}
+		wantState(t, s, Serving)
+	})
+}
+
 // It cannot be made for a reason of this machine, and says so.
 func TestCheckThatCallsItServingNeedsNoConnect(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
