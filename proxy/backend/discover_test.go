@@ -189,7 +189,7 @@ func TestDiscoveredAddressThatDNSNamesIsTheOneOfDNS(t *testing.T) {
 	dc := s.At(found.Addr)
 	eventually(t, "its port is known", func() bool { return slices.Equal(dc.NSPI(), []uint16{10}) })
 	if !s.Watch(found) || !s.Watch(dc) || !slices.Equal(s.All(), []*DC{dc}) {
-		t.Errorf("looked after: %q", names(s.All()))
+		t.Errorf("monitored: %q", names(s.All()))
 	}
 
 	// It leaves DNS again, but clients still go there.
@@ -230,7 +230,7 @@ func TestFurtherAddressesBelongToTheirDomainController(t *testing.T) {
 		t.Errorf("members %q", names(got))
 	}
 	if got, want := names(s.All()), names([]*DC{first, s.At(number(3)), further}); !slices.Equal(got, want) {
-		t.Errorf("looked after: %q, want %q", got, want)
+		t.Errorf("monitored: %q, want %q", got, want)
 	}
 	for _, dc := range []*DC{first, further} {
 		dc.observe(observation{kind: monitoringBegun})

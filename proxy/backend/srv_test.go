@@ -178,7 +178,7 @@ func TestDomainControllerThatLeavesIsRememberedAndLeftAlone(t *testing.T) {
 			t.Error("its address is somebody else's now")
 		}
 		if !slices.Equal(s.All(), []*DC{dc1}) {
-			t.Errorf("looked after: %v", names(s.All()))
+			t.Errorf("monitored: %v", names(s.All()))
 		}
 		checked, _ := dc2.LastProbe()
 		f.becomes(dead, gone)
@@ -195,7 +195,7 @@ func TestDomainControllerThatLeavesIsRememberedAndLeftAlone(t *testing.T) {
 		time.Sleep(time.Minute)
 		wantMembers(t, s, "site", "site/dc1 10.0.0.1", "site/dc2 10.0.0.2")
 		if s.Members("site")[1] != dc2 || dc2.State() != Unreachable {
-			t.Error("it did not come back as the same, looked after")
+			t.Error("it did not come back as the same, monitored")
 		}
 		e := f.events[0]
 		if want := "2 of 2 records are used, +dc1 (10.0.0.1, priority 0), +dc2 (10.0.0.2, priority 0)"; e.Reason != want {
@@ -227,7 +227,7 @@ func TestSetThatEndsBeforeItBeginsDoesNothing(t *testing.T) {
 		cancel()
 		s.Run(ctx)
 		if len(w.portsReported(s.All()[0])) != 0 || len(w.probes) != 0 {
-			t.Error("looked after")
+			t.Error("monitored")
 		}
 	})
 }
@@ -269,7 +269,7 @@ func TestDomainControllerOfSeveralBackendsIsOne(t *testing.T) {
 		}
 		wantMembers(t, s, "dc2", "dc2 10.0.0.2")
 		if got := names(s.All()); len(got) != 3 {
-			t.Errorf("looked after: %q", got)
+			t.Errorf("monitored: %q", got)
 		}
 		if got := s.At(host("", 3).addr).Name; got != "dc3" {
 			t.Errorf("%s at the address of the configured one", got)
