@@ -129,10 +129,11 @@ type driver struct {
 	*fakeConn
 	site      *site
 	inspector *Inspector
-	pending   [2][]byte   // by sender: the PDU that was answered with Hold
-	queue     [2][][]byte // by sender: what came behind it
-	arrived   [2][][]byte // by sender: what the other side got, not looked at yet
-	actions   []Action    // of every verdict
+	pending   [2][]byte                                 // by sender: the PDU that was answered with Hold
+	queue     [2][][]byte                               // by sender: what came behind it
+	arrived   [2][][]byte                               // by sender: what the other side got, not looked at yet
+	actions   []Action                                  // of every verdict
+	tape      func(side rpcparse.Direction, pdu []byte) // records what is fed; may be nil
 	closed    bool
 	err       error // why the inspector closed the connection
 }
@@ -173,6 +174,9 @@ func (d *driver) server(pdus ...[]byte) *driver {
 
 func (d *driver) feed(side rpcparse.Direction, pdu []byte) {
 	d.site.t.Helper()
+	if d.tape != nil {
+		d.tape(side, pdu)
+	}
 	switch {
 	case d.closed:
 		return
