@@ -89,19 +89,19 @@ func (c *Conversation) beginCall(p *PDU) (*Call, error) {
 	}
 	context := c.contexts.find(r.ContextID)
 	if context.opensSession(r.Opnum) {
-		if err := c.userIsKnown(r, user.security); err != nil {
+		if err := c.checkBindUser(r, user.security); err != nil {
 			return nil, err
 		}
 	} else if context.IsNSPI() {
 		c.use, c.used = useOf(p, user.security), true
 	}
 	claim := user.provableClaim()
-	if !c.opts.FollowAll && (claim == 0 || !r.HasVerifier) && !context.needsAnswer(r.Opnum) {
+	provesUser := claim != 0 && r.HasVerifier
+	if !provesUser && !c.opts.FollowAll && !context.needsAnswer(r.Opnum) {
 		return nil, nil
 	}
-	if c.unfollowed.mayWait(r.CallID) && !c.opts.FollowAll && !c.opts.MidStream {
-		c.mayHideBind = context.changesSessions(r.Opnum)
-		return nil, Errorf(ClassState, "call_id", 12, "call %d is made while another one of that id may wait for its answer", r.CallID)
+	if err := c.checkCallID(r, context); err != nil {
+		return nil, err
 	}
 	k := &Call{
 		ID: r.CallID, Opnum: r.Opnum, Context: context, Security: user.security, Level: user.level(r),
@@ -113,9 +113,19 @@ func (c *Conversation) beginCall(p *PDU) (*Call, error) {
 	return k, nil
 }
 
-// userIsKnown checks that an NspiBind belongs to one user in every server's
+// checkCallID checks that no call which is not followed may wait for an answer
+// under the id of one that is.
+func (c *Conversation) checkCallID(r *Request, context *PresentationContext) error {
+	if c.opts.FollowAll || c.opts.MidStream || !c.unfollowed.mayWait(r.CallID) {
+		return nil
+	}
+	c.mayHideBind = context.changesSessions(r.Opnum)
+	return Errorf(ClassState, "call_id", 12, "call %d is made while another one of that id may wait for its answer", r.CallID)
+}
+
+// checkBindUser checks that an NspiBind belongs to one user in every server's
 // reading.
-func (c *Conversation) userIsKnown(r *Request, s *SecurityContext) error {
+func (c *Conversation) checkBindUser(r *Request, s *SecurityContext) error {
 	if s != nil && s.userUnknown {
 		return Errorf(ClassAuth, "user_contested", 12, "NspiBind under security context %d, of which a handshake PDU was not understood", s.ID)
 	}
@@ -141,11 +151,15 @@ func (c *Conversation) requestFragment(r *Request) error {
 		}
 		return err
 	}
+	return c.laterRequestFragment(r)
+}
+
+func (c *Conversation) laterRequestFragment(r *Request) error {
 	f := c.requests.find(r.CallID)
-	switch {
-	case f == nil && c.opts.MidStream:
-		return nil // the first one was not seen
-	case f == nil:
+	if f == nil {
+		if c.opts.MidStream {
+			return nil // the first one was not seen
+		}
 		return Errorf(ClassState, "fragment_without_first", 3, "a later fragment of call %d, whose first fragment is missing", r.CallID)
 	}
 	c.noteReadings(f, r)

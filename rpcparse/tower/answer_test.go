@@ -13,7 +13,7 @@ import (
 func ports(stub []byte, towers []TowerRef) []string {
 	var list []string
 	for e := range Endpoints(stub, towers) {
-		list = append(list, fmt.Sprintf("%d %s %d@%d", e.Interface.Major(), ProtocolName(e.Protocol), e.Port, e.PortOffset))
+		list = append(list, fmt.Sprintf("%d %s %d@%d", e.Interface.Major(), ProtocolName(e.Protocol), e.Port, portOffset(stub, e)))
 	}
 	return list
 }

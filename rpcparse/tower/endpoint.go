@@ -9,12 +9,11 @@ import (
 // Endpoint is a tower of an answer that a proxy could stand in front of: one
 // that leads to a TCP port, directly or by RPC over HTTP.
 type Endpoint struct {
-	Tower      TowerRef
-	Interface  wire.SyntaxID
-	Transfer   wire.SyntaxID
-	Protocol   byte   // ProtocolTCP or ProtocolHTTP
-	Port       uint16 // where the server listens
-	PortOffset int    // of the two bytes of Port in the stub
+	Tower     TowerRef
+	Interface wire.SyntaxID
+	Transfer  wire.SyntaxID
+	Protocol  byte   // ProtocolTCP or ProtocolHTTP
+	Port      uint16 // where the server listens
 }
 
 // Endpoints yields the TCP and HTTP towers among towers, which a walk of stub
@@ -44,11 +43,10 @@ func (ref TowerRef) endpoint(stub []byte) (Endpoint, bool) {
 	}
 	port, _ := t.Port()
 	return Endpoint{
-		Tower:      ref,
-		Interface:  t.Interface(),
-		Transfer:   t.Transfer(),
-		Protocol:   protocol,
-		Port:       port,
-		PortOffset: ref.Offset + t.PortOffset(),
+		Tower:     ref,
+		Interface: t.Interface(),
+		Transfer:  t.Transfer(),
+		Protocol:  protocol,
+		Port:      port,
 	}, true
 }

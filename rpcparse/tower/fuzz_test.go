@@ -51,8 +51,8 @@ func checkPatched(t *testing.T, stub []byte, towers []TowerRef) {
 		if err := PatchPort(got, e.Tower, ^e.Port); err != nil {
 			t.Fatal(err)
 		}
-		want[e.PortOffset] = ^want[e.PortOffset]
-		want[e.PortOffset+1] = ^want[e.PortOffset+1]
+		at := portOffset(got, e)
+		want[at], want[at+1] = ^want[at], ^want[at+1]
 	}
 	if !bytes.Equal(got, want) {
 		t.Fatalf("patched %x, want %x", got, want)

@@ -78,6 +78,16 @@ func (f parser[V]) mustFail(t rapid.TB, stub []byte, s Syntax, o wire.Order, cla
 	}
 }
 
+// portOffset returns where in the stub the port of an endpoint is; -1 if its
+// tower cannot be parsed any more.
+func portOffset(stub []byte, e Endpoint) int {
+	t, err := e.Tower.Parse(stub)
+	if err != nil {
+		return -1
+	}
+	return e.Tower.Offset + t.PortOffset()
+}
+
 // mustBeExact expects every truncation of stub to be short, and one byte more to
 // be invalid.
 func (f parser[V]) mustBeExact(t rapid.TB, stub []byte, s Syntax, o wire.Order) {

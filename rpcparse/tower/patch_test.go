@@ -2,6 +2,7 @@ package tower
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"reflect"
 	"testing"
@@ -23,7 +24,7 @@ func TestPatchingChangesTwoBytesPerTowerAndNothingElse(t *testing.T) {
 				if err := PatchPort(stub, e.Tower, port); err != nil {
 					t.Fatal(err)
 				}
-				before[e.PortOffset], before[e.PortOffset+1] = byte(port>>8), byte(port)
+				binary.BigEndian.PutUint16(before[portOffset(stub, e):], port)
 				port++
 			}
 			if !bytes.Equal(stub, before) {
@@ -63,8 +64,8 @@ func TestOnlyTowersOfPortsAreOffered(t *testing.T) {
 				got = append(got, e)
 			}
 			want := []Endpoint{
-				{walked.Towers[0], nspiInterface, ndrSyntax, ProtocolTCP, 1000, walked.Towers[0].Offset + 64},
-				{walked.Towers[2], drsInterface, ndrSyntax, ProtocolHTTP, 6004, walked.Towers[2].Offset + 64},
+				{walked.Towers[0], nspiInterface, ndrSyntax, ProtocolTCP, 1000},
+				{walked.Towers[2], drsInterface, ndrSyntax, ProtocolHTTP, 6004},
 			}
 			if !reflect.DeepEqual(got, want) {
 				t.Errorf("got %+v, want %+v", got, want)
