@@ -64,7 +64,7 @@ func (p *prober) run(ctx context.Context) Outcome {
 		return p.refused(time.Since(begin), err)
 	}
 	p.passed(StepBind, time.Since(begin), "")
-	lost, outcome := p.query(ctx, c, session)
+	outcome, lost := p.query(ctx, c, session)
 	if unbound := p.unbind(ctx, c, session, lost); !unbound && outcome == OutcomeOK {
 		outcome = OutcomeFailed
 	}

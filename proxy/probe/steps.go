@@ -149,21 +149,23 @@ func (p *prober) refused(took time.Duration, err error) Outcome {
 	return OutcomeAnonymousRefused
 }
 
-// query counts the entries of the address book. lost is the error if NSPI has
-// not answered.
-func (p *prober) query(ctx context.Context, c *client.Conn, session nspi.Handle) (lost error, outcome Outcome) {
+// query counts the entries of the address book. The error says that NSPI has not
+// answered; a failure that it returned is no error but an outcome.
+func (p *prober) query(ctx context.Context, c *client.Conn, session nspi.Handle) (Outcome, error) {
 	begin := time.Now()
 	err := c.Within(ctx, func() (err error) {
 		p.report.Entries, err = c.NspiUpdateStat(session)
 		return err
 	})
 	var code *client.CodeError
-	if p.report.Answered = err == nil || errors.As(err, &code); !p.report.Answered {
-		lost = err
+	p.report.Answered = err == nil || errors.As(err, &code)
+	if err == nil {
+		p.passed(StepQuery, time.Since(begin), fmt.Sprintf("%d entries", p.report.Entries))
+		return OutcomeOK, nil
 	}
-	if err != nil {
-		return lost, p.failed(StepQuery, time.Since(begin), err)
+	outcome := p.failed(StepQuery, time.Since(begin), err)
+	if p.report.Answered {
+		return outcome, nil
 	}
-	p.passed(StepQuery, time.Since(begin), fmt.Sprintf("%d entries", p.report.Entries))
-	return nil, OutcomeOK
+	return outcome, err
 }

@@ -22,10 +22,6 @@ type Client struct {
 	Keytab   *keytab.Keytab // instead of a password
 }
 
-// preferred are the encryption types that are asked for, in the order of MIT's
-// clients. Others, such as DES, have no tokens in DCE/RPC.
-var preferred = []int32{18, 17, 20, 19, 23}
-
 // Ticket returns a ticket for a service, asked for anew. An error of the KDC is
 // a [krb5.KRBError].
 func (c *Client) Ticket(ctx context.Context, service string) (*krb5.Ticket, error) {
@@ -68,13 +64,13 @@ func (c *Client) serviceTypes() []int32 {
 	return allowed(c.Config.LibDefaults.DefaultTGSEnctypes, defaults, c.Config.LibDefaults.DefaultTGSEnctypeIDs)
 }
 
-// allowed returns the preferred types, or those among them that krb5.conf lists,
-// in its order. The library's own list does not have SHA-2.
+// allowed returns the types that have tokens in DCE/RPC, or those among them that
+// krb5.conf lists, in its order. The library's own list does not have SHA-2.
 func allowed(names, defaults []string, ids []int32) []int32 {
 	if slices.Equal(names, defaults) {
-		return slices.Clone(preferred)
+		return krb5.Types()
 	}
-	return slices.DeleteFunc(slices.Clone(ids), func(id int32) bool { return !slices.Contains(preferred, id) })
+	return slices.DeleteFunc(slices.Clone(ids), func(id int32) bool { return !slices.Contains(krb5.Types(), id) })
 }
 
 // realmOf is the realm that krb5.conf has for the host of a service; "": none.

@@ -24,9 +24,6 @@ const attempt = 5 * time.Second
 // 7.2.2). UDP is not used: tickets of accounts in many groups do not fit it.
 const lengthSize = 4
 
-// tagKRBError is the first octet of a KRB-ERROR (RFC 4120 5.10).
-const tagKRBError = 0x7e
-
 // ask sends a request to the KDCs of a realm, one after the other until one
 // answers. A KRB-ERROR is an answer, and the error then.
 func (c *Client) ask(ctx context.Context, realm string, request []byte) ([]byte, error) {
@@ -48,7 +45,7 @@ func (c *Client) ask(ctx context.Context, realm string, request []byte) ([]byte,
 
 // answer makes a KRB-ERROR an error.
 func answer(reply []byte) ([]byte, error) {
-	if reply[0] != tagKRBError {
+	if !krb5.IsKRBError(reply) {
 		return reply, nil
 	}
 	refused, err := krb5.ParseKRBError(reply)

@@ -48,7 +48,7 @@ func saltings(pa types.PADataSequence) ([]salting, error) {
 // key returns the account's key of an encryption type, and its version; 0 is
 // none. With a password it is made with what the KDC says.
 func (c *Client) key(etype int32, said []salting) (key krb5.Key, kvno int, err error) {
-	if !slices.Contains(preferred, etype) {
+	if !slices.Contains(krb5.Types(), etype) {
 		return key, 0, fmt.Errorf("the KDC chose encryption type %d", etype)
 	}
 	if c.Keytab != nil {

@@ -12,6 +12,9 @@
 // PDUs. Tokens are hostile until a key has verified them: libraries see only
 // what has passed checks of sizes and nesting, and never take the process down.
 //
+// A [Client] is one of the ends: it makes the first and the last leg for the
+// project's own RPC client, with a ticket that it is given.
+//
 // A [Stream] is one direction of a security context: its keys and sequence
 // number. It protects or unprotects PDUs in place, with the tokens of
 // RFC 4121 (AES, also with SHA-2 as in RFC 8009) or RFC 4757 (RC4), in the

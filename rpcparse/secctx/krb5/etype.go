@@ -39,27 +39,38 @@ type encryptionType struct {
 	encryptThenMAC bool
 }
 
+// encryptionTypes are in the order in which a client asks for them, that of MIT's.
 var encryptionTypes = [...]encryptionType{
-	{
-		number: etypeAES128SHA1, keySize: 16, confounderSize: 16, macSize: 12, pacChecksum: 0x0f,
-		newForm: newAESForm, newHash: sha1.New, derive: deriveRFC3961,
-	},
 	{
 		number: etypeAES256SHA1, keySize: 32, confounderSize: 16, macSize: 12, pacChecksum: 0x10,
 		newForm: newAESForm, newHash: sha1.New, derive: deriveRFC3961,
 	},
 	{
-		number: etypeAES128SHA2, keySize: 16, confounderSize: 16, macSize: 16, pacChecksum: 0x13,
-		newForm: newAESForm, newHash: sha256.New, derive: deriveRFC8009, encryptThenMAC: true,
+		number: etypeAES128SHA1, keySize: 16, confounderSize: 16, macSize: 12, pacChecksum: 0x0f,
+		newForm: newAESForm, newHash: sha1.New, derive: deriveRFC3961,
 	},
 	{
 		number: etypeAES256SHA2, keySize: 32, confounderSize: 16, macSize: 24, pacChecksum: 0x14,
 		newForm: newAESForm, newHash: sha512.New384, derive: deriveRFC8009, encryptThenMAC: true,
 	},
 	{
+		number: etypeAES128SHA2, keySize: 16, confounderSize: 16, macSize: 16, pacChecksum: 0x13,
+		newForm: newAESForm, newHash: sha256.New, derive: deriveRFC8009, encryptThenMAC: true,
+	},
+	{
 		number: etypeRC4, keySize: 16, confounderSize: 8, macSize: 16, pacChecksum: 0xffffff76,
 		newForm: newRC4Form,
 	},
+}
+
+// Types returns the numbers of the supported encryption types, those that a client
+// prefers first.
+func Types() []int32 {
+	var list []int32
+	for _, e := range encryptionTypes {
+		list = append(list, e.number)
+	}
+	return list
 }
 
 // encryptionTypeOf returns the encryption type of that number; nil: it is not
