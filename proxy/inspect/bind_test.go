@@ -3,6 +3,7 @@ package inspect
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"testing"
 
 	"github.com/nspiproxy/nspiproxy/policy"
@@ -113,6 +114,7 @@ func TestRulesDecideByAccountClientAndBackend(t *testing.T) {
 	rules := func(c *policy.Config) {
 		c.Policy.Default.Limit = 0
 		c.Policy.Rules = []policy.RuleConfig{
+			{Name: "kiosk", Match: policy.Match{Clients: []netip.Prefix{netip.MustParsePrefix("10.9.0.0/16")}}, Limit: 0},
 			{Name: "alice", Match: policy.Match{Account: policy.MustPattern(`lab\ALI*`)}, Limit: policy.Unlimited},
 			{Name: "site two", Match: policy.Match{Backend: "dc2"}, Limit: 1},
 		}
@@ -129,6 +131,7 @@ func TestRulesDecideByAccountClientAndBackend(t *testing.T) {
 		"another account":  {sec: asUser(t, "bob", rpcparse.LevelConnect), rule: policy.DefaultRule, first: true},
 		"nobody":           {rule: policy.DefaultRule, first: true},
 		"another backend":  {sec: asUser(t, "carol", rpcparse.LevelConnect), change: onDC2, rule: "site two"},
+		"client":           {sec: alice(t, rpcparse.LevelConnect), change: from("10.9.1.1"), rule: "kiosk", first: true},
 		"account wins dc2": {sec: alice(t, rpcparse.LevelConnect), change: onDC2},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -158,6 +161,40 @@ func TestRulesDecideByAccountClientAndBackend(t *testing.T) {
 			d.close()
 		})
 	}
+}
+
+// A client whose first bind is anonymous comes back under its name, on another
+// connection of the association.
+func TestAnonymousFailedBindIsNeitherCountedNorRefused(t *testing.T) {
+	s := newSite(t, limit(1))
+	nobody := s.connect()
+	group := nobody.bound(nil)
+	call := nspiBind(2, nil)
+	nobody.exchanged(call, call.bindStub(), call.failedStub(nspi.LogonFailed))
+	sec := alice(t, rpcparse.LevelConnect)
+	d := s.connect()
+	d.joined(group, group, sec)
+	d.granted(nspiBind(2, sec), handle(1))
+	s.wantSlots(1, 0, 0, 0)
+	if n := len(eventsOf[LimitExceeded](s.events)); n != 0 {
+		t.Errorf("%d refusals", n)
+	}
+}
+
+func TestRefusedBindLeavesOtherCallsAlone(t *testing.T) {
+	s := newSite(t, limit(0))
+	sec := alice(t, rpcparse.LevelConnect)
+	d := s.connect()
+	d.bound(sec)
+	slow := rpc{id: 2, ctx: ctxOther, opnum: 1, sec: sec}
+	request, answer := slow.request(t, make([]byte, 4)), slow.response(t, make([]byte, 4))
+	d.client(request)
+	d.wantAtServer(request)
+	call := nspiBind(3, sec)
+	wantLogonFailed(t, call, d.refused(call))
+	d.server(answer)
+	d.wantAtClient(answer)
+	d.exchanged(rpc{id: 3, ctx: ctxOther, sec: sec}, make([]byte, 8), make([]byte, 8)) // the id is free again
 }
 
 // levels are those at which PDUs are signed or sealed.

@@ -52,8 +52,17 @@ func TestFragmentedBindReachesTheServerWholeOrNotAtAll(t *testing.T) {
 			d.client(parts[3])
 			d.wantAtServer(parts...)
 			d.server(call.response(t, call.grantedStub(handle(1))))
-			d.atClient()
+			for _, pdu := range d.atClient() {
+				if sec != nil {
+					sec.open(rpcparse.ServerToClient, pdu)
+				}
+			}
 			s.wantSlots(1, 0, 0, 0)
+			for _, pdu := range parts {
+				if sec != nil {
+					sec.open(rpcparse.ClientToServer, pdu)
+				}
+			}
 
 			call.id = 3
 			d.client(inParts(t, call, 3)...)
@@ -64,8 +73,9 @@ func TestFragmentedBindReachesTheServerWholeOrNotAtAll(t *testing.T) {
 			}
 			if sec.protects() && !tc.keys {
 				wantFault(t, 3, rpcparse.StatusAccessDenied, got[0])
-			} else if !sec.protects() {
+			} else {
 				wantLogonFailed(t, call, got[0])
+				d.exchanged(rpc{id: 4, ctx: ctxOther, sec: sec}, make([]byte, 50), make([]byte, 50))
 			}
 			d.wantOpen()
 		})

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/nspiproxy/nspiproxy/rpcparse"
@@ -283,6 +284,10 @@ func TestReferralsLeadBackToTheProxyWhereTheyCan(t *testing.T) {
 		"sealed":                {rpcparse.LevelPrivacy, false, proxyName, elsewhere, elsewhere, ReferralProtected, ""},
 		"without a name":        {0, false, "", elsewhere, elsewhere, ReferralElsewhere, referralUnnamed},
 		"without, sealed, keys": {rpcparse.LevelPrivacy, true, "", elsewhere, elsewhere, ReferralElsewhere, referralUnnamed},
+		"no server":             {0, false, proxyName, "", "", "", ""},
+		"no server, sealed":     {rpcparse.LevelPrivacy, true, proxyName, "", "", "", ""},
+		"same length":           {0, false, proxyName, "gc-other.corp.example", proxyName, ReferralRewritten, ""},
+		"a long hostile name":   {0, false, proxyName, "gc1\n\x1b[31m" + strings.Repeat("x", 240), proxyName, ReferralRewritten, ""},
 		"to the proxy":          {0, false, proxyName, "GC-proxy.corp.example.", "GC-proxy.corp.example.", "", ""},
 		"to the proxy, sealed":  {rpcparse.LevelPrivacy, true, proxyName, proxyName, proxyName, "", ""},
 	} {
@@ -381,6 +386,20 @@ func TestRewrittenReferralIsNeverLargerThanAFragment(t *testing.T) {
 	}
 }
 
+// With an error the server is undefined.
+func TestReferralThatFailedPasses(t *testing.T) {
+	s := newSite(t)
+	d := s.connect(referring(proxyName))
+	d.bound(nil)
+	call := rpc{id: 2, ctx: ctxReferral, opnum: rfri.OpnumGetFQDNFromServerDN}
+	stub, err := rfri.AppendAnswer(nil, rfri.Answer{Opnum: call.opnum, Server: rfri.Name{Inner: 1, Text: "dc7"}, Code: uint32(nspi.NotFound)},
+		rfri.NDR, rpcparse.LittleEndian)
+	d.exchanged(call, nil, must(t, stub, err))
+	if all := eventsOf[Referral](s.events); len(all) != 0 {
+		t.Errorf("reported %+v", all)
+	}
+}
+
 // What cannot be read, or belongs together and did not come so, passes as it was
 // sent, and the report names the mistake.
 func TestReferralsThatCannotBeReadPassAsTheyWereSent(t *testing.T) {
@@ -394,6 +413,7 @@ func TestReferralsThatCannotBeReadPassAsTheyWereSent(t *testing.T) {
 		"cut short":       {stub[:len(stub)-5], 1, "server"},
 		"longer":          {append(slices.Clone(stub), 0), 1, "stub_length"},
 		"empty":           {nil, 1, "server"},
+		"endless":         {append(bytes.Clone(stub[:4]), "\xff\xff\xff\xff\x00\x00\x00\x00\xff\xff\xff\xff"...), 1, "server"},
 		"without its NUL": {bytes.Replace(stub, []byte("gc1\x00"), []byte("gc11"), 1), 1, "server"},
 		"NUL in the name": {bytes.Replace(stub, []byte("gc1\x00"), []byte("g\x001\x00"), 1), 1, "server"},
 	} {

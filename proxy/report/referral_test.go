@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/nspiproxy/nspiproxy/proxy/inspect"
+	"github.com/nspiproxy/nspiproxy/rpcparse"
 )
 
 func (l *logbook) refer(server, backend string) {
@@ -46,5 +49,18 @@ func TestNamesOfServersAreEscapedAndCut(t *testing.T) {
 			t.Errorf("%s: %q", name, l.out.String())
 		}
 		l.records(t)
+	}
+}
+
+// An answer that cannot be read is a finding that names the mistake.
+func TestMalformedReferralIsWrittenWithItsMistake(t *testing.T) {
+	l := newLogbook()
+	for range 3 {
+		l.write(inspect.Referral{Source: inspect.Source{Backend: "dc1"}, Result: inspect.ReferralMalformed,
+			Err: rpcparse.Errorf(rpcparse.ClassInvalid, "stub_length", 24, "made for this test")})
+	}
+	all := l.records(t)
+	if len(all) != 1 || all[0]["event"] != "referral.malformed" || !strings.Contains(all[0]["message"].(string), "invalid stub_length") {
+		t.Errorf("%v", all)
 	}
 }
