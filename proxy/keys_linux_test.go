@@ -118,30 +118,6 @@ func TestRefusalVerifiesAndTheConnectionGoesOnWhereKeysAreKnown(t *testing.T) {
 	}
 }
 
-func TestFragmentedBindIsRefusedUnderASealToo(t *testing.T) {
-	s := keyedStage(t)
-	c := s.dial(withEcho(as(rpcparse.LevelPrivacy)))
-	bind := func() error {
-		id, err := c.Send(client.Request{Opnum: nspi.OpnumBind, Stub: c.BindRequest(), Fragment: 16})
-		if err != nil {
-			return err
-		}
-		_, err = c.ReceiveNspiBind(id)
-		return err
-	}
-	for n := range 3 {
-		if err := bind(); err != nil {
-			t.Fatalf("bind %d: %v", n, err)
-		}
-		exercise(t, c, 3)
-	}
-	if err := bind(); !client.IsCode(err, nspi.LogonFailed) {
-		t.Fatalf("over the limit: %v", err)
-	}
-	exercise(t, c, 6)
-	s.wantReachedDC(3)
-}
-
 func TestWrongKeyLeavesTheConnectionAlone(t *testing.T) {
 	path := keytabOf(t, map[string]string{alice: "another password"})
 	s := newStage(t, func(_ *simdc.Config, p *policy.Config) { p.Identity.Keytabs = []policy.File{policy.File(path)} })
@@ -152,28 +128,6 @@ func TestWrongKeyLeavesTheConnectionAlone(t *testing.T) {
 		t.Fatalf("over the limit without the right key: %v", err)
 	}
 	s.eventually("a note", func() bool { return len(s.log.events("key.wrong")) == 1 })
-}
-
-func TestRefusalUnderASealWaitsForTheEndOfAResponse(t *testing.T) {
-	s := keyedStage(t)
-	c := s.dial(withEcho(as(rpcparse.LevelPrivacy)))
-	fill(t, c)
-	for range 20 {
-		big, err := c.Send(client.Request{Opnum: simdc.EchoSizeOpnum, Stub: rpcparse.LittleEndian.AppendUint32(nil, 300_000), ContextID: &echoContext})
-		if err != nil {
-			t.Fatal(err)
-		}
-		bind, err := c.SendNspiBind()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got, err := c.Receive(big); err != nil || len(got) != 300_000 {
-			t.Fatalf("%d bytes, %v", len(got), err)
-		}
-		if _, err := c.ReceiveNspiBind(bind); !client.IsCode(err, nspi.LogonFailed) {
-			t.Fatalf("over the limit: %v", err)
-		}
-	}
 }
 
 func TestKeytabsThatOthersCanReadAreRefused(t *testing.T) {

@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"io"
-	"net/netip"
 	"testing"
 	"time"
 
@@ -82,26 +81,4 @@ func TestLimitHoldsForBindsOnLostConnections(t *testing.T) {
 	if n := s.dc.TotalSessions(); n > 3 {
 		t.Errorf("the domain controller holds %d sessions", n)
 	}
-}
-
-func TestConnectionWhoseJoinTheServerRefusesLeavesTheAssociation(t *testing.T) {
-	s := newStage(t, nil)
-	creator := s.dial(client.Options{})
-	if _, err := creator.NspiBind(); err != nil {
-		t.Fatal(err)
-	}
-	c, err := client.Connect(s.address, netip.Addr{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	err = c.Bind(client.Options{Group: creator.Group, Security: &client.Security{Type: rpcparse.AuthKerberos, Level: rpcparse.LevelConnect}})
-	if !client.IsNak(err, rpcparse.NakAuthTypeNotRecognized) {
-		t.Fatalf("the join: %v", err)
-	}
-	creator.Close()
-	s.eventually("the session has ended with the one connection that had joined", func() bool {
-		n := s.proxy.table.Count()
-		return n.Sessions == 0 && n.Associations == 0
-	})
 }

@@ -158,19 +158,6 @@ func TestConnectionJoinsTheAssociationThatItNames(t *testing.T) {
 	}
 }
 
-func TestAssociationOfAnotherClientIsNotJoinedInAPool(t *testing.T) {
-	s := newPoolStage(t, 2, nil)
-	mine := s.bind(client.Options{})
-	other := netip.MustParseAddr("127.9.9.9")
-	if _, err := client.Dial(s.address, client.Options{Group: mine.Group, Local: other}); !client.IsNak(err, rpcparse.NakNotSpecified) {
-		t.Errorf("another client's association: %v", err)
-	}
-	if _, err := client.Dial(s.address, client.Options{Group: mine.Group + 1000}); !client.IsNak(err, rpcparse.NakNotSpecified) {
-		t.Errorf("nobody's association: %v", err)
-	}
-	s.bind(client.Options{Group: mine.Group})
-}
-
 func TestAssociationEndsWithItsLastConnectionInAPool(t *testing.T) {
 	s := newPoolStage(t, 2, nil)
 	c := s.bind(client.Options{})

@@ -3,7 +3,6 @@ package proxy
 import (
 	"bytes"
 	"fmt"
-	"io"
 	"net/netip"
 	"slices"
 	"testing"
@@ -123,149 +122,6 @@ func TestProtectedConnectionLivesOnAfterARefusal(t *testing.T) {
 	}
 }
 
-func TestCutOffSecurityContextIsAnsweredAsAServerAnswersAGap(t *testing.T) {
-	s := newStage(t, nil)
-	c := s.dial(as(rpcparse.LevelIntegrity))
-	handles := fill(t, c)
-	_, _ = c.NspiBind()
-	if err := c.NspiUnbind(handles[0]); !client.IsFault(err, rpcparse.StatusSecPkgError) {
-		t.Errorf("a call under it: %v", err)
-	}
-	if _, _, err := c.ReadPDU(); err != io.EOF {
-		t.Errorf("then: %v, want the end of the connection", err)
-	}
-	s.wantSessions(0)
-}
-
-func TestRefusedBindLeavesOtherCallsAlone(t *testing.T) {
-	s := newStage(t, nil)
-	c := s.dial(withEcho(as(rpcparse.LevelConnect)))
-	fill(t, c)
-	slow, err := c.Send(client.Request{Opnum: simdc.EchoAfterOpnum, Stub: rpcparse.LittleEndian.AppendUint32(nil, 100), ContextID: &echoContext})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := c.NspiBind(); !client.IsCode(err, nspi.LogonFailed) {
-		t.Fatalf("over the limit: %v", err)
-	}
-	if answer, err := c.Receive(slow); err != nil || len(answer) != 4 {
-		t.Errorf("the call in flight: %x, %v", answer, err)
-	}
-}
-
-func TestRefusalNeverStandsBetweenFragmentsOfAResponse(t *testing.T) {
-	s := newStage(t, nil)
-	c := s.dial(withEcho(as(rpcparse.LevelConnect)))
-	fill(t, c)
-	// The large answer and the refusal race; the client puts up with no PDU
-	// between two fragments.
-	for range 20 {
-		_, err := c.Send(client.Request{Opnum: simdc.EchoSizeOpnum, Stub: rpcparse.LittleEndian.AppendUint32(nil, 300_000), ContextID: &echoContext})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := c.SendNspiBind(); err != nil {
-			t.Fatal(err)
-		}
-		open := map[uint32]bool{}
-		for done := 0; done < 2; {
-			_, h, err := c.ReadPDU()
-			if err != nil {
-				t.Fatal(err)
-			}
-			if len(open) > 0 && !open[h.CallID] {
-				t.Fatalf("a PDU of call %d between fragments of %v", h.CallID, open)
-			}
-			open[h.CallID] = true
-			if h.Last() {
-				delete(open, h.CallID)
-				done++
-			}
-		}
-	}
-}
-
-func TestFragmentedBindIsRefusedWithoutATraceAtTheServer(t *testing.T) {
-	s := newStage(t, nil)
-	c := s.dial(client.Options{})
-	c.MaxFragment = rpcparse.MinFragment
-	fill(t, c)
-	before := s.dc.Requests()[0]
-	send := func() error {
-		id, err := c.Send(client.Request{Opnum: nspi.OpnumBind, Stub: c.BindRequest(), Fragment: 16})
-		if err != nil {
-			return err
-		}
-		_, err = c.ReceiveNspiBind(id)
-		return err
-	}
-	if err := send(); !client.IsCode(err, nspi.LogonFailed) {
-		t.Fatalf("over the limit: %v", err)
-	}
-	if after := s.dc.Requests()[0]; after != before {
-		t.Errorf("%d requests reached the domain controller", after-before)
-	}
-	other := s.dial(as(rpcparse.LevelConnect))
-	id, err := other.Send(client.Request{Opnum: nspi.OpnumBind, Stub: other.BindRequest(), Fragment: 16})
-	if err == nil {
-		_, err = other.ReceiveNspiBind(id)
-	}
-	if err != nil {
-		t.Errorf("a fragmented bind below the limit: %v", err)
-	}
-}
-
-func TestBindSentBeforeTheBindAckIsCounted(t *testing.T) {
-	s := newStage(t, func(_ *simdc.Config, p *policy.Config) { p.Policy.Default.Limit = 0 })
-	c, err := client.Connect(s.address, netip.Addr{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	bind, err := rpcparse.AppendBind(nil, rpcparse.Bind{
-		Header:      rpcparse.Header{Type: rpcparse.PTypeBind, Flags: rpcparse.FlagsWhole, Drep: rpcparse.DrepLittleEndian, CallID: 1},
-		MaxXmitFrag: 5840, MaxRecvFrag: 5840,
-		Contexts: rpcparse.NewContextList(client.Context(0, nspi.Interface, rpcparse.SyntaxNDR)),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	both, err := rpcparse.AppendRequest(bind, rpcparse.Request{
-		Header: rpcparse.Header{Type: rpcparse.PTypeRequest, Flags: rpcparse.FlagsWhole, Drep: rpcparse.DrepLittleEndian, CallID: 2},
-		Stub:   nspi.AppendBindRequest(nil, nspi.BindRequest{}, nspi.NDR, rpcparse.LittleEndian),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := c.Write(both); err != nil {
-		t.Fatal(err)
-	}
-	for _, want := range []rpcparse.PType{rpcparse.PTypeBindAck, rpcparse.PTypeResponse} {
-		if _, h, err := c.ReadPDU(); err != nil || h.Type != want {
-			t.Fatalf("got %v, %v, want %v", h.Type, err, want)
-		}
-	}
-	s.wantReachedDC(0)
-}
-
-func TestAnonymousFailedBindIsNeitherCountedNorReported(t *testing.T) {
-	s := newStage(t, func(dc *simdc.Config, _ *policy.Config) { dc.AnonymousBind = false })
-	first := s.dial(client.Options{})
-	if _, err := first.NspiBind(); !client.IsCode(err, nspi.LogonFailed) {
-		t.Fatalf("anonymous: %v", err)
-	}
-	o := as(rpcparse.LevelConnect)
-	o.Group = first.Group
-	second := s.dial(o)
-	if _, err := second.NspiBind(); err != nil {
-		t.Fatalf("the second connection of the association: %v", err)
-	}
-	s.wantSessions(1)
-	if n := len(s.log.events("limit.reject")) + len(s.log.events("limit.upstream")); n != 0 {
-		t.Errorf("%d refusals reported", n)
-	}
-}
-
 func TestRefusalIsReportedOnceWithItsCause(t *testing.T) {
 	s := newStage(t, nil)
 	c := s.dial(as(rpcparse.LevelConnect))
@@ -297,30 +153,6 @@ func TestDryRunForwardsAndReports(t *testing.T) {
 	})
 }
 
-func TestRulesDecideByAccountAndClient(t *testing.T) {
-	s := newStage(t, func(_ *simdc.Config, p *policy.Config) {
-		pattern, err := policy.ParsePattern(`lab\ALI*`)
-		if err != nil {
-			t.Fatal(err)
-		}
-		p.Policy.Rules = []policy.RuleConfig{
-			{Name: "nobody", Match: policy.Match{Clients: []netip.Prefix{netip.MustParsePrefix("127.3.0.0/16")}}, Limit: 0},
-			{Name: "alice", Match: policy.Match{Account: pattern}, Limit: policy.Unlimited},
-		}
-	})
-	c := s.dial(as(rpcparse.LevelConnect))
-	for range 10 {
-		if _, err := c.NspiBind(); err != nil {
-			t.Fatal(err)
-		}
-	}
-	o := as(rpcparse.LevelConnect)
-	o.Local = netip.MustParseAddr("127.3.0.1")
-	if _, err := s.dial(o).NspiBind(); !client.IsCode(err, nspi.LogonFailed) {
-		t.Errorf("from a network that may not: %v", err)
-	}
-}
-
 func TestSessionsSurviveTheLossOfOneConnectionAndEndWithTheLast(t *testing.T) {
 	s := newStage(t, nil)
 	first := s.dial(as(rpcparse.LevelConnect))
@@ -346,37 +178,6 @@ func TestSessionsSurviveTheLossOfOneConnectionAndEndWithTheLast(t *testing.T) {
 	s.wantSessions(3)
 	third.Reset()
 	s.wantSessions(0)
-}
-
-func TestAssociationIsJoinedByItsOwnClientOnly(t *testing.T) {
-	s := newStage(t, nil)
-	owner := s.dial(as(rpcparse.LevelConnect))
-	for name, o := range map[string]client.Options{
-		"another client": {Group: owner.Group, Local: netip.MustParseAddr("127.3.0.1")},
-		"unknown id":     {Group: owner.Group + 1000},
-	} {
-		if _, err := client.Dial(s.address, o); !client.IsNak(err, rpcparse.NakNotSpecified) {
-			t.Errorf("%s: %v, want bind_nak", name, err)
-		}
-	}
-	if _, err := client.Dial(s.address, client.Options{Group: owner.Group}); err != nil {
-		t.Errorf("the same client: %v", err)
-	}
-}
-
-func TestClaimsThatAreNeverAcceptedUseUpNothing(t *testing.T) {
-	s := newStage(t, nil)
-	for range 30 {
-		o := as(rpcparse.LevelConnect)
-		o.Security.Password = "wrong"
-		o.Local = netip.MustParseAddr("127.3.0.1")
-		c := s.dial(o)
-		if _, err := c.NspiBind(); !client.IsFault(err, rpcparse.StatusAccessDenied) {
-			t.Fatalf("with a wrong password: %v", err)
-		}
-	}
-	fill(t, s.dial(as(rpcparse.LevelConnect)))
-	s.wantSessions(3)
 }
 
 func TestLimitHoldsAmongConnectionsThatBindAtOnce(t *testing.T) {
