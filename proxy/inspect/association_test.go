@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"testing"
 
+	"github.com/nspiproxy/nspiproxy/policy"
 	"github.com/nspiproxy/nspiproxy/rpcparse"
 	"github.com/nspiproxy/nspiproxy/session"
 )
@@ -130,6 +131,24 @@ func TestServerThatGivesAForeignAssociationEndsTheConnection(t *testing.T) {
 	if !third.closed || len(eventsOf[Violation](s.events)) != 1 {
 		t.Error("an answer that nobody asked for does not end the connection")
 	}
+}
+
+// The server puts a client into an association of another one.
+func TestBindAckThatNamesAnotherClientsAssociationEndsTheConnection(t *testing.T) {
+	s := newSite(t)
+	owner := s.connect()
+	foreign := owner.bound(nil)
+	owner.granted(nspiBind(2, nil), handle(1))
+	mine := s.connect(from("10.1.2.4"))
+	group := mine.bound(nil)
+	d := s.connect(from("10.1.2.4"))
+	d.client(bindPDU(t, rpcparse.PTypeBind, 1, group, nil))
+	d.server(ackPDU(t, rpcparse.PTypeBindAck, 1, foreign, nil))
+	d.wantAtClient()
+	if all := eventsOf[Violation](s.events); !d.closed || len(all) != 1 || !errors.Is(all[0].Err, session.ErrForeignAssociation) {
+		t.Errorf("closed: %v; reported %+v", d.err, all)
+	}
+	s.wantSlots(1, 0, 0, 0)
 }
 
 func TestAgreedFragmentSizesAreTold(t *testing.T) {
@@ -269,6 +288,28 @@ func TestNameOfAnAssociationEndsWithARefusedBindOrItsServer(t *testing.T) {
 	other.inspector.ServerClosed()
 	if names.Where(1) != nil {
 		t.Error("the name outlives the server's stream")
+	}
+}
+
+func TestLimitCountsForEachDomainControllerOrForAll(t *testing.T) {
+	for _, scope := range []policy.Scope{policy.ScopeBackend, policy.ScopeAll} {
+		t.Run(string(scope), func(t *testing.T) {
+			s := newSite(t, limit(1), func(c *policy.Config) { c.Policy.Scope = scope })
+			one, two := s.connect(), s.connect(func(_ *fakeConn, o *Options) { o.Backend, o.Shown, o.RuleName = "dc2", "dc2", "dc2" })
+			one.bound(nil)
+			two.bound(nil)
+			one.granted(nspiBind(2, nil), handle(1))
+			if scope == policy.ScopeAll {
+				two.refused(nspiBind(2, nil))
+			} else {
+				two.granted(nspiBind(2, nil), handle(1))
+			}
+			for _, e := range eventsOf[LimitExceeded](s.events) {
+				if e.Backend != "dc2" {
+					t.Errorf("reported %+v", e)
+				}
+			}
+		})
 	}
 }
 

@@ -299,6 +299,33 @@ func TestRefusedContextIsNotCountedAsDesynced(t *testing.T) {
 	d.exchanged(rpc{id: 6, ctx: ctxOther, sec: healthy}, make([]byte, 16), make([]byte, 16))
 }
 
+// A context that is desynced before the server has answered its first token, and is
+// then refused, is gone: what is said of the others must not depend on it.
+func TestDesyncedContextThatTheServerRefusesIsForgotten(t *testing.T) {
+	s := newSite(t, limit(0))
+	one := alice(t, rpcparse.LevelIntegrity)
+	d := s.connect()
+	d.bound(one)
+	two := asUser(t, "bob", rpcparse.LevelIntegrity)
+	two.id = 9
+	negotiate := two.negotiate()
+	v := two.verifier(negotiate)
+	alter, err := rpcparse.AppendBind(nil, rpcparse.Bind{Header: header(rpcparse.PTypeAlterContext, 2), MaxXmitFrag: 5840, MaxRecvFrag: 5840,
+		Contexts:    rpcparse.NewContextList(rpcparse.ContextElement{ID: 40, Abstract: otherInterface, Transfers: rpcparse.NewSyntaxList(rpcparse.SyntaxNDR)}),
+		HasVerifier: true, Verifier: v})
+	must(t, alter, err)
+	two.authenticate(two.challenge(negotiate)) // so that the test can sign; the server does not see it
+	d.client(alter)
+	d.wantAtServer(alter)
+	wantFault(t, 3, rpcparse.StatusAccessDenied, d.refused(nspiBind(3, two)))
+	d.server(rpc{id: 2}.fault(t, rpcparse.StatusAccessDenied))
+	d.atClient()
+	if n := d.inspector.conv.SecurityContexts(); n != 1 || d.inspector.protection.desynced != 0 {
+		t.Fatalf("%d security contexts, %d of them desynced", n, d.inspector.protection.desynced)
+	}
+	d.exchanged(rpc{id: 4, ctx: ctxOther, sec: one}, make([]byte, 16), make([]byte, 16))
+}
+
 func TestBindThatTheServerDoesNotGrantFreesItsSlot(t *testing.T) {
 	sec := func() *secured { return alice(t, rpcparse.LevelConnect) }
 	for name, tc := range map[string]struct {

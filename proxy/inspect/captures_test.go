@@ -107,7 +107,7 @@ func (r *replay) feed(p *capture.PDU) {
 	}
 	r.expect(c, p)
 	c.sent[p.Dir] = append(c.sent[p.Dir], p.Bytes)
-	c.driver.feed(p.Dir, p.Bytes)
+	c.feed(p.Dir, p.Bytes)
 	for _, pdu := range c.arrived[rpcparse.ClientToServer][c.before[rpcparse.ClientToServer]:] {
 		if h, err := rpcparse.ParseHeader(pdu); err == nil && h.Type == rpcparse.PTypeRequest {
 			c.requests[h.CallID]--

@@ -46,14 +46,13 @@ func header(t rpcparse.PType, callID uint32) rpcparse.Header {
 
 // secured is a security context of NTLM with both of its ends.
 type secured struct {
-	t       testing.TB
-	id      uint32
-	level   rpcparse.AuthLevel
-	dummy   bool // level connect: requests and responses carry dummy verifiers
-	client  ntlm.Initiator
-	server  ntlm.Acceptor
-	atEnds  [2]*ntlm.Session // by who sends with it; nil before the handshake is over
-	authent []byte           // the client's last token
+	t      testing.TB
+	id     uint32
+	level  rpcparse.AuthLevel
+	dummy  bool // level connect: requests and responses carry dummy verifiers
+	client ntlm.Initiator
+	server ntlm.Acceptor
+	atEnds [2]*ntlm.Session // by who sends with it; nil before the handshake is over
 }
 
 const alicePassword = "Secret.123"

@@ -149,6 +149,23 @@ func TestEndpointMapperAnswersThatCannotBeRewrittenPass(t *testing.T) {
 	}
 }
 
+// RPC over HTTP needs more than another port.
+func TestTowersOfOtherTransportsPass(t *testing.T) {
+	s := newSite(t)
+	d := s.connect(opening(60000))
+	d.bound(nil)
+	address := netip.MustParseAddr("10.0.5.11")
+	answer := func(port uint16) []byte {
+		stub, err := tower.AppendMapResponse(nil, tower.MapAnswer{Max: 2, Towers: [][]byte{
+			tower.AppendHTTP(nil, nspi.Interface, rpcparse.SyntaxNDR, 6004, address),
+			tower.BuildTCP(nspi.Interface, rpcparse.SyntaxNDR, port, address),
+		}}, tower.NDR, rpcparse.LittleEndian)
+		return must(t, stub, err)
+	}
+	call := rpc{id: 2, ctx: ctxMapper, opnum: tower.OpnumMap}
+	d.want("client", d.answered(call, answer(49152), 1), [][]byte{call.response(t, answer(50152))})
+}
+
 // Fragments that are kept until an answer is whole are bounded, and an answer that
 // another PDU interrupts reaches the client before that.
 func TestEndpointMapperAnswerThatIsNotWholeIsNotLost(t *testing.T) {
