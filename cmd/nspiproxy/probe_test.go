@@ -99,7 +99,7 @@ func TestProbeRefusesCommandLinesThatMakeNoSense(t *testing.T) {
 		{target, "--auth", "ntlm", "--user", `LAB\alice`, "--password-file", public},
 		{target, "--auth", "kerberos", "--user", "alice@LAB.TEST"}, {target, "--epm-port", "65536"},
 		{target, "--epm-port", "135"}, {"dc1:0"}, {"dc1:70000"}, {"dc1:epm"},
-		{target, "--spn", "a/b", "--host", "b"}, {target, "--epm-port", "135", "--nspi-port", "6004"}, {"--child", target},
+		{target, "--spn", "a/b", "--host", "b"}, {target, "--epm-port", "135", "--nspi-port", "6004"},
 	} {
 		if out, code, err := runProbeCommand(args...); code != 2 || err == nil {
 			t.Errorf("%q: exit code %d, %v\n%s", args, code, err, out)

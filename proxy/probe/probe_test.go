@@ -209,7 +209,7 @@ func TestUnbindThatHangsIsGivenUpAndTheConnectionEndsTheSession(t *testing.T) {
 }
 
 // BenchmarkCheck is the cost of a health check, with the domain controller's part
-// of it, in one process.
+// of it.
 func BenchmarkCheck(b *testing.B) {
 	dc := start(b, simdc.Config{})
 	target := ntlm(b, at(dc), probe.LevelPrivacy)

@@ -40,7 +40,7 @@ const (
 	// OutcomeAuthFailed: no ticket, or the user was not let in. An account that has
 	// expired fails on every domain controller, and they serve all the same.
 	OutcomeAuthFailed = Outcome("auth_failed")
-	// OutcomeNotProbed: a file, a name or the process is missing for the probe
+	// OutcomeNotProbed: a file or a name is missing for the probe
 	// itself. Nothing is known of NSPI.
 	OutcomeNotProbed = Outcome("not_probed")
 	OutcomeFailed    = Outcome("failed") // any other failure
@@ -61,7 +61,7 @@ type Report struct {
 	Entries  uint32 // of the address book, as the query told
 	Answered bool   // NSPI answered the query, by whatever return value
 	Outcome  Outcome
-	Err      string // of the step that failed, or of the probe's process
+	Err      string // of the step that failed
 	Duration time.Duration
 	Steps    []Step
 }
@@ -90,7 +90,7 @@ type Result struct {
 	// the query does not matter: an empty forest has no address book.
 	Serving bool
 	Limited bool // MAPI_E_LOGON_FAILED for an authenticated user
-	// NotProbed: the probe lacked a file or a process, or its user was not let in,
+	// NotProbed: the probe lacked a file, or its user was not let in,
 	// which says nothing about the domain controller but what Reachable says.
 	NotProbed bool
 	Err       string
