@@ -11,23 +11,29 @@ import (
 type Variant struct {
 	Name  string
 	Login Login
-	// sealed: requests are signed or sealed with keys that the proxy does not have. A refusal is a fault then, and
+	// Sealed: requests are signed or sealed with keys that the proxy does not have. A refusal is a fault then, and
 	// the request that it swallowed leaves a gap in the sequence numbers: that security context is over, and the
 	// client goes on with a new one on the same connection.
 	Sealed bool
 }
 
-// Variants are all of them: cleartext and NDR64, NTLM and SPNEGO at each level.
+// What clients use: cleartext, or NTLM at a level, bare or negotiated by SPNEGO.
+var (
+	Cleartext          = Variant{"cleartext", Login{}, false}
+	CleartextNDR64     = Variant{"cleartext in NDR64", Login{Syntax: "ndr64"}, false}
+	NTLMConnect        = Variant{"NTLM connect", Login{Auth: "ntlm", Level: "connect"}, false}
+	NTLMIntegrity      = Variant{"NTLM integrity", Login{Auth: "ntlm", Level: "integrity"}, true}
+	NTLMPrivacy        = Variant{"NTLM privacy", Login{Auth: "ntlm", Level: "privacy"}, true}
+	SPNEGOConnect      = Variant{"SPNEGO connect", Login{Auth: "spnego-ntlm", Level: "connect"}, false}
+	SPNEGOIntegrity    = Variant{"SPNEGO integrity", Login{Auth: "spnego-ntlm", Level: "integrity"}, true}
+	SPNEGOPrivacy      = Variant{"SPNEGO privacy", Login{Auth: "spnego-ntlm", Level: "privacy"}, true}
+	SPNEGOPrivacyNDR64 = Variant{"SPNEGO privacy in NDR64", Login{Auth: "spnego-ntlm", Level: "privacy", Syntax: "ndr64"}, true}
+)
+
+// Variants are all of them.
 var Variants = []Variant{
-	{"cleartext", Login{}, false},
-	{"cleartext in NDR64", Login{Syntax: "ndr64"}, false},
-	{"NTLM connect", Login{Auth: "ntlm", Level: "connect"}, false},
-	{"NTLM integrity", Login{Auth: "ntlm", Level: "integrity"}, true},
-	{"NTLM privacy", Login{Auth: "ntlm", Level: "privacy"}, true},
-	{"SPNEGO connect", Login{Auth: "spnego-ntlm", Level: "connect"}, false},
-	{"SPNEGO integrity", Login{Auth: "spnego-ntlm", Level: "integrity"}, true},
-	{"SPNEGO privacy", Login{Auth: "spnego-ntlm", Level: "privacy"}, true},
-	{"SPNEGO privacy in NDR64", Login{Auth: "spnego-ntlm", Level: "privacy", Syntax: "ndr64"}, true},
+	Cleartext, CleartextNDR64, NTLMConnect, NTLMIntegrity, NTLMPrivacy,
+	SPNEGOConnect, SPNEGOIntegrity, SPNEGOPrivacy, SPNEGOPrivacyNDR64,
 }
 
 // At completes the login: to this address, as alice if it authenticates at all.

@@ -58,7 +58,7 @@ func TestLoadBalancerPageWorksAsWritten(t *testing.T) {
 		client.Run(t, lab.Program(t), "probe", front.String())
 	}
 	impacket := lab.StartImpacketOn(t, client)
-	for _, w := range []lab.Variant{lab.Variants[4], lab.Variants[7]} {
+	for _, w := range []lab.Variant{lab.NTLMPrivacy, lab.SPNEGOPrivacy} {
 		lab.Expect(t, "connect", impacket.Connect(w.Name, w.At(balancer.Address.String())))
 		lab.Expect(t, "query", impacket.Query(w.Name, lab.Expect(t, "bind", impacket.Bind(w.Name)).Handle))
 	}

@@ -12,7 +12,7 @@ func TestSessionsSurviveTheFirstConnectionAndEndWithTheLast(t *testing.T) {
 	dc := lab.StartDC(t, lab.DCOptions{Address: "127.0.10.31"})
 	proxy := lab.StartProxy(t, lab.ProxyOptions{Front: "127.0.20.31", DC: dc, Limit: 2})
 	client := lab.StartImpacket(t)
-	login := lab.Variants[2].At(proxy.Front)
+	login := lab.NTLMConnect.At(proxy.Front)
 	first := lab.Expect(t, "connect", client.Connect("first", login))
 	login.Group = first.Group
 	if second := lab.Expect(t, "join", client.Connect("second", login)); second.Group != first.Group {
@@ -20,11 +20,11 @@ func TestSessionsSurviveTheFirstConnectionAndEndWithTheLast(t *testing.T) {
 	}
 	kept := lab.Expect(t, "bind on the first", client.Bind("first")).Handle
 	lab.Expect(t, "bind on the second", client.Bind("second"))
-	lab.Variants[2].CheckRefused(t, client.Bind("second"))
+	lab.NTLMConnect.CheckRefused(t, client.Bind("second"))
 
 	lab.Expect(t, "close the first", client.Close("first", true))
 	lab.Expect(t, "query the first one's session", client.Query("second", kept))
-	lab.Variants[2].CheckRefused(t, client.Bind("second"))
+	lab.NTLMConnect.CheckRefused(t, client.Bind("second"))
 	lab.CheckHeld(t, proxy, dc, 2)
 
 	lab.Expect(t, "unbind the first one's session", client.Unbind("second", kept))

@@ -84,7 +84,7 @@ func TestUsersDoNotShareALimit(t *testing.T) {
 		lab.Expect(t, u.Name+"'s first bind", client.Bind(u.Name))
 	}
 	for _, u := range []lab.User{lab.Alice, lab.Bob} {
-		lab.Variants[2].CheckRefused(t, client.Bind(u.Name))
+		lab.NTLMConnect.CheckRefused(t, client.Bind(u.Name))
 	}
 	lab.CheckHeld(t, proxy, dc, 2)
 }
@@ -118,9 +118,9 @@ func TestOutlooksFirstStepIsNoRefusal(t *testing.T) {
 	proxy := lab.StartProxy(t, lab.ProxyOptions{Front: "127.0.20.24", DC: dc, Limit: 1})
 	client := lab.StartImpacket(t)
 	first := lab.Expect(t, "connect", client.Connect("first", lab.Login{Address: proxy.Front}))
-	lab.Variants[0].CheckRefused(t, client.Bind("first"))
+	lab.Cleartext.CheckRefused(t, client.Bind("first"))
 
-	login := lab.Variants[2].At(proxy.Front)
+	login := lab.NTLMConnect.At(proxy.Front)
 	login.Group = first.Group
 	if second := lab.Expect(t, "connect again", client.Connect("second", login)); second.Group != first.Group {
 		t.Errorf("association %d instead of %d", second.Group, first.Group)

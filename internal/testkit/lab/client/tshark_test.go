@@ -61,7 +61,7 @@ func TestTsharkDissectsWhatElseTheProxySays(t *testing.T) {
 		t.Error("another client address has joined the association")
 	}
 	client := lab.StartImpacket(t)
-	sealed := lab.Variants[4]
+	sealed := lab.NTLMPrivacy
 	lab.Expect(t, "connect", client.Connect("a", sealed.At(proxy.Front))) // Impacket asks the endpoint mapper in its own way
 	handle := lab.Expect(t, "bind", client.Bind("a")).Handle
 	sealed.CheckRefused(t, client.Bind("a"))

@@ -19,7 +19,7 @@ func TestKilledClientLeavesNoSession(t *testing.T) {
 	dc := lab.StartDC(t, lab.DCOptions{Address: "127.0.10.41"})
 	proxy := lab.StartProxy(t, lab.ProxyOptions{Front: "127.0.20.41", DC: dc, Limit: 10})
 	client := lab.StartImpacket(t)
-	for _, w := range lab.Variants[2:5] { // NTLM at three levels
+	for _, w := range []lab.Variant{lab.NTLMConnect, lab.NTLMIntegrity, lab.NTLMPrivacy} {
 		lab.Expect(t, "connect", client.Connect(w.Name, w.At(proxy.Front)))
 		lab.Expect(t, "bind", client.Bind(w.Name))
 		lab.Expect(t, "bind", client.Bind(w.Name))
@@ -34,7 +34,7 @@ func TestKilledDomainControllerLeavesNoSlot(t *testing.T) {
 	dc := lab.StartDC(t, options)
 	proxy := lab.StartProxy(t, lab.ProxyOptions{Front: "127.0.20.42", DC: dc, Limit: 2})
 	client := lab.StartImpacket(t)
-	login := lab.Variants[2].At(proxy.Front)
+	login := lab.NTLMConnect.At(proxy.Front)
 	lab.Expect(t, "connect", client.Connect("a", login))
 	handle := lab.Expect(t, "bind", client.Bind("a")).Handle
 	lab.Expect(t, "bind", client.Bind("a"))
@@ -50,7 +50,7 @@ func TestKilledDomainControllerLeavesNoSlot(t *testing.T) {
 	lab.Expect(t, "connect again", client.Connect("b", login))
 	lab.Expect(t, "bind", client.Bind("b"))
 	lab.Expect(t, "bind", client.Bind("b"))
-	lab.Variants[2].CheckRefused(t, client.Bind("b"))
+	lab.NTLMConnect.CheckRefused(t, client.Bind("b"))
 	lab.CheckHeld(t, proxy, dc, 2)
 }
 

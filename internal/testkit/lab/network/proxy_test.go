@@ -17,7 +17,7 @@ func TestRoutedImpacketWorksSealed(t *testing.T) {
 	for _, machine := range network.Clients {
 		client := lab.StartImpacketOn(t, machine)
 		for to, from := range map[string]netip.Addr{dc.Address: machine.Address, dc.Address6: machine.Address6} {
-			for _, w := range []lab.Variant{lab.Variants[4], lab.Variants[7]} { // NTLM and SPNEGO, sealed
+			for _, w := range []lab.Variant{lab.NTLMPrivacy, lab.SPNEGOPrivacy} {
 				at := lab.Expect(t, "connect", client.Connect("a", w.At(to))).Local
 				handle := lab.Expect(t, "bind", client.Bind("a")).Handle
 				lab.Expect(t, "query", client.Query("a", handle))
@@ -45,7 +45,7 @@ backends:
 `, router.Address, router.Address6, dc.Address)})
 	lab.CheckOrdinaryUser(t, proxy)
 	first, second := lab.StartImpacketOn(t, network.Clients[0]), lab.StartImpacketOn(t, network.Clients[1])
-	w := lab.Variants[2]
+	w := lab.NTLMConnect
 	lab.Expect(t, "connect", first.Connect("a", w.At(router.Address.String())))
 	lab.Expect(t, "bind", first.Bind("a"))
 	lab.Expect(t, "connect by IPv6", second.Connect("a", w.At(router.Address6.String())))

@@ -23,7 +23,7 @@ func TestPathLimitIsOneForAnAccountOnTwoMachines(t *testing.T) {
 			dc := lab.StartDC(t, lab.DCOptions{On: network.DCs[0]})
 			proxy := lab.StartPath(t, network, lab.PathOptions{Mode: mode, Limit: pathLimit, DCs: []*lab.DC{dc}, Listed: network.DCs[:1]})
 			first, second := lab.StartImpacketOn(t, network.Clients[0]), lab.StartImpacketOn(t, network.Clients[1])
-			w := lab.Variants[7] // SPNEGO, sealed
+			w := lab.SPNEGOPrivacy
 			lab.Expect(t, "connect", first.Connect("a", w.At(dc.Address)))
 			lab.Expect(t, "connect", second.Connect("a", w.At(dc.Address6)))
 			handle := lab.Expect(t, "bind", first.Bind("a")).Handle

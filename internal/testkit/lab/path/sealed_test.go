@@ -66,8 +66,8 @@ func TestPathClientsWorkSealed(t *testing.T) {
 			for _, f := range lab.Families {
 				seen := func(local netip.AddrPort) { checkOnly(t, dc, mode, local, f.Router(at)) }
 				proxy.CheckTaken(t, 4, func() {
-					impacketSession(t, impacket, lab.Variants[4].At(f.Of(at).String()), seen) // NTLM
-					impacketSession(t, impacket, lab.Variants[7].At(f.Of(at).String()), seen) // in SPNEGO
+					impacketSession(t, impacket, lab.NTLMPrivacy.At(f.Of(at).String()), seen)
+					impacketSession(t, impacket, lab.SPNEGOPrivacy.At(f.Of(at).String()), seen)
 				})
 				proxy.CheckTaken(t, 4, func() {
 					goSession(t, machine, f.Of(at), rpcparse.AuthNTLM, seen)

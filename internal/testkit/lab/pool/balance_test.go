@@ -82,7 +82,7 @@ func TestPoolLeadsRealClientsToTheirAssociations(t *testing.T) {
 		lab.Expect(t, "close", client.Close(second, false))
 	}
 	for n := range 4 { // what else they have is mapped to the one that names it
-		conn, login := fmt.Sprint("rfri", n), lab.Variants[0].At(s.Router.Address.String())
+		conn, login := fmt.Sprint("rfri", n), lab.Cleartext.At(s.Router.Address.String())
 		login.Interface = "rfri"
 		lab.Expect(t, "connect to the referral interface", client.Connect(conn, login))
 		lab.Expect(t, "refer", client.Refer(conn))
@@ -95,7 +95,7 @@ func TestPoolLeadsRealClientsToTheirAssociations(t *testing.T) {
 }
 
 // poolWays are those in which the members of a pool bind.
-var poolWays = []lab.Variant{lab.Variants[2], lab.Variants[4], lab.Variants[5], lab.Variants[7], lab.Variants[8]}
+var poolWays = []lab.Variant{lab.NTLMConnect, lab.NTLMPrivacy, lab.SPNEGOConnect, lab.SPNEGOPrivacy, lab.SPNEGOPrivacyNDR64}
 
 // joinableMembers opens associations until some have the same id on both domain controllers, and as many on each.
 func joinableMembers(t *testing.T, s *poolStage, client *lab.Impacket, port int) (members []poolMember) {

@@ -80,7 +80,7 @@ func TestPoolIsCheckedByTheProgram(t *testing.T) {
 	client := lab.StartImpacketOn(t, s.Clients[0])
 	connect := func(conn string, u lab.User) {
 		t.Helper()
-		l := lab.Variants[7].At(s.Router.Address.String())
+		l := lab.SPNEGOPrivacy.At(s.Router.Address.String())
 		l.User, l.Password = u.Name, u.Password
 		lab.Expect(t, "connect", client.Connect(conn, l))
 		lab.Expect(t, "bind", client.Bind(conn))

@@ -22,19 +22,19 @@ func TestPoolLimitsAnAccountOnDifferentMachines(t *testing.T) {
 			clients := [2]*lab.Impacket{lab.StartImpacketOn(t, s.Clients[0]), lab.StartImpacketOn(t, s.Clients[1])}
 			for n := range c.granted { // one association after the other, each on the emptier domain controller
 				conn := fmt.Sprint("c", n)
-				lab.Expect(t, "connect", clients[n%2].Connect(conn, lab.Variants[2].At(s.Router.Address.String())))
+				lab.Expect(t, "connect", clients[n%2].Connect(conn, lab.NTLMConnect.At(s.Router.Address.String())))
 				lab.Expect(t, "bind", clients[n%2].Bind(conn))
 			}
 			s.checkHeld(t, c.granted/2, c.granted/2)
 			for _, client := range clients {
-				for _, w := range []lab.Variant{lab.Variants[2], lab.Variants[4], lab.Variants[7]} {
+				for _, w := range []lab.Variant{lab.NTLMConnect, lab.NTLMPrivacy, lab.SPNEGOPrivacy} {
 					lab.Expect(t, "connect", client.Connect("more", w.At(s.Router.Address.String())))
 					w.CheckRefused(t, client.Bind("more"))
 					lab.Expect(t, "close", client.Close("more", false))
 				}
 			}
 			checkFirstRefusal(t, s, limit)
-			bob := lab.Variants[4].At(s.Router.Address.String())
+			bob := lab.NTLMPrivacy.At(s.Router.Address.String())
 			bob.User, bob.Password = lab.Bob.Name, lab.Bob.Password
 			lab.Expect(t, "connect", clients[1].Connect("bob", bob))
 			lab.Expect(t, "another account's bind", clients[1].Bind("bob"))

@@ -38,7 +38,7 @@ func TestForwardPageWorksAsWritten(t *testing.T) {
 	}
 	lab.CheckHeld(t, proxy, dc, 0)
 
-	lab.Expect(t, "connect", impacket.Connect("leak", lab.Variants[4].At(front)))
+	lab.Expect(t, "connect", impacket.Connect("leak", lab.NTLMPrivacy.At(front)))
 	const pageLimit = 50
 	for range pageLimit + 1 { // dry_run
 		lab.Expect(t, "bind", impacket.Bind("leak"))
