@@ -12,6 +12,7 @@ import (
 
 	"github.com/nspiproxy/nspiproxy/policy"
 	"github.com/nspiproxy/nspiproxy/proxy/client/kerberos"
+	"github.com/nspiproxy/nspiproxy/rpcparse/secctx/krb5"
 )
 
 // Where Kerberos is configured, in the usual places.
@@ -79,14 +80,19 @@ func (t Target) krb5Conf() (*config.Config, error) {
 	return conf, nil
 }
 
+// readKeytab reads a keytab. The library's own errors would quote keys, and some
+// files make it panic: package krb5 guards against both.
 func readKeytab(file string) (*keytab.Keytab, error) {
 	data, err := policy.ReadPrivate(file)
 	if err != nil {
 		return nil, err
 	}
-	keys := keytab.New()
-	if err := keys.Unmarshal(data); err != nil {
+	if _, err := krb5.ParseKeytab(data); err != nil {
 		return nil, fmt.Errorf("%s: no keytab: %w", file, err)
+	}
+	keys := keytab.New()
+	if keys.Unmarshal(data) != nil {
+		return nil, fmt.Errorf("%s: no keytab", file)
 	}
 	return keys, nil
 }

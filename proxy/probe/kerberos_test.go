@@ -112,6 +112,24 @@ func TestUnusableFilesSayNothingAboutTheServer(t *testing.T) {
 	}
 }
 
+// The library's errors repeat what they could not read.
+func TestUnusableKeytabsAreNotQuoted(t *testing.T) {
+	dc := start(t, simdc.Config{})
+	for what, file := range map[string]string{
+		"shorter than its entry": "\x05\x02\x00\x00\x00\x7fa key in the file",
+		"an entry of nothing":    "\x05\x02\x00\x00\x00\x01\x00",
+		"a key cut off":          "\x05\x02\x00\x00\x00\x18\x00\x00\x00\x00\x00\x00\x00\x01\x00\x00\x00\x00\x01\x00\x12\x00\x20a key",
+		"a line":                 "a key in a line\n",
+	} {
+		target := kerberosAt(t, dc, serve(t, eof))
+		target.PasswordFile, target.Keytab = "", private(t, file)
+		r := probe.Run(t.Context(), target)
+		if r.Outcome != probe.OutcomeNotProbed || !strings.Contains(r.Err, "keytab") || strings.Contains(r.Err, "a key") {
+			t.Errorf("%s: %s: %q", what, r.Outcome, r.Err)
+		}
+	}
+}
+
 // TestTicketIsAStepOfItsOwn: the simulated domain controller has no Kerberos, so
 // the probe comes as far as its ticket.
 func TestTicketIsAStepOfItsOwn(t *testing.T) {
