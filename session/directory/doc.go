@@ -39,8 +39,9 @@
 // # What is bounded
 //
 // The server and the KDCs may be hostile or broken. An LDAP message has 1 MiB at
-// most, a reply of a KDC 256 KiB, a token of the bind 16 KiB; a panic of the
-// Kerberos library is an error; and everything ends after Config.Timeout.
+// most, a token of the bind 16 KiB; a panic of the Kerberos library is an error;
+// and everything ends after Config.Timeout. KDCs are asked by package
+// client/kerberos, which bounds their replies.
 //
 // # Where to change what
 //
@@ -48,7 +49,7 @@
 //	query.go     what is asked for a name; entry.go reading what was found
 //	domains.go   the domains of the forest
 //	link.go      connecting: TLS, bind
-//	kerberos.go  the bind with a keytab; gssapi.go and sasl.go its steps, kdc.go the KDC
+//	kerberos.go  the bind with a keytab; gssapi.go and sasl.go its steps
 //	flight.go    waiting; worker.go asking; breaker.go not asking
 //	cache.go     remembering
 package directory

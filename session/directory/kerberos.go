@@ -6,14 +6,14 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/oiweiwei/gokrb5.fork/v9/client"
-	krb5config "github.com/oiweiwei/gokrb5.fork/v9/config"
+	"github.com/oiweiwei/gokrb5.fork/v9/config"
+	"github.com/oiweiwei/gokrb5.fork/v9/iana/nametype"
 	"github.com/oiweiwei/gokrb5.fork/v9/keytab"
-)
+	"github.com/oiweiwei/gokrb5.fork/v9/messages"
+	"github.com/oiweiwei/gokrb5.fork/v9/types"
 
-// tcpOnly is the value of udp_preference_limit (krb5.conf) that asks KDCs by TCP
-// alone: kdcConn bounds what comes that way.
-const tcpOnly = 1
+	"github.com/nspiproxy/nspiproxy/proxy/client/kerberos"
+)
 
 // errMalformed is the error for a panic of the Kerberos library, whose value is not
 // shown: it may quote a key.
@@ -35,19 +35,27 @@ func (l *link) bindKerberos(ctx context.Context, secret []byte) (err error) {
 	if !ok {
 		return errors.New("a bind with Kerberos needs user@REALM")
 	}
-	settings, err := krb5config.NewFromString(l.config.Kerberos.Config)
+	conf, err := config.NewFromString(l.config.Kerberos.Config)
 	if err != nil {
 		return fmt.Errorf("krb5.conf: %w", err)
 	}
-	settings.LibDefaults.UDPPreferenceLimit = tcpOnly
 	keys := keytab.New()
 	if err := keys.Unmarshal(secret); err != nil {
 		return errors.New("the keytab cannot be read") // the library's error may repeat parts of it
 	}
-	// Active Directory refuses an AS-REQ with the empty PA-REQ-ENC-PA-REP.
-	c := client.NewWithKeytab(user, realm, keys, settings, client.DisablePAFXFAST(true), client.Dialer(kdcDialer{ctx}))
-	defer c.Destroy()
-	return l.bindGSSAPI(&initiator{realm: realm, name: c.Credentials.CName(), ticket: c.GetServiceTicket})
+	// The library's own client renews tickets in goroutines, where its panics could
+	// not be recovered from.
+	c := kerberos.Client{Config: conf, Realm: realm, Name: user, Keytab: keys}
+	return l.bindGSSAPI(&initiator{
+		realm: realm, name: types.NewPrincipalName(nametype.KRB_NT_PRINCIPAL, user),
+		ticket: func(spn string) (messages.Ticket, types.EncryptionKey, error) {
+			t, err := c.Ticket(ctx, spn)
+			if err != nil {
+				return messages.Ticket{}, types.EncryptionKey{}, err
+			}
+			return t.Ticket, types.EncryptionKey{KeyType: t.Session.Etype, KeyValue: t.Session.Value}, nil
+		},
+	})
 }
 
 // bindGSSAPI binds as the client of g.
