@@ -267,6 +267,37 @@ func TestAssociationOfAPoolIsNotJoinedWhereItIsNot(t *testing.T) {
 	}
 }
 
+// The name of an association on one domain controller may be the id of another one
+// on the other, which the same client has.
+func TestNameIsNotTakenForAnIDOfAnotherDomainController(t *testing.T) {
+	s := newSite(t)
+	names := NewGroupNames()
+	one, two := s.connect(pool(names, "dc1")), s.connect(pool(names, "dc2"))
+	one.handshakePDUs(0, 1)
+	_, ack := two.handshakePDUs(0, 1)
+	name := groupOf(ack)
+	s.connect(pool(names, "dc1")).handshakePDUs(0, name)
+	d := s.connect(pool(names, "dc1"))
+	d.client(bindPDU(t, rpcparse.PTypeBind, 1, name, nil))
+	d.wantAtServer()
+	if len(d.atClient()) != 1 || len(eventsOf[AssociationRefused](s.events)) != 1 {
+		t.Error("the bind is not refused")
+	}
+}
+
+// A second bind is refused by every server, and changes nothing until then.
+func TestSecondBindLeavesTheNameOfTheAssociation(t *testing.T) {
+	s := newSite(t)
+	names := NewGroupNames()
+	d := s.connect(pool(names, "dc1"))
+	d.handshakePDUs(0, 1)
+	d.client(bindPDU(t, rpcparse.PTypeBind, 5, 0, nil))
+	if names.Where(1) != "dc1" {
+		t.Error("the name has ended")
+	}
+	s.connect(pool(names, "dc1")).handshakePDUs(1, 1)
+}
+
 func TestNameOfAnAssociationEndsWithARefusedBindOrItsServer(t *testing.T) {
 	s := newSite(t)
 	names := NewGroupNames()

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"testing"
+	"time"
 
 	"github.com/nspiproxy/nspiproxy/policy"
 	"github.com/nspiproxy/nspiproxy/rpcparse"
@@ -448,6 +449,30 @@ func TestUnbindEndsTheSessionThatItsAnswerNames(t *testing.T) {
 				t.Errorf("reported %+v, want %v", all, tc.result)
 			}
 		})
+	}
+}
+
+// Of sealed requests only the user can be told, not the session.
+func TestRequestsOfASessionEndItsIdleTime(t *testing.T) {
+	for _, level := range []rpcparse.AuthLevel{0, rpcparse.LevelPrivacy} {
+		s := newSite(t)
+		var sec *secured
+		if level != 0 {
+			sec = alice(t, level)
+		}
+		d := s.connect()
+		d.bound(sec)
+		d.granted(nspiBind(2, sec), handle(1))
+		idle := func() time.Duration { return s.table.Snapshot()[0].Idle }
+		s.pass(time.Minute)
+		if idle() != time.Minute {
+			t.Fatalf("level %v: idle for %v after a minute", level, idle())
+		}
+		used := rpc{id: 3, opnum: 3, sec: sec} // NspiUpdateStat
+		d.client(used.request(t, used.unbindStub(handle(1))))
+		if idle() != 0 {
+			t.Errorf("level %v: idle for %v after a request", level, idle())
+		}
 	}
 }
 

@@ -63,13 +63,14 @@ func TestMapperAnswersAreNeverMixed(t *testing.T) {
 		pdus []mapperPDU
 		want []int // how many PDUs the client has after each
 	}{
-		"whole":               {[]mapperPDU{response(1, first), response(1, middle), response(1, last)}, []int{0, 0, 3}},
-		"ended by a fault":    {[]mapperPDU{response(1, first), fault, response(2, first), response(2, last)}, []int{0, 2, 2, 4}},
-		"begun anew":          {[]mapperPDU{response(1, first), response(1, first), response(1, last)}, []int{0, 1, 3}},
-		"another call":        {[]mapperPDU{response(1, first), response(2, first), response(2, last)}, []int{0, 1, 3}},
-		"another, whole":      {[]mapperPDU{response(1, first), response(2, first|last), response(1, last)}, []int{0, 2, 3}},
-		"interleaved":         {[]mapperPDU{response(1, first), response(2, first), response(1, last), response(2, last)}, []int{0, 1, 3, 4}},
-		"without a beginning": {[]mapperPDU{response(1, last), response(2, first), response(2, last)}, []int{1, 1, 3}},
+		"whole":                {[]mapperPDU{response(1, first), response(1, middle), response(1, last)}, []int{0, 0, 3}},
+		"ended by a fault":     {[]mapperPDU{response(1, first), fault, response(2, first), response(2, last)}, []int{0, 2, 2, 4}},
+		"begun anew":           {[]mapperPDU{response(1, first), response(1, first), response(1, last)}, []int{0, 1, 3}},
+		"another call":         {[]mapperPDU{response(1, first), response(2, first), response(2, last)}, []int{0, 1, 3}},
+		"another, whole":       {[]mapperPDU{response(1, first), response(2, first|last), response(1, last)}, []int{0, 2, 3}},
+		"interleaved":          {[]mapperPDU{response(1, first), response(2, first), response(1, last), response(2, last)}, []int{0, 1, 3, 4}},
+		"middle, no beginning": {[]mapperPDU{response(1, middle), response(1, last)}, []int{1, 2}},
+		"without a beginning":  {[]mapperPDU{response(1, last), response(2, first), response(2, last)}, []int{1, 1, 3}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			e := &endpointRewriter{}

@@ -110,6 +110,23 @@ func TestRefusalVerifiesAndTheContextGoesOnWhereKeysAreKnown(t *testing.T) {
 	}
 }
 
+// At level connect verifiers are dummies, which no key makes true.
+func TestDummyVerifiersAreNotVerified(t *testing.T) {
+	s := newSite(t, limit(1))
+	s.deps.Keys = keyring{passwordKeys{password: alicePassword}}
+	sec := alice(t, rpcparse.LevelConnect)
+	sec.dummy = true
+	d := s.connect()
+	d.bound(sec)
+	d.granted(nspiBind(2, sec), handle(1))
+	call := nspiBind(3, sec)
+	wantLogonFailed(t, call, d.refused(call))
+	d.unbound(rpc{id: 4, sec: sec}, handle(1))
+	if n := len(eventsOf[Unverified](s.events)); n != 0 {
+		t.Errorf("%d PDUs are said not to verify", n)
+	}
+}
+
 // As long as nothing has been swallowed or put in, PDUs pass as they were sent.
 func TestOpenedPDUsPassAsTheyWereSent(t *testing.T) {
 	s, d, sec := keyed(t, alicePassword, rpcparse.LevelPrivacy, limit(2))
