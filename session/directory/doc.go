@@ -38,17 +38,18 @@
 //
 // # What is bounded
 //
-// The server and the KDCs may be hostile or broken. An LDAP message has 1 MiB at
-// most, a token of the bind 16 KiB; a panic of the Kerberos library is an error;
-// and everything ends after Config.Timeout. KDCs are asked by package
-// client/kerberos, which bounds their replies.
+// The server and the KDCs may be hostile or broken. An LDAP message has 128 KiB
+// at most, all answers to a look-up together 2 MiB, a token of the bind 16 KiB; a
+// panic of the Kerberos library is an error; and everything ends after
+// Config.Timeout. KDCs are asked by package client/kerberos, which bounds their
+// replies.
 //
 // # Where to change what
 //
 //	name.go      spellings
 //	query.go     what is asked for a name; entry.go reading what was found
 //	domains.go   the domains of the forest
-//	link.go      connecting: TLS, bind
+//	link.go      connecting: TLS, bind; meter.go how much a server may send
 //	kerberos.go  the bind with a keytab; gssapi.go and sasl.go its steps
 //	flight.go    waiting; worker.go asking; breaker.go not asking
 //	cache.go     remembering

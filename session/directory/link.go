@@ -13,9 +13,10 @@ import (
 )
 
 // maxMessage bounds one message of the server, in bytes: the LDAP library
-// allocates what a message announces. The largest is an account with the SIDs of
-// its groups, of which a token has 1,015 at most: some 40 KiB.
-const maxMessage = 1 << 20
+// allocates what a message announces, and a hundred times as much for elements of
+// two bytes. The largest is an account with the SIDs of its groups, of which a
+// token has 1,015 at most: some 40 KiB.
+const maxMessage = 128 << 10
 
 // The bound is the library's, for the whole process: nothing else in it uses BER.
 func init() { ber.MaxPacketLengthBytes = maxMessage }
@@ -26,6 +27,7 @@ type link struct {
 	config *Config
 	server server
 	raw    net.Conn // below TLS: to close it ends everything at once
+	meter  *meter   // around raw
 	ldap   *ldap.Conn
 	forest forest
 	since  time.Time
@@ -81,16 +83,18 @@ func (l *link) open(ctx context.Context) error {
 // start begins LDAP, encrypted as configured.
 func (l *link) start(ctx context.Context) error {
 	secure := &tls.Config{ServerName: l.server.host, RootCAs: l.config.RootCAs, MinVersion: tls.VersionTLS12}
-	conn := l.raw
+	l.meter = &meter{Conn: l.raw}
+	l.meter.refill()
+	var conn net.Conn = l.meter
 	if l.server.tls {
-		t := tls.Client(l.raw, secure)
+		t := tls.Client(conn, secure)
 		if err := t.HandshakeContext(ctx); err != nil {
 			return err
 		}
 		conn = t
 	}
 	l.ldap = ldap.NewConn(conn, l.server.tls)
-	l.ldap.SetTimeout(l.config.Timeout)
+	l.ldap.SetTimeout(2 * l.config.Timeout) // contexts end what takes long; this is for what they miss
 	l.ldap.Start()
 	if l.config.StartTLS {
 		return l.ldap.StartTLS(secure)
@@ -113,9 +117,13 @@ func (l *link) bind(ctx context.Context) error {
 	return l.ldap.Bind(l.config.BindDN, strings.TrimRight(string(secret), "\r\n"))
 }
 
-// limit closes the connection when ctx ends before the returned function is called,
-// because the library's calls do not take contexts.
+// limit begins a look-up, with what the server may send for it, and closes the
+// connection when ctx ends before the returned function is called, because the
+// library's calls do not take contexts.
 func (l *link) limit(ctx context.Context) func() bool {
+	if l.meter != nil {
+		l.meter.refill()
+	}
 	return context.AfterFunc(ctx, func() { l.raw.Close() })
 }
 

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	ber "github.com/go-asn1-ber/asn1-ber"
 	"github.com/go-ldap/ldap/v3"
 )
 
@@ -229,6 +230,28 @@ func TestKerberosBindFailsCleanly(t *testing.T) {
 		}
 		if name == "2 GiB" && !strings.Contains(err.Error(), "greater than maximum") {
 			t.Errorf("%s: %v", name, err) // allocated
+		}
+	}
+}
+
+// Each of its messages is small, and they do not end before the sum is not.
+func TestSumOfAnswersIsBounded(t *testing.T) {
+	s := newFakeServer(t, true, forestEntries()...)
+	envelope := func(id int64, answer *ber.Packet) []byte {
+		p := ber.NewSequence("")
+		p.AppendChild(ber.NewInteger(ber.ClassUniversal, ber.TypePrimitive, ber.TagInteger, id, ""))
+		p.AppendChild(answer)
+		return p.Bytes()
+	}
+	const searchOfAccount = 4 // after the bind and two for the forest
+	alice := person(labBase, "alice", "", sidAlice)
+	one := envelope(searchOfAccount, alice.encode([]string{"objectSid", "sAMAccountName"}))
+	done := envelope(searchOfAccount, result(ldap.ApplicationSearchResultDone, ldap.LDAPResultSuccess))
+	for size, want := range map[int]error{maxAnswers / 4: ErrAmbiguous, 2 * maxAnswers: ErrDown} {
+		s.set(func(s *fakeServer) { s.garbage = strings.Repeat(string(one), size/len(one)) + string(done) })
+		d := s.open(t, nil)
+		if _, err := ask(t, d, `LAB\alice`); !errors.Is(err, want) {
+			t.Errorf("%d bytes: %v", size, err)
 		}
 	}
 }
