@@ -101,7 +101,11 @@ func (c *Client) openAS(reply []byte, req *messages.ASReq) (*krb5.Ticket, error)
 	if rep.CRealm != c.Realm || !rep.CName.Equal(req.ReqBody.CName) {
 		return nil, fmt.Errorf("the KDC answers for another account")
 	}
-	return open(&rep.KDCRepFields, &req.KDCReqFields, key, keyusage.AS_REP_ENCPART)
+	tgt, err := open(&rep.KDCRepFields, &req.KDCReqFields, key, keyusage.AS_REP_ENCPART)
+	if err == nil && !tgt.Ticket.SName.Equal(req.ReqBody.SName) {
+		err = errors.New("the KDC gives a ticket for another service") // nothing protects the request
+	}
+	return tgt, err
 }
 
 func libraryKey(k krb5.Key) types.EncryptionKey {

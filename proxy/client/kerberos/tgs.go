@@ -139,7 +139,7 @@ func newNonce() (int, error) {
 }
 
 // open opens what only the client can read of a reply, and checks that it is one
-// to this request.
+// to this request, and of the ticket beside it: the name on a ticket is in clear.
 func open(rep *messages.KDCRepFields, req *messages.KDCReqFields, key krb5.Key, usage uint32) (*krb5.Ticket, error) {
 	plain, err := krb5.Decrypt(rep.EncPart, key, usage, "reply of the KDC")
 	if err != nil {
@@ -151,6 +151,9 @@ func open(rep *messages.KDCRepFields, req *messages.KDCReqFields, key krb5.Key, 
 	}
 	if part.Nonce != req.ReqBody.Nonce {
 		return nil, errors.New("the KDC answers another request: the nonce is not repeated")
+	}
+	if !part.SName.Equal(rep.Ticket.SName) || part.SRealm != rep.Ticket.Realm {
+		return nil, errors.New("the reply of the KDC was altered: it is of a ticket for another service")
 	}
 	ticket := &krb5.Ticket{
 		Ticket: rep.Ticket, Client: rep.CName, Realm: rep.CRealm, End: part.EndTime,
