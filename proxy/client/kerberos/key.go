@@ -13,10 +13,14 @@ import (
 	"github.com/nspiproxy/nspiproxy/rpcparse/secctx/krb5"
 )
 
-// maxIterations bounds the iterations that derive a key from a password. Active
-// Directory has 4096 for AES (RFC 3962), 32768 are the default for AES with
-// SHA-2 (RFC 8009). These take a tenth of a second.
-const maxIterations = 1 << 17
+// Bounds of the iterations that derive a key from a password. Active Directory has
+// 4096 for AES (RFC 3962), 32768 are the default for AES with SHA-2 (RFC 8009). The
+// most take a tenth of a second. With fewer than the least, who is in the path and
+// asks for them could guess the password sooner from what the client encrypts.
+const (
+	minIterations = 1 << 12
+	maxIterations = 1 << 17
+)
 
 // salting says how a key is made of a password, for one encryption type.
 type salting struct {
@@ -73,9 +77,8 @@ func (s salting) key(password string) (krb5.Key, error) {
 	}
 	params := e.GetDefaultStringToKeyParams()
 	if len(s.params) == 4 {
-		// 0 would be 2^32.
-		if n := binary.BigEndian.Uint32(s.params); n == 0 || n > maxIterations {
-			return krb5.Key{}, fmt.Errorf("the KDC wants a key of %d iterations, at most %d", n, maxIterations)
+		if n := binary.BigEndian.Uint32(s.params); n < minIterations || n > maxIterations {
+			return krb5.Key{}, fmt.Errorf("the KDC wants a key of %d iterations, expected %d to %d", n, minIterations, maxIterations)
 		}
 		params = hex.EncodeToString(s.params)
 	}
