@@ -23,7 +23,7 @@ func (s *Security) mechanism() (mechanism, rpcparse.AuthType) {
 	if s.Ticket != nil {
 		return &kerberosMechanism{krb5.Client{Ticket: s.Ticket, Flags: s.flags()}}, rpcparse.AuthKerberos
 	}
-	m := &ntlmMechanism{ntlm.Initiator{
+	m := &ntlmMechanism{protects: s.protects(), initiator: ntlm.Initiator{
 		Domain: s.Domain, User: s.User, Password: s.Password, Workstation: "CLIENT", Target: s.Target, NoMIC: s.NoMIC,
 	}}
 	if !s.protects() {
@@ -47,13 +47,19 @@ func (s *Security) flags() uint32 {
 // wants signatures, and fails calls that have none.
 const signing = ntlm.FlagSign | ntlm.FlagSeal | ntlm.FlagAlwaysSign | ntlm.FlagKeyExchange
 
-type ntlmMechanism struct{ initiator ntlm.Initiator }
+type ntlmMechanism struct {
+	initiator ntlm.Initiator
+	protects  bool // the level asks for signatures
+}
 
 func (*ntlmMechanism) oid() spnego.OID { return spnego.OIDNTLM }
 
 func (m *ntlmMechanism) first() ([]byte, error) { return m.initiator.Negotiate() }
 
 func (m *ntlmMechanism) last(challenge []byte) (token []byte, send, receive protector, err error) {
+	if c, err := ntlm.ParseChallenge(challenge); err == nil && m.protects && !c.Flags.Has(ntlm.Flag128) {
+		return nil, nil, nil, protocolf("a server of NTLM that takes no keys of 128 bits") // or somebody in the path
+	}
 	token, err = m.initiator.Authenticate(challenge)
 	if err != nil || m.initiator.User == "" {
 		return token, nil, nil, err
