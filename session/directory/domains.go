@@ -36,8 +36,7 @@ func (l *link) readForest() (forest, error) {
 	if configuration == "" || own == "" {
 		return forest{}, errors.New("the server is not Active Directory")
 	}
-	found, err := l.ldap.Search(ldap.NewSearchRequest(configuration, ldap.ScopeWholeSubtree, ldap.NeverDerefAliases,
-		maxDomains, 0, false, "(&(objectClass=crossRef)(nETBIOSName=*))", []string{"nCName", "nETBIOSName", "dnsRoot"}, nil))
+	found, err := l.subtree(configuration, "(&(objectClass=crossRef)(nETBIOSName=*))", "nCName", "nETBIOSName", "dnsRoot")
 	if err != nil {
 		return forest{}, err
 	}

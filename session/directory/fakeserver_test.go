@@ -25,19 +25,20 @@ type fakeServer struct {
 	ldaps    bool
 	serving  sync.WaitGroup
 
-	mu       sync.Mutex
-	entries  []fakeEntry
-	catalog  bool              // answers for all domains
-	users    map[string]string // who may bind, with password
-	refuse   map[string]int    // result code by attribute asked for, "starttls" or "search"
-	garbage  string            // answers searches with these bytes, and closes the connection
-	hangUp   int               // closes the connection instead of answering, so many times
-	gate     chan struct{}     // account searches wait until it is closed
-	sasl     func(token []byte) (answer []byte, code int)
-	conns    map[net.Conn]bool
-	binds    []string // names that tried
-	searches []fakeSearch
-	accepted int
+	mu        sync.Mutex
+	entries   []fakeEntry
+	catalog   bool              // answers for all domains
+	unlimited bool              // does not observe the limit of a search
+	users     map[string]string // who may bind, with password
+	refuse    map[string]int    // result code by attribute asked for, "starttls" or "search"
+	garbage   string            // answers searches with these bytes, and closes the connection
+	hangUp    int               // closes the connection instead of answering, so many times
+	gate      chan struct{}     // account searches wait until it is closed
+	sasl      func(token []byte) (answer []byte, code int)
+	conns     map[net.Conn]bool
+	binds     []string // names that tried
+	searches  []fakeSearch
+	accepted  int
 }
 
 type fakeEntry struct {
@@ -250,7 +251,7 @@ func (s *fakeServer) search(op *ber.Packet) []*ber.Packet {
 		if !e.in(base, scope) || !e.matches(s.t, filter) {
 			continue
 		}
-		if limit > 0 && len(answers) == limit {
+		if limit > 0 && len(answers) == limit && !s.unlimited {
 			code = ldap.LDAPResultSizeLimitExceeded
 			break
 		}

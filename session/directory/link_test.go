@@ -247,11 +247,42 @@ func TestSumOfAnswersIsBounded(t *testing.T) {
 	alice := person(labBase, "alice", "", sidAlice)
 	one := envelope(searchOfAccount, alice.encode([]string{"objectSid", "sAMAccountName"}))
 	done := envelope(searchOfAccount, result(ldap.ApplicationSearchResultDone, ldap.LDAPResultSuccess))
+	elsewhere := ber.Encode(ber.ClassApplication, ber.TypeConstructed, ldap.ApplicationSearchResultReference, nil, "")
+	elsewhere.AppendChild(ber.NewString(ber.ClassUniversal, ber.TypePrimitive, ber.TagOctetString, "ldap://other.example/", ""))
+	reference := envelope(searchOfAccount, elsewhere)
 	for size, want := range map[int]error{maxAnswers / 4: ErrAmbiguous, 2 * maxAnswers: ErrDown} {
-		s.set(func(s *fakeServer) { s.garbage = strings.Repeat(string(one), size/len(one)) + string(done) })
+		s.set(func(s *fakeServer) { s.garbage = string(one) + string(one) + strings.Repeat(string(reference), size/len(reference)) + string(done) })
 		d := s.open(t, nil)
 		if _, err := ask(t, d, `LAB\alice`); !errors.Is(err, want) {
 			t.Errorf("%d bytes: %v", size, err)
 		}
 	}
+}
+
+// The time that it takes to tell which domain an account is in grows with both.
+func TestNumberOfDomainsAndAccountsIsBounded(t *testing.T) {
+	t.Run("domains", func(t *testing.T) {
+		entries := forestEntries()
+		for i := range maxDomains {
+			entries = append(entries, crossRef(fmt.Sprint("DC=", i), fmt.Sprint("N", i), fmt.Sprint(i, ".example")))
+		}
+		s := newFakeServer(t, true, entries...)
+		s.unlimited = true
+		if _, err := ask(t, s.open(t, nil), `LAB\alice`); !errors.Is(err, ErrDown) || !strings.Contains(err.Error(), "domains of the forest") {
+			t.Error(err)
+		}
+	})
+	t.Run("accounts", func(t *testing.T) {
+		entries := forestEntries()
+		for i := range maxDomains + 1 {
+			p := person(labBase, "many", "", sidAlice)
+			p.dn = fmt.Sprintf("OU=%d,%s", i, p.dn)
+			entries = append(entries, p)
+		}
+		s := newFakeServer(t, true, entries...)
+		s.unlimited = true
+		if _, err := ask(t, s.open(t, nil), `LAB\many`); !errors.Is(err, ErrDown) {
+			t.Error(err)
+		}
+	})
 }

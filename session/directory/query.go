@@ -91,8 +91,7 @@ func (l *link) within(d *domain) (string, error) {
 // domain d, unless that is nil. The value comes from the network: escaped (RFC
 // 4515 section 3), it is nothing but a value, whatever it holds.
 func (l *link) search(d *domain, base, attribute, value string) (*ldap.Entry, error) {
-	found, err := l.ldap.Search(ldap.NewSearchRequest(base, ldap.ScopeWholeSubtree, ldap.NeverDerefAliases, maxDomains, 0, false,
-		fmt.Sprintf("(&(objectClass=user)(%s=%s))", attribute, ldap.EscapeFilter(value)), []string{"objectSid", "sAMAccountName"}, nil))
+	found, err := l.subtree(base, fmt.Sprintf("(&(objectClass=user)(%s=%s))", attribute, ldap.EscapeFilter(value)), "objectSid", "sAMAccountName")
 	switch {
 	case err != nil && !broken(err):
 		return nil, classify(err)
@@ -110,6 +109,14 @@ func (l *link) search(d *domain, base, attribute, value string) (*ldap.Entry, er
 		return entries[0], nil
 	}
 	return nil, ErrAmbiguous
+}
+
+// subtree returns the objects below base, as many as there can be domains. A
+// server that sends more loses the connection.
+func (l *link) subtree(base, filter string, attributes ...string) (*ldap.SearchResult, error) {
+	r := ldap.NewSearchRequest(base, ldap.ScopeWholeSubtree, ldap.NeverDerefAliases, maxDomains, 0, false, filter, attributes, nil)
+	r.EnforceSizeLimit = true
+	return l.ldap.Search(r)
 }
 
 // read returns one object by its DN.
