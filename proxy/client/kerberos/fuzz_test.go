@@ -36,7 +36,7 @@ func FuzzReplies(f *testing.F) {
 	}
 	part := messages.EncKDCRepPart{Key: libraryKey(key), LastReqs: []messages.LastReq{}, Flags: types.NewKrbFlags(), SRealm: c.Realm, SName: c.principal()}
 	plain := must(part.Marshal())
-	info := must(asn1.Marshal(types.ETypeInfo2{{EType: 18, Salt: "salt", S2KParams: []byte{0, 0, 0, 1}}}))
+	info := must(asn1.Marshal(types.ETypeInfo2{{EType: 18, Salt: "salt", S2KParams: []byte{0, 0, 0x10, 0}}}))
 	rep := messages.ASRep{KDCRepFields: messages.KDCRepFields{
 		PVNO: 5, MsgType: 11, CRealm: c.Realm, CName: c.principal(), PAData: types.PADataSequence{{PADataType: 19, PADataValue: info}},
 		Ticket:  messages.Ticket{TktVNO: 5, Realm: c.Realm, SName: c.principal()},
@@ -48,7 +48,7 @@ func FuzzReplies(f *testing.F) {
 	f.Add(must(refused.Marshal()), plain[:20])
 	f.Fuzz(func(t *testing.T, reply, inside []byte) {
 		req := messages.ASReq{}
-		req.ReqBody.CName, req.ReqBody.EType = c.principal(), krb5.Types()
+		req.ReqBody.CName, req.ReqBody.SName, req.ReqBody.EType = c.principal(), rep.Ticket.SName, krb5.Types()
 		for _, said := range [][]byte{reply, sealed(rep, inside, key)} {
 			if len(said) == 0 {
 				continue // never comes so far
@@ -60,8 +60,15 @@ func FuzzReplies(f *testing.F) {
 			if err != nil {
 				continue
 			}
-			if ticket, err := c.openAS(b, &req); err == nil && ticket.Check() != nil {
+			ticket, err := c.openAS(b, &req)
+			if err != nil {
+				continue
+			}
+			if ticket.Check() != nil {
 				t.Errorf("a ticket with a session key that is none: %v", ticket)
+			}
+			if _, err := c.newTGS(c.Realm, ticket, c.principal()); err != nil {
+				t.Errorf("a ticket that cannot be shown: %v: %v", ticket, err)
 			}
 		}
 	})
