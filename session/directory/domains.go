@@ -28,6 +28,9 @@ type forest struct {
 // readForest asks the server which domains there are.
 func (l *link) readForest() (forest, error) {
 	root, err := l.read("", "defaultNamingContext", "configurationNamingContext")
+	if final(err) { // which is no answer about an account
+		return forest{}, errors.New("the server has no root")
+	}
 	if err != nil {
 		return forest{}, err
 	}
@@ -49,7 +52,7 @@ func newForest(crossRefs []*ldap.Entry, own string) (forest, error) {
 	for _, e := range crossRefs {
 		d := domain{base: e.GetAttributeValue("nCName"), netbios: e.GetAttributeValue("nETBIOSName"), dns: e.GetAttributeValue("dnsRoot")}
 		dn, err := ldap.ParseDN(d.base)
-		if err != nil || d.base == "" || d.netbios == "" {
+		if err != nil || d.base == "" || !plausible(d.netbios) {
 			continue // of no use for any name
 		}
 		d.dn = dn

@@ -2,6 +2,7 @@ package directory
 
 import (
 	"fmt"
+	"unicode/utf8"
 
 	"github.com/go-ldap/ldap/v3"
 )
@@ -16,16 +17,19 @@ func (l *link) resultOf(e *ldap.Entry) (Result, error) {
 	if err != nil {
 		return Result{}, fmt.Errorf("%w: objectSid of %q: %w", ErrDown, e.DN, err)
 	}
+	user := e.GetAttributeValue("sAMAccountName")
+	if utf8.RuneCountInString(user) > maxName {
+		return Result{}, fmt.Errorf("%w: a sAMAccountName of %d bytes", ErrDown, len(user))
+	}
 	groups, err := l.groupsOf(e.DN)
 	if err != nil {
 		return Result{}, err
 	}
-	return Result{SID: sid, Groups: groups, Account: l.accountOf(e)}, nil
+	return Result{SID: sid, Groups: groups, Account: l.accountOf(e, user)}, nil
 }
 
 // accountOf returns NETBIOS\sAMAccountName.
-func (l *link) accountOf(e *ldap.Entry) string {
-	user := e.GetAttributeValue("sAMAccountName")
+func (l *link) accountOf(e *ldap.Entry, user string) string {
 	if d := l.forest.domainOf(e); d != nil {
 		return d.netbios + `\` + user
 	}

@@ -28,13 +28,14 @@ var (
 // same when it is asked again soon.
 func final(err error) bool { return errors.Is(err, ErrNotFound) || errors.Is(err, ErrAmbiguous) }
 
-// classify turns an error of the LDAP library into one of this package.
+// classify turns an error of the LDAP library into one of this package. Those that
+// are remembered do not hold the library's, which holds what the server sent.
 func classify(err error) error {
 	switch {
 	case err == nil || final(err) || errors.Is(err, ErrDown):
 		return err
 	case ldap.IsErrorWithCode(err, ldap.LDAPResultNoSuchObject):
-		return fmt.Errorf("%w: %w", ErrNotFound, err)
+		return fmt.Errorf("%w: the server has no such object", ErrNotFound)
 	case ldap.IsErrorWithCode(err, ldap.LDAPResultReferral):
 		return fmt.Errorf("%w: another server holds that domain; a global catalog (port 3269) would know it", ErrNotFound)
 	case ldap.IsErrorWithCode(err, ldap.LDAPResultSizeLimitExceeded):

@@ -251,7 +251,9 @@ func TestSumOfAnswersIsBounded(t *testing.T) {
 	elsewhere.AppendChild(ber.NewString(ber.ClassUniversal, ber.TypePrimitive, ber.TagOctetString, "ldap://other.example/", ""))
 	reference := envelope(searchOfAccount, elsewhere)
 	for size, want := range map[int]error{maxAnswers / 4: ErrAmbiguous, 2 * maxAnswers: ErrDown} {
-		s.set(func(s *fakeServer) { s.garbage = string(one) + string(one) + strings.Repeat(string(reference), size/len(reference)) + string(done) })
+		s.set(func(s *fakeServer) {
+			s.garbage = string(one) + string(one) + strings.Repeat(string(reference), size/len(reference)) + string(done)
+		})
 		d := s.open(t, nil)
 		if _, err := ask(t, d, `LAB\alice`); !errors.Is(err, want) {
 			t.Errorf("%d bytes: %v", size, err)
@@ -285,4 +287,36 @@ func TestNumberOfDomainsAndAccountsIsBounded(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+// Ten thousand answers are remembered: none may hold what a server likes.
+func TestWhatIsRememberedIsSmall(t *testing.T) {
+	hostile := &ldap.Error{ResultCode: ldap.LDAPResultNoSuchObject, Err: errors.New(strings.Repeat("x", maxMessage)), Packet: ber.NewSequence("")}
+	err := classify(hostile)
+	var held *ldap.Error
+	if !errors.Is(err, ErrNotFound) || errors.As(err, &held) || len(err.Error()) > 200 {
+		t.Errorf("%T of %d bytes", err, len(err.Error()))
+	}
+
+	long := strings.Repeat("x", maxName+1)
+	s := newFakeServer(t, true, append(forestEntries(), crossRef("DC=long", long, "long.example"),
+		person(labBase, long, "long@corp.example", sidAlice), person("DC=long", "short", "short@corp.example", sidBob))...)
+	d := s.open(t, nil)
+	if r, err := ask(t, d, "long@corp.example"); !errors.Is(err, ErrDown) || strings.Contains(err.Error(), long) {
+		t.Errorf("%d bytes of a name, %v", len(r.Account), err)
+	}
+	if r, err := ask(t, d, "short@corp.example"); err != nil || r.Account != "short" {
+		t.Errorf("%d bytes of a name, %v", len(r.Account), err)
+	}
+}
+
+func TestServerWithoutARootIsDownAndNotWithoutTheAccount(t *testing.T) {
+	s := newFakeServer(t, true, forestEntries()[1:]...)
+	d := s.open(t, nil)
+	if _, err := ask(t, d, `LAB\alice`); !errors.Is(err, ErrDown) || errors.Is(err, ErrNotFound) {
+		t.Error(err)
+	}
+	if _, _, ok := d.Cached(`LAB\alice`); ok {
+		t.Error("that there was no answer is remembered as one")
+	}
 }
