@@ -143,9 +143,11 @@ func bodyStart(t PType, f Flags) int {
 
 // check checks what the parser of every body starts with, once the header has
 // been read: exactly one PDU, of the expected type, with room for the type's
-// fixed part. So every parser may read up to bodyStart without looking.
+// fixed part and what auth_length promises. So every parser may read up to
+// bodyStart, and trailer and token from the end, without looking. The header may
+// be one that ParseHeader has refused: readers of captures show those, too.
 func (h *Header) check(pdu []byte, want PType) error {
-	if h.Type != want || len(pdu) != int(h.FragLength) || len(pdu) < bodyStart(h.Type, h.Flags) {
+	if h.Type != want || len(pdu) != int(h.FragLength) || len(pdu) < bodyStart(h.Type, h.Flags)+trailerSize(h.AuthLength) {
 		return h.checkError(len(pdu), want)
 	}
 	return nil
@@ -165,6 +167,9 @@ func (h *Header) checkError(have int, want PType) error {
 	}
 	if have != int(h.FragLength) {
 		return Errorf(ClassInvalid, "frag_length", 8, "%d, but given %d bytes", h.FragLength, have)
+	}
+	if have >= bodyStart(h.Type, h.Flags) {
+		return h.lengthError()
 	}
 	return Errorf(ClassInvalid, "frag_length", 8, "%d, a %s has at least %d", have, h.Type, bodyStart(h.Type, h.Flags))
 }

@@ -81,3 +81,27 @@ func TestVerifierOfAPDULeadsToTheTrailer(t *testing.T) {
 		t.Error("a verifier where none is looked for")
 	}
 }
+
+// A reader of captures follows PDUs whose header was refused, because it shows them.
+func TestBodyBehindARefusedHeaderIsAnErrorAndNoPanic(t *testing.T) {
+	for _, g := range goldens {
+		raw := unhex(t, g.hex)
+		h, err := ParseHeader(raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		h.AuthLength = h.FragLength // more than fits
+		h.Order().PutUint16(raw[10:], h.AuthLength)
+		if _, err := ParseHeader(raw); err == nil {
+			t.Fatalf("%s: a header that does not fit was accepted", g.name)
+		}
+		for _, follow := range []func(*Conversation, *PDU, []Event) ([]Event, error){(*Conversation).ClientPDU, (*Conversation).ServerPDU} {
+			var p PDU
+			p.Parse(h, raw)
+			c := NewConversation(ConversationOptions{FollowAll: true, MidStream: true})
+			if _, err := follow(c, &p, nil); err == nil && h.Type != PTypeShutdown && h.Type != PTypeCoCancel && h.Type != PTypeOrphaned {
+				t.Errorf("%s: no error", g.name)
+			}
+		}
+	}
+}
