@@ -160,8 +160,11 @@ func (r *fuzzRun) wantSane() {
 // it was sent.
 func FuzzInspector(f *testing.F) {
 	tapes := [][]taped{tapeOf(f, 0), tapeOf(f, rpcparse.LevelPrivacy)}
-	for settings := range byte(2 * fuzzProtected) {
-		f.Add([]byte{settings})
+	for settings := range byte(2 * fuzzProtected) { // few, because all of them run before the first alteration
+		if settings%4 != 0 {
+			f.Add([]byte{settings})
+			continue
+		}
 		f.Add([]byte{settings, 0, 0, 0, 0, fuzzAlter, 30, 0, fuzzDrop, 0, 0, fuzzRepeat, 0, fuzzWait, 0, 0, fuzzOther})
 		f.Add([]byte{settings, 0, 0, 0, fuzzRepeat, 0, 0, 0, 0, 0, 0, fuzzEnd, 0, 0, 0, 0, fuzzCut, 20})
 	}
