@@ -13,13 +13,15 @@ import (
 	"github.com/nspiproxy/nspiproxy/rpcparse/secctx/krb5"
 )
 
-// Client is an account that asks for tickets.
+// Client is an account that asks for tickets. It belongs to one goroutine.
 type Client struct {
 	Config      *config.Config // krb5.conf; it is not changed
 	Realm, Name string         // of the account
 
 	Password string
 	Keytab   *keytab.Keytab // instead of a password
+
+	answered string // address of the KDC that answered last
 }
 
 // Ticket returns a ticket for a service, asked for anew. An error of the KDC is

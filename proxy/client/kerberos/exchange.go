@@ -34,6 +34,7 @@ func (c *Client) ask(ctx context.Context, realm string, request []byte) ([]byte,
 	for _, addr := range kdcs {
 		var reply []byte
 		if reply, err = exchange(ctx, addr, request); err == nil {
+			c.answered = addr
 			return answer(reply)
 		}
 		if ctx.Err() != nil {

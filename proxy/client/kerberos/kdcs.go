@@ -17,7 +17,8 @@ const maxKDCs = 8
 const kdcPort = "88"
 
 // kdcs returns the addresses of the KDCs of a realm, in the order in which they
-// are to be tried: those of krb5.conf in any order, else those in DNS.
+// are to be tried: those of krb5.conf in any order, else those in DNS; but first
+// the one that answered last, as another may be down and cost its time-out.
 func (c *Client) kdcs(ctx context.Context, realm string) ([]string, error) {
 	var list []string
 	for _, r := range c.Config.Realms {
@@ -36,6 +37,9 @@ func (c *Client) kdcs(ctx context.Context, realm string) ([]string, error) {
 		if list, err = c.inDNS(ctx, realm); err != nil {
 			return nil, err
 		}
+	}
+	if i := slices.Index(list, c.answered); i > 0 {
+		list[0], list[i] = list[i], list[0]
 	}
 	return list[:min(len(list), maxKDCs)], nil
 }

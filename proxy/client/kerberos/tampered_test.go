@@ -113,3 +113,35 @@ func TestFirstTicketIsATicketGrantingTicket(t *testing.T) {
 		t.Errorf("%d requests", n)
 	}
 }
+
+// A KDC that is down may cost five seconds: once for a ticket, not three times.
+func TestKDCThatAnswersIsAskedAgainFirst(t *testing.T) {
+	k := start(t, kdc.Config{Etype: 18, Services: []string{service}})
+	var down atomic.Int32
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			down.Add(1)
+			c.Close()
+		}
+	}()
+	conf := strings.Replace(k.Krb5Conf(), "kdc = ", "kdc = "+l.Addr().String()+"\n\t\tkdc = ", 1)
+	for range 20 {
+		before := down.Load()
+		client := alice(t, conf)
+		if _, err := client.Ticket(testContext(t), service); err != nil {
+			t.Fatal(err)
+		}
+		if n := down.Load() - before; n > 1 {
+			t.Fatalf("asked %d times for one ticket", n)
+		}
+	}
+}
