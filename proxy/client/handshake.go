@@ -167,12 +167,25 @@ func (c *Conn) accept(contexts []rpcparse.ContextElement) (first uint16, err err
 			if err == nil {
 				err = &Rejected{ContextID: e.ID, Result: r}
 			}
+		default:
+			if !offersFeatures(e) {
+				return 0, protocolf("result %d for context %d", r.Result, e.ID)
+			}
 		}
 	}
 	if found || err == nil {
 		return first, nil
 	}
 	return 0, err
+}
+
+// offersFeatures reports whether a context is one of bind-time feature negotiation.
+func offersFeatures(e rpcparse.ContextElement) bool {
+	if e.Transfers.Len() == 0 {
+		return false
+	}
+	_, ok := rpcparse.IsFeatureNegotiation(e.Transfers.At(0))
+	return ok
 }
 
 func offers(e rpcparse.ContextElement, transfer rpcparse.SyntaxID) bool {

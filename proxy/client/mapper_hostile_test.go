@@ -38,6 +38,9 @@ func TestBindThatIsNotAcceptedIsANamedError(t *testing.T) {
 			return bindAck(id, rpcparse.ContextResult{Result: rpcparse.ResultProviderRejection, Reason: 1})
 		}},
 		{name: "fault", as: &refused, answer: faultPDU},
+		{name: "neither accepted nor rejected", err: ErrProtocol, answer: func(id uint32) []byte {
+			return bindAck(id, rpcparse.ContextResult{Result: rpcparse.ResultNegotiateAck})
+		}},
 		{name: "no result", err: ErrProtocol, answer: func(id uint32) []byte { return bindAck(id) }},
 		{name: "two results", err: ErrProtocol, answer: func(id uint32) []byte { return bindAck(id, accepted, accepted) }},
 		{name: "syntax not offered", err: ErrProtocol, answer: func(id uint32) []byte {
