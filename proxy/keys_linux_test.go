@@ -144,7 +144,7 @@ func TestKeytabsThatOthersCanReadAreRefused(t *testing.T) {
 
 func TestKeytabsAreLoadedAgainWhenTheyChange(t *testing.T) {
 	path := keytabOf(t, map[string]string{alice: alicePassword})
-	var log heard
+	var log keytabFailures
 	r, err := newKeyring([]policy.File{policy.File(path)}, &log)
 	if err != nil {
 		t.Fatal(err)
@@ -177,11 +177,11 @@ func TestKeytabsAreLoadedAgainWhenTheyChange(t *testing.T) {
 	}
 }
 
-// heard counts the keytabs that could not be loaded.
-type heard struct{ failures int }
+// keytabFailures counts the keytabs that could not be loaded.
+type keytabFailures struct{ failures int }
 
-func (h *heard) Verbose() bool { return false }
-func (h *heard) Report(e inspect.Event) {
+func (h *keytabFailures) Verbose() bool { return false }
+func (h *keytabFailures) Report(e inspect.Event) {
 	if k, ok := e.(inspect.KeysLoaded); ok && k.Err != nil {
 		h.failures++
 	}

@@ -10,8 +10,8 @@ import (
 	"github.com/nspiproxy/nspiproxy/rpcparse/tower"
 )
 
-// studio is a learner with what it has told.
-type studio struct {
+// learnerTest is a learner with what it has told.
+type learnerTest struct {
 	portLearner
 	on      exchange
 	events  *eventLog
@@ -21,15 +21,15 @@ type studio struct {
 	woken   int
 }
 
-func newStudio(known ...uint16) *studio {
-	s := &studio{known: known}
+func newLearnerTest(known ...uint16) *learnerTest {
+	s := &learnerTest{known: known}
 	s.on, s.events = newExchange()
 	s.portLearner = portLearner{ports: s, wake: func() { s.woken++ }}
 	return s
 }
 
 // Intercept implements PortInterceptor.
-func (s *studio) Intercept(port uint16, done func()) (fresh bool) {
+func (s *learnerTest) Intercept(port uint16, done func()) (fresh bool) {
 	if slices.Contains(s.known, port) {
 		return false
 	}
@@ -38,10 +38,10 @@ func (s *studio) Intercept(port uint16, done func()) (fresh bool) {
 }
 
 // Watch implements PortInterceptor.
-func (s *studio) Watch() { s.watched++ }
+func (s *learnerTest) Watch() { s.watched++ }
 
 // notes returns why answers were reported.
-func (s *studio) notes() (all []EndpointReason) {
+func (s *learnerTest) notes() (all []EndpointReason) {
 	for _, e := range *s.events {
 		all = append(all, e.(EndpointsUnchanged).Reason)
 	}
@@ -49,7 +49,7 @@ func (s *studio) notes() (all []EndpointReason) {
 }
 
 // take gives the learner one PDU.
-func (s *studio) take(t *testing.T, k *rpcparse.Call, pdu []byte) Verdict {
+func (s *learnerTest) take(t *testing.T, k *rpcparse.Call, pdu []byte) Verdict {
 	t.Helper()
 	h, err := rpcparse.ParseHeader(pdu)
 	if err != nil {
@@ -84,7 +84,7 @@ func mapAnswer(t *testing.T, iface rpcparse.SyntaxID, ports ...uint16) []byte {
 
 // say gives the learner a response, cut into n fragments, and returns what
 // becomes of the last one. The others must pass.
-func (s *studio) say(t *testing.T, k *rpcparse.Call, stub []byte, n int) Action {
+func (s *learnerTest) say(t *testing.T, k *rpcparse.Call, stub []byte, n int) Action {
 	t.Helper()
 	for i := range n {
 		h := rpcparse.Header{Type: rpcparse.PTypeResponse, Drep: rpcparse.DrepLittleEndian, CallID: 7}
@@ -116,7 +116,7 @@ func (s *studio) say(t *testing.T, k *rpcparse.Call, stub []byte, n int) Action 
 
 func TestAnswerWithANewPortWaitsUntilItIsIntercepted(t *testing.T) {
 	for _, fragments := range []int{1, 2, 5} {
-		s := newStudio(49152)
+		s := newLearnerTest(49152)
 		stub := mapAnswer(t, nspi.Interface, 49152, 49153, 49154)
 		if a := s.say(t, mapCall(rpcparse.LevelNone), stub, fragments); a != Hold {
 			t.Fatalf("%d fragments: %v, want hold", fragments, a)
@@ -143,7 +143,7 @@ func TestAnswerThatNamesNoPortOfNSPIPasses(t *testing.T) {
 		"another interface": mapAnswer(t, tower.EPMInterface, 49153),
 		"port 0":            mapAnswer(t, nspi.Interface, 0), "none": mapAnswer(t, nspi.Interface),
 	} {
-		s := newStudio()
+		s := newLearnerTest()
 		if a := s.say(t, mapCall(rpcparse.LevelNone), stub, 1); a != Forward || len(s.done)+len(s.notes()) > 0 {
 			t.Errorf("%s: %v, %d ports, notes %v", name, a, len(s.done), s.notes())
 		}
@@ -165,7 +165,7 @@ func TestAnswerThatCannotBeReadPassesAndIsReported(t *testing.T) {
 		"transfer syntax": {unknown, stub, EndpointsMalformed},
 		"too large":       {mapCall(rpcparse.LevelNone), make([]byte, maxEndpointAnswer+1024), EndpointsMalformed},
 	} {
-		s := newStudio()
+		s := newLearnerTest()
 		fragments := 1 + len(tc.stub)/4096
 		if a := s.say(t, tc.call, tc.stub, fragments); a != Forward || len(s.done) > 0 || !slices.Contains(s.notes(), tc.want) {
 			t.Errorf("%s: %v, %d ports, notes %v", name, a, len(s.done), s.notes())
@@ -182,7 +182,7 @@ func TestAnswerThatCannotBeReadPassesAndIsReported(t *testing.T) {
 // A client that wants to keep a port to itself reads the first fragment, which
 // names it, and lets the others stand in line.
 func TestAnswerOfWhichOnlyTheFirstFragmentComesHasTheEndpointMapperAsked(t *testing.T) {
-	s := newStudio()
+	s := newLearnerTest()
 	pdu, err := rpcparse.AppendResponse(nil, rpcparse.Response{
 		Header: rpcparse.Header{Type: rpcparse.PTypeResponse, Drep: rpcparse.DrepLittleEndian, CallID: 7, Flags: first},
 		Stub:   mapAnswer(t, nspi.Interface, 49153)[:100]})
@@ -195,7 +195,7 @@ func TestAnswerOfWhichOnlyTheFirstFragmentComesHasTheEndpointMapperAsked(t *test
 }
 
 func TestFragmentsOfAnotherAnswerAreNotMixedIn(t *testing.T) {
-	s := newStudio()
+	s := newLearnerTest()
 	stub := mapAnswer(t, nspi.Interface, 49153)
 	part := func(call uint32, flags rpcparse.Flags, stub []byte) Action {
 		pdu, err := rpcparse.AppendResponse(nil, rpcparse.Response{
@@ -215,7 +215,7 @@ func TestFragmentsOfAnotherAnswerAreNotMixedIn(t *testing.T) {
 // The last fragment of an answer waits until a port is intercepted; nothing of the
 // proxy's own may stand between it and those before.
 func TestAnswerOfTheProxysOwnWaitsBehindOneThatIsHeldBack(t *testing.T) {
-	l := newStudio()
+	l := newLearnerTest()
 	i := &Inspector{rewriters: rewriters{&l.portLearner}, replies: replies{serverPending: true}}
 	l.waiting.Store(1)
 	if v := i.replies.send(reply{pdu: []byte("refused")}, i.responding()); len(v.ToClient) > 0 {

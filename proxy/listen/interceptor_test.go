@@ -16,14 +16,14 @@ func newTestListeners(config *policy.Config) *Listeners {
 	for _, b := range config.Backends {
 		o.Backends = append(o.Backends, backend.Backend{Name: b.Name, Address: b.Address, Also: b.Also, EPMPort: b.EPMPort})
 	}
-	return New(Options{Config: config, Controllers: backend.New(o), Inspect: &inspect.Deps{Events: unheard{}}})
+	return New(Options{Config: config, Controllers: backend.New(o), Inspect: &inspect.Deps{Events: discard{}}})
 }
 
-// unheard takes events that a test does not look at.
-type unheard struct{}
+// discard takes events that a test does not look at.
+type discard struct{}
 
-func (unheard) Report(inspect.Event) {}
-func (unheard) Verbose() bool        { return false }
+func (discard) Report(inspect.Event) {}
+func (discard) Verbose() bool        { return false }
 
 // A machine among the destinations that is no domain controller says that NSPI is
 // everywhere on it: it must not take the place of those that are listed.

@@ -12,32 +12,32 @@ func portOf(dc string, port uint16) target {
 	return target{kind: targetPort, addr: netip.AddrPortFrom(netip.MustParseAddr(dc), port)}
 }
 
-// harbour is ports that are opened and closed, and where they lead.
-type harbour struct {
+// fakePorts is ports that are opened and closed, and where they lead.
+type fakePorts struct {
 	open   map[uint16]target
 	opened int
 }
 
-func newHarbour(taken ...uint16) *harbour {
-	h := &harbour{open: make(map[uint16]target)}
+func newFakePorts(taken ...uint16) *fakePorts {
+	h := &fakePorts{open: make(map[uint16]target)}
 	for _, port := range taken {
 		h.open[port] = target{}
 	}
 	return h
 }
 
-// berth is one open port.
-type berth struct {
-	h    *harbour
+// fakePort is one open port.
+type fakePort struct {
+	h    *fakePorts
 	port uint16
 }
 
-func (b berth) Addr() netip.AddrPort {
+func (b fakePort) Addr() netip.AddrPort {
 	return netip.AddrPortFrom(netip.MustParseAddr("10.0.0.9"), b.port)
 }
-func (b berth) Close() { delete(b.h.open, b.port) }
+func (b fakePort) Close() { delete(b.h.open, b.port) }
 
-func (h *harbour) listen(port uint16, t target) (mappedPort, error) {
+func (h *fakePorts) listen(port uint16, t target) (mappedPort, error) {
 	if _, taken := h.open[port]; taken {
 		return nil, errors.New("address already in use")
 	}
@@ -48,11 +48,11 @@ func (h *harbour) listen(port uint16, t target) (mappedPort, error) {
 	}
 	h.open[port] = t
 	h.opened++
-	return berth{h, port}, nil
+	return fakePort{h, port}, nil
 }
 
 func TestPortMapKeepsTheNumberWhereItIsFree(t *testing.T) {
-	m := newPortMap(newHarbour(49152).listen)
+	m := newPortMap(newFakePorts(49152).listen)
 	for _, tc := range []struct{ target, want uint16 }{{49153, 49153}, {49152, 50001}, {49152, 50001}, {49153, 49153}} {
 		if got, err := m.portFor(portOf("10.0.0.1", tc.target), tc.target); err != nil || got != tc.want {
 			t.Errorf("portFor(%d) = %d, %v, want %d", tc.target, got, err, tc.want)
@@ -61,7 +61,7 @@ func TestPortMapKeepsTheNumberWhereItIsFree(t *testing.T) {
 }
 
 func TestPortMapHasOnePortForEachPlace(t *testing.T) {
-	h := newHarbour()
+	h := newFakePorts()
 	m := newPortMap(h.listen)
 	places := []target{portOf("10.0.0.1", 49153), portOf("10.0.0.2", 49153), {kind: targetNSPI}, {kind: targetMapper}}
 	for range 2 {
@@ -78,7 +78,7 @@ func TestPortMapHasOnePortForEachPlace(t *testing.T) {
 }
 
 func TestPortMapOpensAPortOnceForAllLoops(t *testing.T) {
-	h := newHarbour()
+	h := newFakePorts()
 	m := newPortMap(h.listen)
 	var all sync.WaitGroup
 	for range 16 {
@@ -93,7 +93,7 @@ func TestPortMapOpensAPortOnceForAllLoops(t *testing.T) {
 // A domain controller has other dynamic ports after each of its starts, and a proxy
 // may run for years.
 func TestPortsThatWereNamedFirstMakeRoom(t *testing.T) {
-	h := newHarbour()
+	h := newFakePorts()
 	m := newPortMap(h.listen)
 	fixed, _ := h.listen(135, target{kind: targetMapper})
 	m.set(target{kind: targetMapper}, fixed)
