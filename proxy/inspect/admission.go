@@ -4,12 +4,12 @@ import (
 	"github.com/nspiproxy/nspiproxy/rpcparse"
 )
 
-// maxBufferedBind is how many bytes of a fragmented NspiBind request are kept
-// back until it is whole: nothing of a refused bind reaches the server.
+// maxBufferedBind is how many bytes of a fragmented NspiBind request are
+// buffered until it is whole: nothing of a refused bind reaches the server.
 const maxBufferedBind = 16 << 10
 
 var (
-	// errInterleaved: fragments of an NspiBind are kept back until it is whole,
+	// errInterleaved: fragments of an NspiBind are buffered until it is whole,
 	// and nothing may overtake them, because PDUs are numbered by their
 	// signatures.
 	errInterleaved = rpcparse.Errorf(rpcparse.ClassState, "nspi_bind_interleaved", 12, "another PDU between the fragments of an NspiBind")
@@ -81,7 +81,7 @@ func (a *admission) buffer(k *rpcparse.Call, x *protectedPDU) Verdict {
 // drop forgets the fragments of an NspiBind that is refused.
 func (a *admission) drop() { a.fragments, a.call = nil, nil }
 
-// whole returns the fragments that were kept back with the last one, x, behind
+// whole returns the buffered fragments with the last one, x, behind
 // them, as they go to the server.
 func (a *admission) whole(p *protection, conv *rpcparse.Conversation, x *protectedPDU) ([]byte, error) {
 	if x.Opened != a.opened {
@@ -95,7 +95,7 @@ func (a *admission) whole(p *protection, conv *rpcparse.Conversation, x *protect
 	return all, p.sealAll(conv, all)
 }
 
-// sealAll protects consecutive requests that were opened and kept back.
+// sealAll protects consecutive requests that were opened and buffered.
 func (p *protection) sealAll(conv *rpcparse.Conversation, pdus []byte) error {
 	for len(pdus) > 0 {
 		h, err := rpcparse.ParseHeader(pdus)

@@ -41,7 +41,7 @@ func (i *Inspector) admit(k *rpcparse.Call, x *protectedPDU) Verdict {
 	return i.forwardBind(x)
 }
 
-// forwardBind releases the request, with the fragments that were kept back.
+// forwardBind releases the request, with its buffered fragments.
 func (i *Inspector) forwardBind(x *protectedPDU) Verdict {
 	if len(i.admission.fragments) == 0 {
 		return i.toServer(x)

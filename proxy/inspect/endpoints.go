@@ -6,7 +6,7 @@ import (
 )
 
 // maxEndpointAnswer is how many bytes of one fragmented ept_lookup answer are
-// kept until it is whole. 500 entries (MS-RPCE 2.2.1.2.4) of 200 bytes are
+// buffered until it is whole. 500 entries (MS-RPCE 2.2.1.2.4) of 200 bytes are
 // 100,000.
 const maxEndpointAnswer = 256 << 10
 
@@ -83,7 +83,7 @@ func (e *endpointRewriter) answer(on exchange, k *rpcparse.Call, x protectedPDU)
 }
 
 // interrupted implements rewriter. If the server does not go on with the answer
-// that is kept, that one will not be whole: its fragments pass unchanged.
+// that is buffered, that one will not be whole: its fragments pass unchanged.
 func (e *endpointRewriter) interrupted(on exchange, h rpcparse.Header) (late []byte) {
 	if len(e.fragments) == 0 || (h.Type == rpcparse.PTypeResponse && !h.First() && h.CallID == e.callID) {
 		return nil

@@ -17,13 +17,13 @@ type rewriter interface {
 	// handshake may change a bind, an alter_context or an answer to one in place.
 	handshake(on exchange, d rpcparse.Direction, h rpcparse.Header, pdu []byte)
 	// interrupted is called for every PDU of the server, before answer. It returns
-	// whole PDUs that were kept back and must reach the client before this one.
+	// whole PDUs that were buffered and must reach the client before this one.
 	interrupted(on exchange, h rpcparse.Header) (late []byte)
 	// reads reports whether answer is to be called for responses to k.
 	reads(k *rpcparse.Call) bool
 	// answer decides on one fragment of a response to k.
 	answer(on exchange, k *rpcparse.Call, x protectedPDU) Verdict
-	// resume decides again on the fragment that answer has held.
+	// resume decides again on the fragment to which answer said Hold.
 	resume() Verdict
 }
 
@@ -65,7 +65,7 @@ func (all rewriters) answer(on exchange, k *rpcparse.Call, x *protectedPDU) Verd
 	return Verdict{}
 }
 
-// resume decides again on a response that one of them has held.
+// resume decides again on a response to which one of them said Hold.
 func (all rewriters) resume() Verdict {
 	for _, r := range all {
 		if v := r.resume(); v.Action == Hold {

@@ -16,7 +16,7 @@ const dummyVerifierSize = 16
 //     the PDU, the domain controller has said so.
 //  3. The id of an association gets its name, in place: the conversation and the
 //     session table know the domain controller's ids, only the client the names.
-//  4. Fragments that were kept back of an answer which this PDU shows to be
+//  4. Buffered fragments of an answer which this PDU shows to be
 //     unfinished are taken out, before a rewriter sees the PDU, because it may
 //     begin another answer.
 //  5. A rewriter decides on a response. If the response goes on it is protected
