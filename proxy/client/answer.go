@@ -25,6 +25,13 @@ type call struct {
 // maxAnswered is how many entries Conn.Answered has: more than any test looks at.
 const maxAnswered = 64
 
+// callsInFlight are the calls of one connection.
+type callsInFlight struct {
+	lastID   uint32
+	byID     map[uint32]*call // sent or waited for, and not received
+	buffered int              // bytes of PDUs that came for them
+}
+
 // Receive waits for the answer of a call and returns its stub.
 func (c *Conn) Receive(callID uint32) ([]byte, error) {
 	a, err := c.Await(callID)
@@ -34,10 +41,10 @@ func (c *Conn) Receive(callID uint32) ([]byte, error) {
 // Await waits for the answer of a call. Answers of other calls that come first
 // are kept for them.
 func (c *Conn) Await(callID uint32) (Answer, error) {
-	x := c.calls[callID]
+	x := c.inFlight.byID[callID]
 	if x == nil {
 		x = &call{} // a test has written the request
-		c.calls[callID] = x
+		c.inFlight.byID[callID] = x
 	}
 	for !x.done {
 		pdu, h, err := c.receive()
@@ -48,8 +55,8 @@ func (c *Conn) Await(callID uint32) (Answer, error) {
 			return Answer{}, err
 		}
 	}
-	delete(c.calls, callID)
-	c.kept -= x.size
+	delete(c.inFlight.byID, callID)
+	c.inFlight.buffered -= x.size
 	return x.Answer, x.err
 }
 
@@ -67,7 +74,7 @@ func (c *Conn) take(pdu []byte, h rpcparse.Header) error {
 	if h.Type != rpcparse.PTypeResponse && h.Type != rpcparse.PTypeFault {
 		return protocolf("unexpected %v", h.Type)
 	}
-	x := c.calls[h.CallID]
+	x := c.inFlight.byID[h.CallID]
 	switch {
 	case x == nil:
 		return protocolf("%v for call %d, which was not made", h.Type, h.CallID)
@@ -75,8 +82,8 @@ func (c *Conn) take(pdu []byte, h rpcparse.Header) error {
 		return protocolf("call %d answered twice", h.CallID)
 	}
 	x.size += len(pdu)
-	c.kept += len(pdu)
-	if limit := c.maxAnswer(); c.kept > limit {
+	c.inFlight.buffered += len(pdu)
+	if limit := c.maxAnswer(); c.inFlight.buffered > limit {
 		return limitf("answers of more than %d bytes", limit)
 	}
 	var err error

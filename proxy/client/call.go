@@ -52,7 +52,7 @@ func (c *Conn) Send(r Request) (uint32, error) {
 // this order, each of them once.
 func (c *Conn) Encode(r Request) (pdus [][]byte, callID uint32, err error) {
 	if r.CallID == 0 {
-		if c.lastCall >= maxCallID {
+		if c.inFlight.lastID >= maxCallID {
 			return nil, 0, limitf("%d calls on one connection", maxCallID)
 		}
 		r.CallID = c.NextCallID()
@@ -85,7 +85,7 @@ func (c *Conn) Encode(r Request) (pdus [][]byte, callID uint32, err error) {
 		}
 		pdus = append(pdus, pdu)
 		if len(rest) == 0 {
-			c.calls[r.CallID] = &call{security: s}
+			c.inFlight.byID[r.CallID] = &call{security: s}
 			return pdus, r.CallID, nil
 		}
 	}

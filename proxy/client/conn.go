@@ -35,9 +35,7 @@ type Conn struct {
 
 	headerSigning bool // was agreed on
 
-	lastCall uint32
-	calls    map[uint32]*call // sent or waited for, and not taken
-	kept     int              // bytes of PDUs that came for them
+	inFlight callsInFlight
 
 	stream  stream
 	bounded bool // Within bounds reads and writes
@@ -69,7 +67,7 @@ func newConn(conn net.Conn) *Conn {
 		MaxFragment: rpcparse.DefaultFragment,
 		contexts:    make(map[uint16]rpcparse.ContextElement),
 		security:    make(map[uint32]*Security),
-		calls:       make(map[uint32]*call),
+		inFlight:    callsInFlight{byID: make(map[uint32]*call)},
 		stream:      stream{conn: conn, framer: rpcparse.Framer{Dir: rpcparse.ServerToClient}},
 	}
 }
@@ -88,8 +86,8 @@ func (c *Conn) Local() netip.AddrPort { return c.TCP.LocalAddr().(*net.TCPAddr).
 
 // NextCallID returns a call id that was not used before.
 func (c *Conn) NextCallID() uint32 {
-	c.lastCall++
-	return c.lastCall
+	c.inFlight.lastID++
+	return c.inFlight.lastID
 }
 
 // Write writes bytes, in one write: whole PDUs, or what a test likes.

@@ -213,7 +213,7 @@ func isTimeout(err error) bool {
 func TestCallIDsEndBeforeWindowsRefusesThem(t *testing.T) {
 	dc := startDC(t, simdc.Config{})
 	c := dialMapper(t, dc.EPMAddr())
-	c.conn.lastCall = maxCallID - 1
+	c.conn.inFlight.lastID = maxCallID - 1
 	if _, err := c.Map(testContext(t), nspi.Interface); err != nil {
 		t.Fatal(err)
 	}

@@ -14,7 +14,7 @@ const (
 	legAuth3
 )
 
-// otherMech is a mechanism that nobody has: 1.2.3.
+// otherMech is a mechanism that no server has: 1.2.3.
 const otherMech spnego.OID = "\x2a\x03"
 
 func (s *Security) spnego() bool { return s.Type == rpcparse.AuthSPNEGO && !s.BareInSPNEGO }

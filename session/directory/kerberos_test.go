@@ -12,28 +12,17 @@ import (
 	"github.com/oiweiwei/gokrb5.fork/v9/keytab"
 
 	"github.com/nspiproxy/nspiproxy/internal/testkit/kdc"
+	"github.com/nspiproxy/nspiproxy/internal/testkit/loopback"
 )
 
 // hostileKDC answers every request with the same bytes.
 func hostileKDC(t *testing.T, answer []byte) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			_, _ = c.Read(make([]byte, 4096))
-			_, _ = c.Write(answer)
-			c.Close()
-		}
-	}()
-	return l.Addr().String()
+	return loopback.Serve(t, func(c *net.TCPConn) {
+		_, _ = c.Read(make([]byte, 4096))
+		_, _ = c.Write(answer)
+		c.Close()
+	})
 }
 
 func TestHostileKDCIsAnError(t *testing.T) {

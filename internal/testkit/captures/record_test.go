@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/nspiproxy/nspiproxy/internal/testkit/capturetest"
+	"github.com/nspiproxy/nspiproxy/internal/testkit/loopback"
 )
 
 // recorder writes a capture of the TCP connections that go through its taps.
@@ -19,22 +20,10 @@ type recorder struct {
 // tap returns an address that leads to server. It is open until the test ends.
 func (r *recorder) tap(t *testing.T, server netip.AddrPort) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			client, err := l.Accept()
-			if err != nil {
-				return
-			}
-			r.relays.Add(1)
-			go r.relay(client.(*net.TCPConn), server)
-		}
-	}()
-	return l.Addr().String()
+	return loopback.Serve(t, func(client *net.TCPConn) {
+		r.relays.Add(1)
+		go r.relay(client, server)
+	})
 }
 
 // relay moves the bytes of one connection and records each piece before it is passed on, so that no answer is recorded

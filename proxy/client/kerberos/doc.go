@@ -10,7 +10,7 @@
 //	exchange.go  one request to a KDC, by TCP
 //	kdcs.go      where KDCs are
 //
-// A KDC is as hostile as any other server, and whoever is in the path may speak
+// A KDC is as hostile as any other server, and any machine in the path may speak
 // in its place: replies are bounded before they are read, gokrb5 sees nothing
 // that the guards of package krb5 have not passed, and what costs time, the
 // iterations that derive a key, is bounded as well. Every wait ends with the

@@ -55,7 +55,7 @@ func FuzzReplies(f *testing.F) {
 			}
 			b, err := answer(said)
 			if refused, ok := err.(*krb5.KRBError); ok {
-				_ = c.proveTo(refused, &req) // an error, or a proof that nobody without the key can make
+				_ = c.proveTo(refused, &req) // an error, or a proof that cannot be made without the key
 			}
 			if err != nil {
 				continue

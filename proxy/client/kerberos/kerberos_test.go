@@ -151,7 +151,7 @@ func TestRefusalsOfTheKDCAreNamed(t *testing.T) {
 	}
 }
 
-// Whoever is in the path can announce iterations without knowing any key: many to
+// A machine in the path can announce iterations without knowing any key: many to
 // cost the client time, few to guess its password sooner.
 func TestKeysThatCostTooMuchOrTooLittleAreNotMade(t *testing.T) {
 	for _, n := range []uint32{1, 4095, 1<<17 + 1, 1<<32 - 1} {

@@ -12,6 +12,7 @@ import (
 	"github.com/oiweiwei/gokrb5.fork/v9/types"
 
 	"github.com/nspiproxy/nspiproxy/internal/testkit/kdc"
+	"github.com/nspiproxy/nspiproxy/internal/testkit/loopback"
 )
 
 // tamper stands in the path to k and changes requests and replies. It returns
@@ -118,22 +119,11 @@ func TestFirstTicketIsATicketGrantingTicket(t *testing.T) {
 func TestKDCThatAnswersIsAskedAgainFirst(t *testing.T) {
 	k := start(t, kdc.Config{Etype: 18, Services: []string{service}})
 	var down atomic.Int32
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			down.Add(1)
-			c.Close()
-		}
-	}()
-	conf := strings.Replace(k.Krb5Conf(), "kdc = ", "kdc = "+l.Addr().String()+"\n\t\tkdc = ", 1)
+	dead := loopback.Serve(t, func(c *net.TCPConn) {
+		down.Add(1)
+		c.Close()
+	})
+	conf := strings.Replace(k.Krb5Conf(), "kdc = ", "kdc = "+dead+"\n\t\tkdc = ", 1)
 	for range 20 {
 		before := down.Load()
 		client := alice(t, conf)
