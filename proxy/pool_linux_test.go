@@ -189,7 +189,7 @@ func TestDomainControllerThatDiesLosesItsClientsToTheOthers(t *testing.T) {
 		t.Errorf("%d of 6 clients lost their connection", ended)
 	}
 	for range 5 {
-		s.bind(client.Options{}) // nobody notices
+		s.bind(client.Options{}) // the client notices nothing
 	}
 	s.wantHeld(0, 11)
 	s.dcs[0] = startDC(t, at.Addr(), at.Port())

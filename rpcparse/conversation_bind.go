@@ -142,7 +142,7 @@ func (c *Conversation) forgetSecurityOf(b *pendingBind) {
 
 // auth3 follows the last leg of an authentication. It has no answer, so the user
 // of a context whose auth3 is not understood stays unknown: the server may have
-// understood it, and does not say whom it accepted.
+// understood it, and does not say which user it accepted.
 func (c *Conversation) auth3(p *PDU, out []Event) ([]Event, error) {
 	a := Auth3{Header: p.Header}
 	err := a.parseBody(p.Raw)

@@ -36,7 +36,7 @@ func deciding(t *testing.T, pdus []recorded, refuse func(*Event) bool) *script {
 func is(kind EventKind) func(*Event) bool { return func(e *Event) bool { return e.Kind == kind } }
 
 // A reader that decides against an NspiBind which the server has granted long ago
-// takes the answer for nobody's, and follows the rest.
+// ignores the answer, and follows the rest.
 func TestAnswersToWithdrawnCallsAreSkipped(t *testing.T) {
 	for name, pdus := range wholeConversations(t) {
 		for _, kind := range []EventKind{EventBindRequested, EventUnbindRequested} {

@@ -45,7 +45,7 @@ func TestPDUWithABadBodyKeepsItsHeaderAndTheError(t *testing.T) {
 			t.Errorf("%s: %+v", name, p)
 		}
 		if !reflect.DeepEqual(p.Request, Request{}) || !reflect.DeepEqual(p.Response, Response{}) {
-			t.Errorf("%s: a part of the body is told: %+v", name, p)
+			t.Errorf("%s: a part of the body is kept: %+v", name, p)
 		}
 		p.Parse(h, raw[:len(raw)-1])
 		if ClassOf(p.Err) != ClassInvalid {

@@ -5,7 +5,7 @@ import "fmt"
 // Mechanism is the security mechanism behind a security context.
 type Mechanism uint8
 
-// The mechanisms that can be told apart.
+// The mechanisms that can be distinguished.
 const (
 	MechanismUnknown Mechanism = iota
 	MechanismNTLM
@@ -39,7 +39,7 @@ type SecurityContext struct {
 	Type        AuthType  // of the first leg
 	Level       AuthLevel // of the first leg; CALL is kept as PACKET, as servers do
 	Mechanism   Mechanism
-	Anonymous   bool   // NTLM: the client logs on as nobody
+	Anonymous   bool   // NTLM: the client logs on anonymously
 	Domain      string // NTLM: as claimed by the client, unescaped
 	User        string // NTLM: as claimed by the client, unescaped
 	Workstation string // NTLM: as claimed by the client, unescaped

@@ -157,7 +157,7 @@ func (m *machine) checkSessionsOf(t *rapid.T, scope string, id Identity) {
 	}
 }
 
-// checkWaiters: who is woken is woken once, and nobody waits without a reason or
+// checkWaiters: a waiter is woken once, and none waits without a reason or
 // for longer than WaitTimeout.
 func (m *machine) checkWaiters(t *rapid.T) {
 	for _, w := range m.all {

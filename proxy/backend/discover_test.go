@@ -224,7 +224,7 @@ func TestFurtherAddressesBelongToTheirDomainController(t *testing.T) {
 		}
 	}
 	if further.Name != number(2).String() || further == first {
-		t.Errorf("%s cannot be told from %s", further.Name, first.Name)
+		t.Errorf("%s and %s are alike", further.Name, first.Name)
 	}
 	if got := s.Members("dc1"); !slices.Equal(got, []*DC{first}) {
 		t.Errorf("members %q", names(got))

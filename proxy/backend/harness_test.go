@@ -59,7 +59,7 @@ func (d *reports) silences() []time.Duration {
 	return slices.Clone(d.silent)
 }
 
-// portsReported returns what was told about the ports of dc.
+// portsReported returns the reports about the ports of dc.
 func (d *reports) portsReported(dc *DC) (list [][]uint16) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

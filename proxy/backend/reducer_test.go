@@ -133,7 +133,7 @@ func TestWhatFollowsFromObservations(t *testing.T) {
 		{"so does one that could not be made", "00", ""},
 		{"a client that is not let in has it checked", "KK", "wake"},
 		{"so does a slow endpoint mapper", "ss", "wake"},
-		{"new states are told", "FFFCC", "dc.down  unreachable: refused, dc.up  serving"},
+		{"new states are reported", "FFFCC", "dc.down  unreachable: refused, dc.up  serving"},
 		{"with the reason", "bbbgg", "dc.down  not_serving: NspiBind: fault, dc.up  serving"},
 		{"a connect to one that is unreachable has it checked", "FFFE", "dc.down  unreachable: refused, wake"},
 		{"silence is reported again and again", "UUUUUUU", "dc.down  unreachable: unanswered, silent for 2s, silent for 2s"},
@@ -143,8 +143,8 @@ func TestWhatFollowsFromObservations(t *testing.T) {
 		{"one lost session is not the end of the endpoint mapper", "l7l", "dc.ports  [7], new ports, wake"},
 		{"the first lost session has it checked", "lBll", "epm.down : lost, wake"},
 		{"and each that nothing answered", "tBtBt", "epm.down : lost, wake, wake, wake"},
-		{"its return is told", "lllB7", "dc.ports  [7], epm.down : lost, epm.up , new ports, wake"},
-		{"ports are told when they change", "77887", "dc.ports  [7], dc.ports  [7], dc.ports  [8], new ports, new ports, new ports"},
+		{"its return is reported", "lllB7", "dc.ports  [7], epm.down : lost, epm.up , new ports, wake"},
+		{"ports are reported when they change", "77887", "dc.ports  [7], dc.ports  [7], dc.ports  [8], new ports, new ports, new ports"},
 		{"and when they are gone", "7nn7", "dc.ports  [7], dc.ports  [7], dc.ports  []: not registered, new ports"},
 		{"no trial is needed", "T", ""},
 		{"one in ten seconds", "FFFK" + strings.Repeat("T", 30), "dc.down  unreachable: refused, trial, trial, trial"},
@@ -287,10 +287,10 @@ func TestHealthKeepsItsInvariants(t *testing.T) {
 			}
 			h = next
 
-			told := slices.ContainsFunc(e.events, func(e Event) bool {
+			reported := slices.ContainsFunc(e.events, func(e Event) bool {
 				return (e.Kind == DCUp || e.Kind == DCDown) && e.State == h.state && (e.Kind == DCUp) == (h.state == Serving)
 			})
-			if monitoring := letter == 'm' || letter == 'M'; told != (h.state != before.state && !monitoring) {
+			if monitoring := letter == 'm' || letter == 'M'; reported != (h.state != before.state && !monitoring) {
 				t.Fatalf("%c: from %v to %v: %v", letter, before.state, h.state, e.events)
 			}
 			if !h.monitored && (h != h.restarted(false) || e.wake || e.silent || len(e.events) > 0) {

@@ -279,8 +279,8 @@ func TestDomainControllerOfSeveralBackendsIsOne(t *testing.T) {
 
 func TestSmallTTLAndRemovedTargetWithARealServer(t *testing.T) {
 	d := newDNSServer(t, site)
-	told := &reports{}
-	s := New(told.into(Options{Backends: []Backend{{Name: "site", SRV: srvName, DNSServer: d.addr, NSPIPort: 7}}}))
+	got := &reports{}
+	s := New(got.into(Options{Backends: []Backend{{Name: "site", SRV: srvName, DNSServer: d.addr, NSPIPort: 7}}}))
 	s.srv[0].minTTL, s.srv[0].maxTTL = 0, time.Millisecond
 	run(t, s)
 	is := func(want ...string) func() bool {
@@ -295,7 +295,7 @@ func TestSmallTTLAndRemovedTargetWithARealServer(t *testing.T) {
 	d.load(t, strings.ReplaceAll(site, "\n_gc._tcp.corp.example. 600 IN SRV 0", "\n;"))
 	eventually(t, "one has left", is("site/dc2.corp.example 10.0.0.12"))
 	d.load(t, "")
-	eventually(t, "the empty answer is told", func() bool { return told.has(SRVFailed) })
+	eventually(t, "the empty answer is reported", func() bool { return got.has(SRVFailed) })
 	if !is("site/dc2.corp.example 10.0.0.12")() {
 		t.Errorf("members %q", names(s.Members("site")))
 	}

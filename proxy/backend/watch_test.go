@@ -59,7 +59,7 @@ func TestPortsOfARestartedDomainControllerAreLearnt(t *testing.T) {
 	second := startDC(t, simdc.Config{EPMPort: int(first.EPMAddr().Port())})
 	after := nspiPorts(second)
 	eventually(t, "its new port is known", func() bool { return slices.Equal(dc.NSPI(), after) })
-	eventually(t, "everything is told", func() bool { return len(d.portsReported(dc)) == 2 })
+	eventually(t, "everything is reported", func() bool { return len(d.portsReported(dc)) == 2 })
 	if got, want := d.portsReported(dc), [][]uint16{before, after}; !reflect.DeepEqual(got, want) {
 		t.Errorf("told %v, want %v", got, want)
 	}
@@ -248,7 +248,7 @@ func TestFixedPortIsToldAndNobodyIsAsked(t *testing.T) {
 	s := New(d.into(Options{Backends: []Backend{{Name: "dc", Address: m.addr.Addr(), EPMPort: m.addr.Port(), NSPIPort: 9}}}))
 	run(t, s)
 	dc := s.All()[0]
-	eventually(t, "it is told", func() bool { return reflect.DeepEqual(d.portsReported(dc), [][]uint16{{9}}) })
+	eventually(t, "it is reported", func() bool { return reflect.DeepEqual(d.portsReported(dc), [][]uint16{{9}}) })
 	if m.count(&m.binds) != 0 {
 		t.Error("the endpoint mapper was asked")
 	}

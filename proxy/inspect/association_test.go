@@ -129,7 +129,7 @@ func TestServerThatGivesAForeignAssociationEndsTheConnection(t *testing.T) {
 	third.server(ackPDU(t, rpcparse.PTypeBindAck, 1, 0x2001, nil))
 	third.server(ackPDU(t, rpcparse.PTypeAlterContextResp, 9, 0x2001, nil))
 	if !third.closed || len(eventsOf[Violation](s.events)) != 1 {
-		t.Error("an answer that nobody asked for does not end the connection")
+		t.Error("an answer to no bind does not end the connection")
 	}
 }
 
@@ -209,7 +209,7 @@ func TestAssociationsOfAPoolHaveOneNameEach(t *testing.T) {
 	joining := s.connect(pool(names, "dc2"))
 	bind, ack = joining.handshakePDUs(name, 1)
 	if groupOf(bind) != 1 || groupOf(ack) != name {
-		t.Errorf("joining %d: the server is asked for %d, the client told %d", name, groupOf(bind), groupOf(ack))
+		t.Errorf("joining %d: the server is asked for %d, the client gets %d", name, groupOf(bind), groupOf(ack))
 	}
 	two.close()
 	s.wantSlots(2, 0, 0, 0)

@@ -130,7 +130,7 @@ func TestRulesDecideByAccountClientAndBackend(t *testing.T) {
 	}{
 		"account":          {sec: alice(t, rpcparse.LevelConnect)},
 		"another account":  {sec: asUser(t, "bob", rpcparse.LevelConnect), rule: policy.DefaultRule, first: true},
-		"nobody":           {rule: policy.DefaultRule, first: true},
+		"unauthenticated":  {rule: policy.DefaultRule, first: true},
 		"another backend":  {sec: asUser(t, "carol", rpcparse.LevelConnect), change: onDC2, rule: "site two"},
 		"client":           {sec: alice(t, rpcparse.LevelConnect), change: from("10.9.1.1"), rule: "kiosk", first: true},
 		"account wins dc2": {sec: alice(t, rpcparse.LevelConnect), change: onDC2},
@@ -168,10 +168,10 @@ func TestRulesDecideByAccountClientAndBackend(t *testing.T) {
 // connection of the association.
 func TestAnonymousFailedBindIsNeitherCountedNorRefused(t *testing.T) {
 	s := newSite(t, limit(1))
-	nobody := s.connect()
-	group := nobody.bound(nil)
+	anonymous := s.connect()
+	group := anonymous.bound(nil)
 	call := nspiBind(2, nil)
-	nobody.exchanged(call, call.bindStub(), call.failedStub(nspi.LogonFailed))
+	anonymous.exchanged(call, call.bindStub(), call.failedStub(nspi.LogonFailed))
 	sec := alice(t, rpcparse.LevelConnect)
 	d := s.connect()
 	d.joined(group, group, sec)
@@ -452,7 +452,7 @@ func TestUnbindEndsTheSessionThatItsAnswerNames(t *testing.T) {
 	}
 }
 
-// Of sealed requests only the user can be told, not the session.
+// Of a sealed request the user is known, the session is not.
 func TestRequestsOfASessionEndItsIdleTime(t *testing.T) {
 	for _, level := range []rpcparse.AuthLevel{0, rpcparse.LevelPrivacy} {
 		s := newSite(t)
@@ -487,7 +487,7 @@ func TestSessionsEndWhenTheServerEndsItsStream(t *testing.T) {
 	late := nspiBind(3, nil)
 	request := late.request(t, late.bindStub())
 	d.client(request)
-	d.wantAtServer(request) // nobody is there to grant it
+	d.wantAtServer(request) // the server has ended its stream and cannot grant it
 	s.wantSlots(0, 0, 0, 0)
 	if n := len(eventsOf[LimitExceeded](s.events)); n != 0 {
 		t.Errorf("%d refusals", n)

@@ -184,7 +184,7 @@ func forAllConversations(t *testing.T, run func(*testing.T, []captures.File)) {
 	t.Run("collection", func(t *testing.T) { run(t, captures.Files(t)) })
 }
 
-// Every capture passes byte for byte where nobody is limited, and the sessions in
+// Every capture passes byte for byte where no limit holds, and the sessions in
 // the table are those that its domain controllers granted and did not end.
 func TestCapturesPassByteForByteWithoutALimit(t *testing.T) {
 	forAllConversations(t, passByteForByte)
@@ -238,7 +238,7 @@ func (c *replayed) wantAllForwarded(name string) {
 	}
 }
 
-// No NspiBind reaches a domain controller where nobody may have a session, and
+// No NspiBind reaches a domain controller where no session is allowed, and
 // everything else goes on as before.
 func TestCapturesWithoutAnySessionAllowed(t *testing.T) {
 	forAllConversations(t, refuseAll)

@@ -139,7 +139,7 @@ func (r *fuzzRun) feed(p taped) {
 	r.wantSane()
 }
 
-// wantUntouched checks a PDU that was forwarded: what nobody has keys for, and no
+// wantUntouched checks a PDU that was forwarded: what the proxy has no keys for, and no
 // rewriter is for, arrives with its bytes; everything with its length.
 func (r *fuzzRun) wantUntouched(sent, got []byte) {
 	if len(sent) != len(got) || r.settings&(fuzzKeys|fuzzRewriters) == 0 && !bytes.Equal(sent, got) {

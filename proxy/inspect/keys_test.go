@@ -186,7 +186,7 @@ func TestRequestThatWaitsForAHandshakeIsProtectedAgainAfterARefusal(t *testing.T
 }
 
 // As long as the proxy has changed nothing it is no party: the receiver judges what
-// the sender, or whoever is in between, has sent.
+// the sender, or a machine in the path, has sent.
 func TestPDUThatDoesNotVerifyIsItsReceiversToJudge(t *testing.T) {
 	for _, level := range levels {
 		t.Run(level.String(), func(t *testing.T) {

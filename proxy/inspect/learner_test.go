@@ -10,7 +10,7 @@ import (
 	"github.com/nspiproxy/nspiproxy/rpcparse/tower"
 )
 
-// learnerTest is a learner with what it has told.
+// learnerTest is a learner with its calls and events.
 type learnerTest struct {
 	portLearner
 	on      exchange

@@ -51,7 +51,7 @@ type ticketKeys struct {
 func (k ticketKeys) Kerberos() *krb5.Keytab { return k.keytab }
 
 // The password of the domain controller's account has changed since the keytab was
-// made: that is told apart from a wrong key, and the connection passes as without
+// made: that is distinguished from a wrong key, and the connection passes as without
 // keys.
 func TestStaleKeytabIsToldApart(t *testing.T) {
 	file, err := os.ReadFile(filepath.Join(captures.Folder(t), "samba", "lab-test.all.keytab"))

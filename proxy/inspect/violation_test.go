@@ -113,7 +113,7 @@ func TestServerPDUThatBreaksARuleEndsTheConnection(t *testing.T) {
 	for name, tc := range map[string]struct {
 		client, server func(t testing.TB) []byte
 	}{
-		"bind_ack that nobody asked for": {nil, func(t testing.TB) []byte { return ackPDU(t, rpcparse.PTypeBindAck, 8, 1, nil) }},
+		"bind_ack without a bind": {nil, func(t testing.TB) []byte { return ackPDU(t, rpcparse.PTypeBindAck, 8, 1, nil) }},
 		"a response before the request is whole": {func(t testing.TB) []byte {
 			return rpc{id: 2, ctx: ctxMapper, opnum: 3, flags: first}.request(t, make([]byte, 8))
 		},

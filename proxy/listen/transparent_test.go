@@ -12,7 +12,7 @@ import (
 
 func TestConnectionThatIsBoundToFailIsRefusedAtOnce(t *testing.T) {
 	set := backend.New(backend.Options{Interval: 100 * time.Millisecond, Fall: 3, Backends: []backend.Backend{
-		{Name: "dc1", Address: netip.MustParseAddr("127.59.0.1"), NSPIPort: 6001, EPMPort: 1135}, // nobody listens there
+		{Name: "dc1", Address: netip.MustParseAddr("127.59.0.1"), NSPIPort: 6001, EPMPort: 1135}, // nothing listens there
 	}})
 	dc := set.Members("dc1")[0]
 	l := &transparentListener{config: &policy.Listener{Mode: policy.ModeRedirect}}

@@ -41,7 +41,7 @@ func (p *prober) hint(status uint32) string {
 	return ""
 }
 
-// isAuthError reports whether err is what servers say to users whom they do not
+// isAuthError reports whether err is what servers say to users that they do not
 // let in.
 func isAuthError(err error) bool {
 	return client.IsFault(err, rpcparse.StatusAccessDenied) || client.IsFault(err, rpcparse.StatusSecPkgError) ||

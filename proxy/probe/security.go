@@ -18,7 +18,7 @@ import (
 // makes a security context of its own from it.
 type login struct {
 	security *client.Security // nil: none
-	kerberos *kerberos.Client // nil: no Kerberos; whoever asks for the ticket in security
+	kerberos *kerberos.Client // nil: no Kerberos; asks for the ticket in security
 }
 
 // context returns a security context that has not been used.

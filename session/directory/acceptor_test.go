@@ -32,7 +32,7 @@ type acceptor struct {
 	chosen []byte // the client's answer to the offer
 }
 
-// secretKey returns a key of an encryption type, told from others by first.
+// secretKey returns a key of an encryption type, distinguished by its first byte.
 func secretKey(etype int32, first byte) types.EncryptionKey {
 	size := map[int32]int{17: 16, 18: 32, 19: 16, 20: 32}[etype]
 	k := types.EncryptionKey{KeyType: etype, KeyValue: make([]byte, size)}

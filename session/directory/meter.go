@@ -15,7 +15,7 @@ var errTooMuch = errors.New("the server sends more than an answer can be")
 
 // meter is a connection that a server can send no more than maxAnswers on: the
 // LDAP library keeps all entries of a search until the server says that there are
-// no more, and reads what nobody has asked for.
+// no more, and reads messages that answer no request.
 type meter struct {
 	net.Conn
 	left atomic.Int64 // bytes

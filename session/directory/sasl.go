@@ -21,7 +21,7 @@ const (
 const layerNone = 1
 
 // NegotiateSaslAuth implements [ldap.GSSAPIClient]: it reads which security layers
-// the server offers, and chooses none (RFC 4752 3.1). authzid is whom to act as;
+// the server offers, and chooses none (RFC 4752 3.1). authzid is the identity to act as;
 // empty: as who the ticket names.
 func (g *initiator) NegotiateSaslAuth(token []byte, authzid string) (out []byte, err error) {
 	defer recovered(&err)

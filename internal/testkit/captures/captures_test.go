@@ -31,8 +31,8 @@ func TestConversationsHaveEveryPDUOnce(t *testing.T) {
 // withoutKeys are captures whose secrets are known and yet open nothing.
 var withoutKeys = map[string]string{
 	"public/wireshark-wiki-samples/ntlmssp__ntlm_rpc.pcapng": "NTLMv1 with extended session security",
-	"samba/epm_lookup_anon.pcap":                             "nobody authenticates",
-	"samba/raw_alter_no_auth.pcap":                           "nobody authenticates",
+	"samba/epm_lookup_anon.pcap":                             "no client authenticates",
+	"samba/raw_alter_no_auth.pcap":                           "no client authenticates",
 }
 
 func TestKeysFitTheCapturesTheyBelongTo(t *testing.T) {

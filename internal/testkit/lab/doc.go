@@ -20,7 +20,7 @@
 // all of them may listen on port 135; Samba is on 127.0.40.10. Truth is asked from both sides: [Proxy.Metrics] is what
 // the proxy believes, [DC.Count] or [Samba.Status] what the domain controller holds.
 //
-// For a proxy in the network path there is a network of machines, in which everything runs where it is told to:
+// For a proxy in the network path there is a network of machines, in which a test says where each program runs:
 //
 //	net := lab.StartNetwork(t)
 //	dc := lab.StartDC(t, lab.DCOptions{On: net.DCs[0]})

@@ -34,7 +34,7 @@ func TestSessionsSurviveTheFirstConnectionAndEndWithTheLast(t *testing.T) {
 	lab.CheckNobodyLeft(t, proxy, dc)
 }
 
-// TestOthersCannotJoinAnAssociation: whoever could, could use and end the sessions of its owner.
+// TestOthersCannotJoinAnAssociation: a client that could would be able to use and end the sessions of its owner.
 func TestOthersCannotJoinAnAssociation(t *testing.T) {
 	dc := lab.StartDC(t, lab.DCOptions{Address: "127.0.10.32", Anonymous: true})
 	proxy := lab.StartProxy(t, lab.ProxyOptions{Front: "127.0.20.32", DC: dc, Limit: 5})

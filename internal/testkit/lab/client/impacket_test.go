@@ -111,7 +111,7 @@ func TestWrongPasswordCountsForNobody(t *testing.T) {
 	checkNoRefusalLogged(t, proxy)
 }
 
-// TestOutlooksFirstStepIsNoRefusal: Outlook binds without authentication first, is told MAPI_E_LOGON_FAILED by the domain
+// TestOutlooksFirstStepIsNoRefusal: Outlook binds without authentication first, gets MAPI_E_LOGON_FAILED from the domain
 // controller, and then authenticates on a second connection of the same association.
 func TestOutlooksFirstStepIsNoRefusal(t *testing.T) {
 	dc := lab.StartDC(t, lab.DCOptions{Address: "127.0.10.24"})

@@ -66,7 +66,7 @@ func TestImpacketIsReferredToTheProxy(t *testing.T) {
 				expectReferred(t, client, w.Name, referralName)
 				answers += 2
 			}
-			if w.Login.Level != "connect" { // there Impacket puts no verifier on calls, and nobody can tell its users apart
+			if w.Login.Level != "connect" { // there Impacket puts no verifier on calls, so that its users cannot be distinguished
 				sessionBesideReferrals(t, client, w.Name)
 				answers += 2
 			}

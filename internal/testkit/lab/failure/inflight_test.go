@@ -34,7 +34,7 @@ func TestRefusedBindLeavesTheCallInFlightAlone(t *testing.T) {
 	lab.CheckHeld(t, proxy, dc, 1)
 }
 
-// TestClientLostDuringABind: whatever the domain controller answers later, nobody is there to have it.
+// TestClientLostDuringABind: the domain controller answers later, and the client that asked is gone.
 func TestClientLostDuringABind(t *testing.T) {
 	dc := lab.StartDC(t, lab.DCOptions{Address: "127.0.10.47", Anonymous: true, BindDelay: bindTime})
 	proxy := lab.StartProxy(t, lab.ProxyOptions{Front: "127.0.20.47", DC: dc, Limit: 1})

@@ -103,7 +103,7 @@ func TestHalfCloseStillGetsItsAnswer(t *testing.T) {
 	lab.CheckNobodyLeft(t, proxy, dc)
 }
 
-// TestGarbageEndsTheConnectionAlone: what is not DCE/RPC is closed, as configured by default, and nobody else notices.
+// TestGarbageEndsTheConnectionAlone: what is not DCE/RPC is closed, as configured by default, and no other connection is affected.
 func TestGarbageEndsTheConnectionAlone(t *testing.T) {
 	dc := lab.StartDC(t, lab.DCOptions{Address: "127.0.10.45", Anonymous: true})
 	proxy := lab.StartProxy(t, lab.ProxyOptions{Front: "127.0.20.45", DC: dc, Limit: 10})

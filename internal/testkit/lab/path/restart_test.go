@@ -13,7 +13,7 @@ import (
 )
 
 // TestPathPortsSurviveTheProxy: the proxy is killed, and started again as the service manager does. No domain controller is listed:
-// what is known of them is what clients were told before.
+// what is known of them is what was named to clients before.
 func TestPathPortsSurviveTheProxy(t *testing.T) {
 	lab.InBothModes(t, func(t *testing.T, mode string) {
 		network := lab.StartNetwork(t)

@@ -67,7 +67,7 @@ metrics: {address: 127.0.0.1:9135}
 	lab.Eventually(t, lab.SettleTime, "every domain controller has two sessions", func() bool { return held() == [3]int{2, 2, 2} })
 	client.Kill()
 	stranger.Kill()
-	lab.Eventually(t, lab.SettleTime, "nobody holds anything", func() bool {
+	lab.Eventually(t, lab.SettleTime, "no session is held", func() bool {
 		return held() == [3]int{} && proxy.Metrics(t).Sum("nspiproxy_sessions_held") == 0
 	})
 }

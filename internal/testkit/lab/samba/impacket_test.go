@@ -37,7 +37,7 @@ func TestImpacketGoesOnAfterASignedRefusal(t *testing.T) {
 				lab.Expect(t, "call", client.Call("a", 7, size))
 			}
 			lab.Expect(t, "close", client.Close("a", false))
-			lab.Eventually(t, lab.SettleTime, "nobody holds anything", func() bool {
+			lab.Eventually(t, lab.SettleTime, "no session is held", func() bool {
 				return samba.Status(t).Sessions == 0 && proxy.Metrics(t).Sum("nspiproxy_sessions_held") == 0
 			})
 		})

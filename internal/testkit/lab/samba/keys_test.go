@@ -85,7 +85,7 @@ func limitAndLife(t *testing.T, samba *lab.Samba, proxy *lab.Proxy, client *lab.
 		t.Errorf("the domain controller has %d sessions, want %d", held, keysLimit)
 	}
 	lab.Expect(t, "close", client.Close(conn))
-	lab.Eventually(t, lab.SettleTime, "nobody holds anything", func() bool {
+	lab.Eventually(t, lab.SettleTime, "no session is held", func() bool {
 		return samba.Status(t).Sessions == 0 && proxy.Metrics(t).Sum("nspiproxy_sessions_held") == 0
 	})
 }
