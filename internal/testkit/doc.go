@@ -5,5 +5,7 @@
 //	capturetest  captures made by hand
 //	oracle       what nspiproxy decode says, compared with what tshark says
 //	lab          nspiproxy among real programs; its tests are in folders below it
+//	kdc          a simulated KDC
+//	loopback     servers of a few lines
 //	module       where the files of this module are
 package testkit
