@@ -10,12 +10,6 @@
 //	6e …, 6f …, 7e …           a bare AP-REQ, AP-REP or KRB-ERROR     Unwrap
 //	"NTLMSSP\0" …              a bare NTLM message                    Unwrap
 //
-// [Read] says what a token means to its receiver, in whatever form it is written:
-// the server's answer tells whose identity counts, so that a token must not be
-// lost because it is written unusually. It also tells of which mechanism an
-// optimistic token is: of the first that is offered (RFC 4178 4.2.1), so that a
-// server that chooses another one has not read it.
-//
 // [Unwrap] answers the one question most readers have: which mechanism's
 // token is in there, and where. [Parse] gives the envelope's own fields, and
 // [AppendInit] and [AppendResp] write it.
