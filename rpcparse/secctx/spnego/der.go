@@ -16,10 +16,9 @@ const (
 	tagContext4    = 0xa4
 )
 
-// maxLengthOctets bounds the octets of a DER length. A token sits in a PDU of
-// at most 65535 bytes, so three (a marker and two) always suffice; one more is
-// let pass for encoders that do not choose the shortest form.
-const maxLengthOctets = 3
+// maxLengthOctets bounds the octets of a DER length behind the first. A token sits
+// in a PDU of at most 65535 bytes, so two always suffice; peers read four.
+const maxLengthOctets = 4
 
 // reader walks the DER elements of one container. It never recurses: to
 // enter an element, a new reader is made from its content.

@@ -6,10 +6,6 @@ import (
 	"github.com/nspiproxy/nspiproxy/rpcparse/internal/wire"
 )
 
-// maxMechTypes bounds the list of offered mechanisms. Windows offers up to
-// five.
-const maxMechTypes = 32
-
 // State is the negState of a negTokenResp (RFC 4178 4.2.2).
 type State uint8
 
@@ -52,8 +48,9 @@ type Token struct {
 	ListMIC   []byte // mechListMIC; nil if absent. Its presence consumes a sequence number
 }
 
-// Parse reads one SPNEGO token. Bytes after its outermost element are ignored,
-// as peers do.
+// Parse reads one SPNEGO token as leniently as peers do (Samba's spnego_parse.c):
+// fields may come in any order, of two the last one counts, and bytes after the
+// outermost element are ignored. A negTokenInit may lack the frame of GSS.
 func Parse(token []byte) (Token, error) {
 	r := reader{b: token, top: true}
 	switch r.peek() {
@@ -71,6 +68,8 @@ func Parse(token []byte) (Token, error) {
 			return Token{}, wire.Errorf(wire.ClassInvalid, "gss_mech", at, "%s, expected SPNEGO", OID(oid.b))
 		}
 		return parseInit(frame)
+	case tagContext0:
+		return parseInit(r)
 	case tagContext1:
 		return parseResp(r)
 	}
@@ -126,8 +125,7 @@ func parseResp(r reader) (Token, error) {
 	return t, err
 }
 
-// fields calls visit for the members of the SEQUENCE inside choice. Tags must
-// ascend, as DER demands of a SEQUENCE: a field given twice has no meaning.
+// fields calls visit for the members of the SEQUENCE inside choice, in their order.
 func fields(r reader, choice byte, visit func(tag byte, f reader) error) error {
 	body, err := r.expect(choice, "neg_token")
 	if err != nil {
@@ -137,17 +135,11 @@ func fields(r reader, choice byte, visit func(tag byte, f reader) error) error {
 	if err != nil {
 		return err
 	}
-	last := byte(0)
 	for seq.more() {
-		at := seq.off
 		tag, f, err := seq.next()
 		if err != nil {
 			return err
 		}
-		if tag <= last {
-			return wire.Errorf(wire.ClassInvalid, "neg_token_field", at, "tag %#02x after %#02x", tag, last)
-		}
-		last = tag
 		if err := visit(tag, f); err != nil {
 			return err
 		}
@@ -162,9 +154,6 @@ func mechTypes(f reader) ([]OID, error) {
 	}
 	var mechs []OID
 	for list.more() {
-		if len(mechs) == maxMechTypes {
-			return nil, wire.Errorf(wire.ClassLimit, "mech_types", list.off, "more than %d mechanisms", maxMechTypes)
-		}
 		oid, err := list.expect(tagOID, "mech_type")
 		if err != nil {
 			return nil, err

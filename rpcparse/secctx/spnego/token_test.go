@@ -96,7 +96,6 @@ func TestNegHintsAreNotAListMIC(t *testing.T) {
 }
 
 func TestHostileTokensAreErrors(t *testing.T) {
-	manyMechs := AppendInit(nil, Token{MechTypes: slices.Repeat([]OID{OIDNTLM}, maxMechTypes+1)})
 	nested := bytes.Repeat([]byte{0x30, 0x82, 0xff, 0xff}, 10_000)
 	for _, tc := range []struct {
 		name  string
@@ -106,22 +105,49 @@ func TestHostileTokensAreErrors(t *testing.T) {
 		{"empty", nil, wire.ClassShort},
 		{"another tag", unhex(t, "3003020100"), wire.ClassInvalid},
 		{"indefinite length", unhex(t, "a180 3005 a003 0a0100 0000"), wire.ClassInvalid},
-		{"four length octets", unhex(t, "a184 00000007 3005 a003 0a0100"), wire.ClassInvalid},
+		{"five length octets", unhex(t, "a185 0000000007 3005 a003 0a0100"), wire.ClassInvalid},
 		{"length beyond the token", unhex(t, "a183ffffff 3005"), wire.ClassShort},
 		{"inner length beyond its container", unhex(t, "a107 3006 a003 0a0100"), wire.ClassInvalid},
 		{"multi-byte tag", unhex(t, "a107 3005 bf03 0a0100"), wire.ClassInvalid},
 		{"state of two bytes", unhex(t, "a108 3006 a004 0a020000"), wire.ClassInvalid},
 		{"state of no bytes", unhex(t, "a106 3004 a002 0a00"), wire.ClassInvalid},
 		{"unknown state", unhex(t, "a107 3005 a003 0a0104"), wire.ClassInvalid},
-		{"a field twice", unhex(t, "a10c 300a a003 0a0100 a003 0a0101"), wire.ClassInvalid},
-		{"a zero tag", unhex(t, "a104 3002 0000"), wire.ClassInvalid},
 		{"not SPNEGO in the frame", appendElement(nil, tagApplication, appendElement(nil, tagOID, []byte(OIDNTLM))), wire.ClassInvalid},
-		{"too many mechanisms", manyMechs, wire.ClassLimit},
 		{"10,000 nested containers", append(unhex(t, "a1829c40"), nested...), wire.ClassInvalid},
 	} {
 		if _, err := Parse(tc.token); wire.ClassOf(err) != tc.class {
 			t.Errorf("%s: %v, want class %v", tc.name, err, tc.class)
 		}
+	}
+}
+
+// What is said is the same, and peers read it.
+func TestOtherFormsOfATokenAreRead(t *testing.T) {
+	many := slices.Repeat([]OID{OIDNTLM}, 34)
+	usual := AppendInit(nil, Token{MechTypes: many, MechToken: ntlmMessage})
+	inner := usual[4:] // behind tag and length of the frame
+	head := len(appendElement(nil, tagOID, []byte(OIDSPNEGO)))
+	fields := appendOctets(nil, tagContext2, ntlmMessage)
+	fields = append(fields, appendElement(nil, tagContext0, AppendMechTypes(nil, many))...)
+	reversed := appendElement(nil, tagContext0, appendElement(nil, tagSequence, fields))
+	size := []byte{byte(len(inner) >> 8), byte(len(inner))}
+	for name, token := range map[string][]byte{
+		"34 mechanisms":           usual,
+		"length of three octets":  slices.Concat([]byte{tagApplication, 0x83, 0}, size, inner),
+		"length of four octets":   slices.Concat([]byte{tagApplication, 0x84, 0, 0}, size, inner),
+		"without the GSS frame":   inner[head:],
+		"fields in another order": reversed,
+		"bytes behind":            append(slices.Clone(usual), 1, 2, 3),
+	} {
+		got, err := Parse(token)
+		if err != nil || !got.Init || len(got.MechTypes) != 34 || !bytes.Equal(got.MechToken, ntlmMessage) {
+			t.Errorf("%s: %+v, %v", name, got, err)
+		}
+	}
+	twice := appendOctets(appendOctets(nil, tagContext2, apReq), tagContext2, ntlmMessage)
+	twice = appendElement(nil, tagContext1, appendElement(nil, tagSequence, twice))
+	if got, err := Parse(twice); err != nil || !bytes.Equal(got.MechToken, ntlmMessage) {
+		t.Errorf("two tokens: %+v, %v", got, err)
 	}
 }
 
