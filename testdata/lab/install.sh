@@ -11,7 +11,7 @@ packages=(
   util-linux                           # nsenter, unshare, setpriv: programs on machines, as an ordinary user
   nftables                             # packet filters that lead clients to the proxy
   systemd                              # systemd-analyze, for the unit; it is not started
-  samba samba-ad-dc samba-ad-provision samba-dsdb-modules samba-vfs-modules # a real domain controller
+  samba samba-ad-dc samba-ad-provision samba-dsdb-modules samba-vfs-modules winbind # a real domain controller
   python3-samba samba-testsuite        # its suites: raw_protocol, smbtorture
   samba-dev gcc libc6-dev pkg-config   # for samba-nspi/, which links with it
   openssl                              # the domain controller's certificate

@@ -26,6 +26,7 @@ def main(folder):
     for name, password in users:
         db.newuser(name, password)
         db.setexpiry('(sAMAccountName=%s)' % name, 0, no_expiry_req=True)
+    set_odd_names(db, users[0][0], users[1][0])
     machine = os.environ['DC_NAME'].upper() + '$'
     add_spns(db, machine, os.environ['DC_NAME'], os.environ['DC_HOST'])
 
@@ -42,6 +43,16 @@ def allow_plain_passwords(db):
     """The users' passwords are those of the simulated domain controller, which asks for no digits."""
     complexity = 1
     db.set_pwdProperties(str(int(db.get_pwdProperties()) & ~complexity))
+
+
+def set_odd_names(db, first, second):
+    """What the schema allows: a home directory of 600 characters, and a principal name of another domain."""
+    change = ldb.Message(find(db, first, 'homeDirectory').dn)
+    change['home'] = ldb.MessageElement('\\\\server\\' + 600 * 'h', ldb.FLAG_MOD_REPLACE, 'homeDirectory')
+    db.modify(change)
+    change = ldb.Message(find(db, second, 'userPrincipalName').dn)
+    change['upn'] = ldb.MessageElement(second + '.mail@corp.example', ldb.FLAG_MOD_REPLACE, 'userPrincipalName')
+    db.modify(change)
 
 
 def spns(name, host):

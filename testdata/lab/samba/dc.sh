@@ -51,6 +51,7 @@ prepare() {
 provision() {
   mkdir -p "$DC_FOLDER"/{private,state,cache,lock,run,bind-dns,ncalrpc,winbindd,ntp_signd,nspi,tls}
   chmod 700 "$DC_FOLDER/private"
+  chmod 755 "$DC_FOLDER/winbindd" # with another mode winbindd does not start, and then Samba ends
   write_samba_config
   write_kerberos_configs
   make_certificate
@@ -80,7 +81,8 @@ write_samba_config() {
 	server role = active directory domain controller
 	interfaces = $(interfaces)
 	bind interfaces only = yes
-	server services = rpc, ldap, cldap, kdc
+	# with winbindd, as every production DC has it: without, foreign domains in NTLM names are refused
+	server services = rpc, ldap, cldap, kdc, winbindd
 	dcerpc endpoint servers = +nspi
 	rpc server dynamic port range = 49152-49252
 	nspi:folder = $DC_FOLDER/nspi
@@ -93,7 +95,8 @@ write_samba_config() {
 	ncalrpc dir = $DC_FOLDER/ncalrpc
 	winbindd socket directory = $DC_FOLDER/winbindd
 	ntp signd socket directory = $DC_FOLDER/ntp_signd
-	log level = 1
+	# one line of JSON per authentication and authorisation: who a client is for the DC
+	log level = 1 auth_audit:3 auth_json_audit:5
 	tls keyfile = $DC_FOLDER/tls/key.pem
 	tls certfile = $DC_FOLDER/tls/cert.pem
 	tls cafile = $DC_FOLDER/tls/ca.pem
