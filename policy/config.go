@@ -94,6 +94,8 @@ type Match struct {
 	Clients []netip.Prefix `yaml:"clients" need:"nonempty"`
 	// Backend is the name of a backend. Default: any backend.
 	Backend string `yaml:"backend"`
+	// Assurance is how well the user is known: one of several. Default: in any way.
+	Assurance []Assurance `yaml:"assurance" need:"nonempty"`
 }
 
 // Refusal is how a bind above the limit is answered.
@@ -177,7 +179,7 @@ const (
 func Defaults() Config {
 	return Config{
 		Version:  1,
-		Identity: Identity{Directory: defaultDirectory()},
+		Identity: Identity{Directory: defaultDirectory(), Unreadable: UnreadableCount, Networks: defaultNetworks()},
 		Policy: Ruleset{
 			Scope:   ScopeBackend,
 			Default: DefaultLimits{Limit: DefaultLimit},

@@ -72,7 +72,14 @@ func (d *decoder) decodeScalar(n *yaml.Node, line int, path string, t scalarType
 	out.Set(reflect.ValueOf(value))
 }
 
+// decodeList reads a list. One assurance may stand without its list.
 func (d *decoder) decodeList(n *yaml.Node, line int, path string, out reflect.Value) {
+	if n.Kind == yaml.ScalarNode && out.Type() == reflect.TypeFor[[]Assurance]() {
+		value := reflect.New(out.Type().Elem()).Elem()
+		d.decodeScalar(n, line, path, scalarTypes[value.Type()], value)
+		out.Set(reflect.Append(out, value))
+		return
+	}
 	if n.Kind != yaml.SequenceNode || n.ShortTag() != "!!seq" {
 		d.problems.add(line, path, describe(n), "a list")
 		return

@@ -16,6 +16,7 @@ func (c *Config) Describe(w io.Writer) error {
 	c.describeTransparent(tw)
 	c.describeHealth(tw)
 	c.describeIdentity(tw)
+	c.describeCounting(tw)
 	c.describePolicy(tw)
 	c.describeProgram(tw)
 	return tw.Flush()
@@ -24,7 +25,7 @@ func (c *Config) Describe(w io.Writer) error {
 // describeIdentity tells what can become known of users.
 func (c *Config) describeIdentity(w *tabwriter.Writer) {
 	i, d := &c.Identity, &c.Identity.Directory
-	if !i.learnsSIDs() {
+	if !i.learnsSIDs() && len(i.Domains) == 0 {
 		return
 	}
 	fmt.Fprintln(w, "Identity")
@@ -41,6 +42,7 @@ func (c *Config) describeIdentity(w *tabwriter.Writer) {
 		fmt.Fprintf(w, "  remembered\t%d names for %v, unknown ones for %v\n", d.CacheSize, d.PositiveTTL, d.NegativeTTL)
 		fmt.Fprintf(w, "  when down\t%s\n", d.WhenDown)
 	}
+	i.describeDomains(w)
 	fmt.Fprintln(w)
 }
 
@@ -86,6 +88,9 @@ func (m Match) String() string {
 	}
 	if m.Backend != "" {
 		conditions = append(conditions, "on "+m.Backend)
+	}
+	if len(m.Assurance) > 0 {
+		conditions = append(conditions, "known as "+describeAssurances(m.Assurance))
 	}
 	if len(conditions) == 0 {
 		return "everybody"
@@ -139,4 +144,12 @@ func (c *Config) describeProgram(w *tabwriter.Writer) {
 	} {
 		fmt.Fprintf(w, "  %s\t%v\n", line.name, line.value)
 	}
+}
+
+func describeAssurances(list []Assurance) string {
+	names := make([]string, len(list))
+	for i, a := range list {
+		names[i] = string(a)
+	}
+	return strings.Join(names, " or ")
 }

@@ -4,7 +4,7 @@
 //	cfg, err := policy.Load("/etc/nspiproxy.yaml") // all errors at once, each with file:line
 //	rules := policy.New(cfg.Policy)                // compiled, immutable, safe for all goroutines
 //
-//	rule := rules.Match(policy.Subject{Account: `LAB\svc-mig`, Client: addr, Backend: "dc1"})
+//	rule := rules.Match(policy.Subject{Account: policy.Name{Domain: "LAB", User: "svc-mig"}, Client: addr, Backend: "dc1"})
 //	decision := rule.Decision(50, false)           // the user holds 50 sessions; the table reserved none
 //	fmt.Println(decision)                          // refuse: 50 of 50 sessions held, rule default
 //

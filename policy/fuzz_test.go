@@ -55,7 +55,7 @@ func checkAccepted(t *testing.T, cfg *Config) {
 	for i := range cfg.Listeners {
 		checkAcceptedListener(t, cfg, &cfg.Listeners[i])
 	}
-	rule := New(cfg.Policy).Match(Subject{Account: `LAB\svc-1`, Client: netip.MustParseAddr("10.1.2.3"), Backend: "dc1"})
+	rule := New(cfg.Policy).Match(Subject{Account: named(`LAB\svc-1`), Client: netip.MustParseAddr("10.1.2.3"), Backend: "dc1"})
 	if rule.Name == "" || decide(rule, 1<<30).Action == 0 {
 		t.Fatalf("rule %+v decides nothing", rule)
 	}

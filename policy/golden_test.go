@@ -41,7 +41,7 @@ func parseFile(t *testing.T, file string) (*Config, error) {
 	return Parse(filepath.Base(file), data)
 }
 
-func glob(t *testing.T, pattern string) []string {
+func matching(t *testing.T, pattern string) []string {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(configs, pattern))
 	if err != nil || len(files) == 0 {
@@ -51,7 +51,7 @@ func glob(t *testing.T, pattern string) []string {
 }
 
 func TestWrongFilesAreToldEveryError(t *testing.T) {
-	for _, file := range glob(t, "bad/*.yaml") {
+	for _, file := range matching(t, "bad/*.yaml") {
 		t.Run(filepath.Base(file), func(t *testing.T) {
 			cfg, err := parseFile(t, file)
 			if err == nil || cfg != nil {
@@ -63,7 +63,7 @@ func TestWrongFilesAreToldEveryError(t *testing.T) {
 }
 
 func TestRightFilesAreDescribedWithTheirWarnings(t *testing.T) {
-	for _, file := range glob(t, "*.yaml") {
+	for _, file := range matching(t, "*.yaml") {
 		t.Run(filepath.Base(file), func(t *testing.T) {
 			cfg, err := parseFile(t, file)
 			if err != nil {

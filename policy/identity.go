@@ -2,11 +2,16 @@ package policy
 
 import (
 	"errors"
+	"fmt"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
 	"time"
 	"unicode"
+	"unicode/utf8"
+
+	"github.com/nspiproxy/nspiproxy/internal/fold"
 )
 
 // Identity is how users are recognised. Without it they are known by the names
@@ -17,6 +22,76 @@ type Identity struct {
 	// Keytabs are files with keys of domain controllers, which open Kerberos
 	// tickets, and of accounts. They must be private. Default: none.
 	Keytabs []File `yaml:"keytabs" need:"nonempty"`
+	// Domains are those that the domain controllers trust, beside their own and
+	// those that the directory knows. Any other domain in a name means the domain
+	// controller's own, as it does to the domain controller. Default: none.
+	Domains []Domain `yaml:"domains" need:"nonempty"`
+	// Unreadable is what becomes of users who authenticate with something that
+	// cannot be read. Default: count.
+	Unreadable Unreadable `yaml:"unreadable"`
+	// Networks are what users are counted by of whom nothing but the address is
+	// known.
+	Networks Networks `yaml:"networks"`
+}
+
+// Domain is a domain by both of its names.
+type Domain struct {
+	// NetBIOS is its NetBIOS name.
+	NetBIOS NetBIOSName `yaml:"netbios" need:"required"`
+	// DNS is its DNS name. Default: none.
+	DNS HostName `yaml:"dns"`
+}
+
+// Unreadable is what becomes of an NspiBind of a user who has authenticated with
+// something that cannot be read.
+type Unreadable string
+
+// The ways to go on.
+const (
+	// UnreadableCount counts it for the client's network.
+	UnreadableCount Unreadable = "count"
+	// UnreadableRefuse refuses it.
+	UnreadableRefuse Unreadable = "refuse"
+	// UnreadableHold has it wait, and refuses it then: a client that tries again and
+	// again is slowed.
+	UnreadableHold Unreadable = "hold"
+)
+
+// Networks are lengths of prefixes, in bits. All addresses of a network count as
+// one user.
+type Networks struct {
+	// IPv4 is that of IPv4 networks. Default: 32, each address by itself.
+	IPv4 int `yaml:"ipv4"`
+	// IPv6 is that of IPv6 networks. Default: 64, what one host may have.
+	IPv6 int `yaml:"ipv6"`
+}
+
+// Of returns the network of an address; IPv4-mapped addresses are IPv4, and zones
+// are ignored. An invalid address is in none.
+func (n Networks) Of(a netip.Addr) netip.Prefix {
+	a = a.Unmap().WithZone("")
+	bits := n.IPv6
+	if a.Is4() {
+		bits = n.IPv4
+	}
+	p, _ := a.Prefix(bits)
+	return p
+}
+
+func defaultNetworks() Networks { return Networks{IPv4: 32, IPv6: 64} }
+
+// NetBIOSName is the NetBIOS name of a domain.
+type NetBIOSName string
+
+// maxNetBIOS is the greatest length of a NetBIOS name in characters (MS-NBTE 2.2.1).
+const maxNetBIOS = 15
+
+func parseNetBIOS(s string) (NetBIOSName, error) {
+	unusable := func(r rune) bool { return !unicode.IsPrint(r) || strings.ContainsRune(`\/:*?"<>|@ `, r) }
+	if s == "" || utf8.RuneCountInString(s) > maxNetBIOS || !utf8.ValidString(s) || strings.ContainsFunc(s, unusable) {
+		return "", errors.New("not a NetBIOS name")
+	}
+	return NetBIOSName(s), nil
 }
 
 // Directory is an Active Directory server that is asked over LDAP.
@@ -115,8 +190,22 @@ func parseLDAPURL(s string) (LDAPURL, error) {
 	return LDAPURL(s), nil
 }
 
+// domains checks that each name means one domain.
+func (v *validator) domains() {
+	seen := map[string]string{}
+	for i, d := range v.cfg.Identity.Domains {
+		path := fmt.Sprintf("identity.domains[%d]", i)
+		netbios, dns := fold.String(string(d.NetBIOS)), fold.String(string(d.DNS))
+		unique(v, seen, netbios, path+".netbios", "each name of a domain once")
+		if dns != netbios {
+			unique(v, seen, dns, path+".dns", "each name of a domain once")
+		}
+	}
+}
+
 // identity checks what the keys of the directory say together.
 func (v *validator) identity() {
+	v.domains()
 	const path = "identity.directory"
 	d := &v.cfg.Identity.Directory
 	if d.Configured() {

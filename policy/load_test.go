@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -53,9 +54,9 @@ func TestExampleKeepsItsMeaning(t *testing.T) {
 		current int
 		want    string
 	}{
-		{Subject{Account: `lab\SVC-Mig1`, Client: netip.MustParseAddr("10.1.2.3")}, 249, "grant: 249 of 250 sessions held, rule migration"},
-		{Subject{Account: `lab\SVC-Mig1`, Client: netip.MustParseAddr("10.1.2.3")}, 250, "refuse: 250 of 250 sessions held, rule migration"},
-		{Subject{Account: `LAB\svc-mig1`, Client: netip.MustParseAddr("10.2.2.3")}, 50, "refuse: 50 of 50 sessions held, rule default; rule watched needs a SID"},
+		{Subject{Account: named(`lab\SVC-Mig1`), Client: netip.MustParseAddr("10.1.2.3")}, 249, "grant: 249 of 250 sessions held, rule migration"},
+		{Subject{Account: named(`lab\SVC-Mig1`), Client: netip.MustParseAddr("10.1.2.3")}, 250, "refuse: 250 of 250 sessions held, rule migration"},
+		{Subject{Account: named(`LAB\svc-mig1`), Client: netip.MustParseAddr("10.2.2.3")}, 50, "refuse: 50 of 50 sessions held, rule default; rule watched needs a SID"},
 		{Subject{SID: "S-1-5-21-1-2-3-1105"}, 12, "grant over limit (dry run): 12 of 10 sessions held, rule watched"},
 		{Subject{SID: "S-1-5-21-1-2-3-1105"}, 9, "grant (dry run): 9 of 10 sessions held, rule watched"},
 		{Subject{}, 0, "grant: 0 of 50 sessions held, rule default; rule watched needs a SID"},
@@ -78,12 +79,18 @@ func TestEveryKeyHasAnEffect(t *testing.T) {
 			Krb5Conf: "/etc/nspiproxy/krb5.conf", Timeout: 2 * time.Second, CacheSize: 50000,
 			PositiveTTL: 30 * time.Minute, NegativeTTL: 5 * time.Minute, WhenDown: WhenDownRefuse,
 		},
-		Keytabs: []File{"/etc/nspiproxy/dc1.keytab", "/etc/nspiproxy/accounts.keytab"},
+		Keytabs:    []File{"/etc/nspiproxy/dc1.keytab", "/etc/nspiproxy/accounts.keytab"},
+		Domains:    []Domain{{NetBIOS: "PARTNER", DNS: "partner.example"}, {NetBIOS: "LEGACY"}},
+		Unreadable: UnreadableHold,
+		Networks:   Networks{IPv4: 24, IPv6: 56},
 	}
 	if !reflect.DeepEqual(cfg.Identity, wantIdentity) {
 		t.Errorf("identity %+v, want %+v", cfg.Identity, wantIdentity)
 	}
-	if got := cfg.Policy.Rules[5].Match.Group; got != "S-1-5-21-1004336348-1177238915-682003330-1206" {
+	if one, two := cfg.Policy.Rules[5].Match.Assurance, cfg.Policy.Rules[6].Match.Assurance; !slices.Equal(one, []Assurance{AssuranceUnreadable}) || !slices.Equal(two, []Assurance{AssuranceVerified, AssuranceResolved}) {
+		t.Errorf("assurances %q and %q", one, two)
+	}
+	if got := cfg.Policy.Rules[7].Match.Group; got != "S-1-5-21-1004336348-1177238915-682003330-1206" {
 		t.Errorf("group %s", got)
 	}
 	want := Relay{

@@ -5,10 +5,19 @@ import (
 	"strings"
 	"testing"
 	"time"
-	"unicode/utf8"
 
 	"pgregory.net/rapid"
+
+	"github.com/nspiproxy/nspiproxy/internal/fold"
 )
+
+// named reads the usual ways to write an account: DOMAIN\user, user@domain, user.
+func named(s string) Name {
+	if domain, user, ok := strings.Cut(s, `\`); ok {
+		return Name{Domain: domain, User: user}
+	}
+	return Name{User: s}
+}
 
 func TestPatternMatchesTheWholeAccountInAnyCase(t *testing.T) {
 	for _, tc := range []struct {
@@ -27,7 +36,7 @@ func TestPatternMatchesTheWholeAccountInAnyCase(t *testing.T) {
 		{`\svc-*`, `svc-mig`, true},
 		{`\svc-*`, `LAB\svc-mig`, false},
 		{`LAB\svc-*`, `svc-mig`, false},
-		{`*\svc-*`, `svc-mig@lab.example`, false},
+		{`*\svc-*`, `svc-mig@lab.example`, true},
 		{`*svc-mig*`, `svc-mig@lab.example`, true},
 		{`*svc-mig*`, `svc-mig`, true},
 		{`*svc-mig*`, `LAB\svc-mig`, true},
@@ -35,7 +44,7 @@ func TestPatternMatchesTheWholeAccountInAnyCase(t *testing.T) {
 		{`LAB\*-mig`, `LAB\svc-mig-`, false},
 		{`LAB\?`, `LAB\`, false},
 		{`LAB\?`, `LAB\x`, true},
-		{`LAB\?`, `LAB\ß`, true},
+		{`LAB\?`, `LAB\ß`, false},
 		{`LAB\?`, `LAB\xy`, false},
 		{`LAB\*?`, `LAB\日本`, true},
 		{`LAB\??`, `LAB\日本`, true},
@@ -44,7 +53,7 @@ func TestPatternMatchesTheWholeAccountInAnyCase(t *testing.T) {
 		{`LAB\müller`, `LAB\MÜLLER`, true},
 		{`LAB\σας`, `LAB\ΣΑΣ`, true},
 		{`LAB\kelvin`, "LAB\\\u212Aelvin", true}, // KELVIN SIGN folds to k
-		{`LAB\straße`, `LAB\STRASSE`, false},     // simple folding keeps the length
+		{`LAB\straße`, `LAB\STRASSE`, true},
 		{`*@lab.example`, `svc@LAB.example`, true},
 		{`*`, `anything`, true},
 		{`*\**`, `LAB\x`, true},
@@ -55,7 +64,7 @@ func TestPatternMatchesTheWholeAccountInAnyCase(t *testing.T) {
 		{`LAB\x`, "LAB\\\xff", false},
 		{"LAB\\\uFFFD", "LAB\\\xff", true}, // what is no UTF-8 is U+FFFD
 	} {
-		if got := MustPattern(tc.pattern).Match(tc.account); got != tc.want {
+		if got := MustPattern(tc.pattern).Match(named(tc.account)); got != tc.want {
 			t.Errorf("%q matches %q: %v, want %v", tc.pattern, tc.account, got, tc.want)
 		}
 	}
@@ -80,7 +89,7 @@ func TestPatternThatWouldMatchNobodyIsRefused(t *testing.T) {
 
 func TestZeroPatternMatchesNothing(t *testing.T) {
 	var p Pattern
-	if p.Match("") || p.Match(`LAB\x`) || !p.IsZero() {
+	if p.Match(Name{}) || p.Match(named(`LAB\x`)) || !p.IsZero() {
 		t.Error("the zero pattern matched")
 	}
 }
@@ -93,11 +102,11 @@ func reference(pattern string) *regexp.Regexp {
 	return regexp.MustCompile(`(?is)^` + quoted + `$`)
 }
 
-func TestPatternAgreesWithRegexp(t *testing.T) {
+func TestGlobAgreesWithRegexp(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		pattern := `@` + rapid.StringOfN(rapid.RuneFrom([]rune(`aAbB**??ßéÉ日Kſ`)), 0, 12, -1).Draw(t, "pattern")
-		account := `@` + rapid.StringOfN(rapid.RuneFrom([]rune(`aAbBßéÉ日kKsS`)), 0, 16, -1).Draw(t, "account")
-		got, want := MustPattern(pattern).Match(account), reference(pattern).MatchString(account)
+		pattern := rapid.StringOfN(rapid.RuneFrom([]rune(`aAbB**??日Kſ`)), 0, 12, -1).Draw(t, "pattern")
+		account := rapid.StringOfN(rapid.RuneFrom([]rune(`aAbB日kKsS`)), 0, 16, -1).Draw(t, "account")
+		got, want := newGlob(pattern).match(fold.Append(nil, account)), reference(pattern).MatchString(account)
 		if got != want {
 			t.Fatalf("%q matches %q: %v, regexp says %v", pattern, account, got, want)
 		}
@@ -107,12 +116,25 @@ func TestPatternAgreesWithRegexp(t *testing.T) {
 func TestCoveringPatternMatchesWhateverTheOtherMatches(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		draw := func(name string) Pattern {
-			return MustPattern(`@` + rapid.StringOfN(rapid.RuneFrom([]rune(`ab*?é`)), 0, 6, -1).Draw(t, name))
+			part := func(of string) string {
+				return rapid.StringOfN(rapid.RuneFrom([]rune(`ab*?`)), 0, 4, -1).Draw(t, name+of)
+			}
+			switch rapid.IntRange(0, 2).Draw(t, name+" form") {
+			case 0:
+				return MustPattern(part(" domain") + `\` + part(" user"))
+			case 1:
+				return MustPattern(part(" user") + "@" + part(" domain"))
+			}
+			return MustPattern("*" + part(" user"))
 		}
 		wide, narrow := draw("wide"), draw("narrow")
-		account := `@` + rapid.StringOfN(rapid.RuneFrom([]rune(`abé`)), 0, 10, -1).Draw(t, "account")
+		text := rapid.StringOfN(rapid.RuneFrom([]rune(`ab`)), 0, 4, -1)
+		account := Name{Domain: text.Draw(t, "domain"), DNSDomain: text.Draw(t, "DNS domain"), User: text.Draw(t, "user")}
+		if rapid.Bool().Draw(t, "has UPN") {
+			account.UPN = text.Draw(t, "prefix") + "@" + text.Draw(t, "suffix")
+		}
 		if wide.covers(narrow) && narrow.Match(account) && !wide.Match(account) {
-			t.Fatalf("%v is said to cover %v, but does not match %q", wide, narrow, account)
+			t.Fatalf("%v is said to cover %v, but does not match %+v", wide, narrow, account)
 		}
 		if !narrow.covers(narrow) {
 			t.Fatalf("%v does not cover itself", narrow)
@@ -132,6 +154,11 @@ func TestPatternCoversNarrowerOnes(t *testing.T) {
 		{`LAB\?`, `LAB\?`, true},
 		{`LAB\a`, `LAB\?`, false},
 		{`LAB\*-?`, `LAB\x-*-a`, true},
+		{`*\a*`, `*ab`, false},
+		{`*\*a`, `*ba`, true},
+		{`LAB\*`, `*a`, false},
+		{`*@lab.test`, `a*@lab.test`, true},
+		{`*`, `*@lab.test`, false}, // it may match by the user principal name
 	} {
 		if got := MustPattern(tc.wide).covers(MustPattern(tc.narrow)); got != tc.want {
 			t.Errorf("%s covers %s: %v, want %v", tc.wide, tc.narrow, got, tc.want)
@@ -144,10 +171,10 @@ func TestPatternCoversNarrowerOnes(t *testing.T) {
 func hostilePairs(length int) map[string][2]string {
 	as := strings.Repeat("a", length)
 	return map[string][2]string{
-		"stars":          {`@` + strings.Repeat("*a", (MaxPattern-2)/2) + "b", "@" + as},
-		"one long piece": {`@*` + strings.Repeat("a", MaxPattern-3) + "b", "@" + as},
-		"question marks": {`@*` + strings.Repeat("?", MaxPattern-3) + "b", "@" + as},
-		"mixed":          {`@` + strings.Repeat("*?", (MaxPattern-2)/2) + "b", "@" + as},
+		"stars":          {strings.Repeat("*a", (MaxPattern-2)/2) + "b", as},
+		"one long piece": {"*" + strings.Repeat("a", MaxPattern-3) + "b", as},
+		"question marks": {"*" + strings.Repeat("?", MaxPattern-3) + "b", as},
+		"mixed":          {strings.Repeat("*?", (MaxPattern-2)/2) + "b", as},
 	}
 }
 
@@ -157,16 +184,16 @@ func hostilePairs(length int) map[string][2]string {
 // of many, and measuring goes on until both bests are undisturbed.
 func TestHostilePatternsTakeLinearTime(t *testing.T) {
 	const patience = 30 * time.Second
-	once := func(p Pattern, account []byte) time.Duration {
+	once := func(p glob, account []byte) time.Duration {
 		start := time.Now()
-		if p.matchFolded(account) {
+		if p.match(account) {
 			t.Fatal("matched")
 		}
 		return time.Since(start)
 	}
 	for name, pair := range hostilePairs(4_000) {
-		p := MustPattern(pair[0])
-		short, long := appendFold(nil, pair[1]), appendFold(nil, hostilePairs(40_000)[name][1])
+		p := newGlob(pair[0])
+		short, long := fold.Append(nil, pair[1]), fold.Append(nil, hostilePairs(40_000)[name][1])
 		a, b := once(p, short), once(p, long)
 		for end := time.Now().Add(patience); b > 40*a+time.Millisecond; {
 			if time.Now().After(end) {
@@ -184,33 +211,62 @@ func BenchmarkHostilePattern(b *testing.B) {
 			p := MustPattern(pair[0])
 			b.ReportAllocs()
 			for b.Loop() {
-				p.Match(pair[1])
+				p.Match(Name{User: pair[1]})
 			}
 		})
 	}
 }
 
+// FuzzPattern holds patterns to what they say of parts: no text in one part of a
+// name makes it match another part.
 func FuzzPattern(f *testing.F) {
-	f.Add(`LAB\svc-*`, `lab\SVC-1`)
-	f.Add(`*\?`, "LAB\\\xff")
-	f.Add(`*@*?é*`, `a@bÉ`)
-	f.Add(`*\?`, "\xcc\xe0\xe0") // as long as the one character that would replace it
+	f.Add(`LAB\svc-*`, "lab", `SVC-1`)
+	f.Add(`LAB\svc-*`, `LAB\svc-x`, "alice")
+	f.Add(`*@*?é*`, "b", `a@bÉ`)
 	for _, pair := range hostilePairs(100) {
-		f.Add(pair[0], pair[1])
+		f.Add("*"+pair[0][:200], "LAB", pair[1])
 	}
-	f.Fuzz(func(t *testing.T, pattern, account string) {
+	f.Fuzz(func(t *testing.T, pattern, domain, user string) {
 		p, err := ParsePattern(pattern)
 		if err != nil {
 			return
 		}
-		if account != "" && !strings.ContainsAny(account, `\@`) {
-			account = `\` + account
-		}
-		if utf8.ValidString(account) && p.Match(account) != reference(pattern).MatchString(account) {
-			t.Errorf("%q matches %q: %v", pattern, account, p.Match(account))
-		}
 		if !p.covers(p) {
 			t.Errorf("%q does not cover itself", pattern)
 		}
+		d, u, ok := strings.Cut(pattern, `\`)
+		if !ok || user == "" {
+			return
+		}
+		want := newGlob(d).match(fold.Append(nil, domain)) && newGlob(u).match(fold.Append(nil, user))
+		if got := p.Match(Name{Domain: domain, User: user}); got != want {
+			t.Errorf("%q matches %q and %q: %v", pattern, domain, user, got)
+		}
 	})
+}
+
+func TestSeparatorInAPartMatchesNoOtherPart(t *testing.T) {
+	for _, tc := range []struct {
+		pattern string
+		name    Name
+		want    bool
+	}{
+		{`LAB\svc-*`, Name{Domain: `LAB\svc-x`, User: "alice"}, false},
+		{`LAB\svc-*`, Name{Domain: "", User: `LAB\svc-x`}, false},
+		{`LAB\svc-*`, Name{Domain: "LAB", User: `svc-x\alice`}, true},
+		{`*\alice`, Name{Domain: "LAB", User: `bob\alice`}, false},
+		{`svc-*@lab.test`, Name{Domain: "OTHER", User: "svc-x@lab.test@other.test"}, false},
+		{`svc-*@lab.test`, Name{Domain: "LAB", DNSDomain: "lab.test", User: "svc-x"}, true},
+		{`svc-*@lab`, Name{Domain: "LAB", DNSDomain: "lab.test", User: "svc-x"}, true},
+		{`lab.test\svc-*`, Name{Domain: "LAB", DNSDomain: "lab.test", User: "svc-x"}, true},
+		{`mail.*@corp.example`, Name{Domain: "LAB", DNSDomain: "lab.test", User: "svc-x", UPN: "mail.x@corp.example"}, true},
+		{`mail.*@corp.example`, Name{Domain: "LAB", DNSDomain: "lab.test", User: "mail.x@corp.example"}, true},
+		{`*@*`, Name{Domain: "LAB", User: "svc-x"}, true},
+		{`*@`, Name{User: "svc-x"}, true},
+		{`LAB\svc`, Name{Domain: "lab ", User: " SVC"}, true},
+	} {
+		if got := MustPattern(tc.pattern).Match(tc.name); got != tc.want {
+			t.Errorf("%q matches %+v: %v, want %v", tc.pattern, tc.name, got, tc.want)
+		}
+	}
 }

@@ -15,9 +15,11 @@ const DefaultRule = "default"
 type Subject struct {
 	SID     string     // "S-1-5-…" in decimal, as [SID] prints it
 	Groups  []string   // SIDs of the groups, nested ones included, in the same form
-	Account string     // `DOMAIN\user`, `user@domain` or `user`, in any case
+	Account Name       // no User: it has no name
 	Client  netip.Addr // IPv4-mapped addresses count as IPv4, zones are ignored
 	Backend string     // name of the backend
+	// Assurance is how well the user is known. It is always known.
+	Assurance Assurance
 }
 
 // Policy is a compiled list of rules. It is immutable and safe for concurrent
@@ -46,6 +48,7 @@ type compiledRule struct {
 	backend string
 	account Pattern
 	clients addrSet
+	assured []Assurance // empty: any
 	needs   needs
 }
 
@@ -76,6 +79,7 @@ func New(rules Ruleset) *Policy {
 			backend: r.Match.Backend,
 			account: r.Match.Account,
 			clients: newAddrSet(r.Match.Clients),
+			assured: r.Match.Assurance,
 			needs:   needsOf(r.Name),
 		})
 	}
@@ -83,16 +87,16 @@ func New(rules Ruleset) *Policy {
 }
 
 // Match returns the first rule that matches s, or the default. It does not
-// allocate as long as the account is shorter than [foldBuffer] bytes. Its time
+// allocate as long as the account is ASCII of less than [foldBuffer] bytes. Its time
 // is linear in the number of rules, in that of groups and in the length of the
 // account.
 func (p *Policy) Match(s Subject) Rule {
 	var buf [foldBuffer]byte
-	account := appendAccount(buf[:0], s.Account)
+	account := s.Account.folded(buf[:0])
 	client := s.Client.Unmap().WithZone("")
 	rule, unknown := p.fallback, ""
 	for i := range p.rules {
-		if !p.rules[i].possible(&s, account, client) {
+		if !p.rules[i].possible(&s, &account, client) {
 			continue
 		}
 		lacks := p.rules[i].lacks(&s)
@@ -109,17 +113,18 @@ func (p *Policy) Match(s Subject) Rule {
 }
 
 // possible reports whether no condition of r fails on what is known of s.
-// account is s.Account in the form of appendAccount, client is s.Client
-// unmapped: both are the same for all rules.
-func (r *compiledRule) possible(s *Subject, account []byte, client netip.Addr) bool {
+// account is s.Account folded, client is s.Client unmapped: both are the same for
+// all rules.
+func (r *compiledRule) possible(s *Subject, account *foldedName, client netip.Addr) bool {
 	switch {
 	case r.backend != "" && r.backend != s.Backend,
+		len(r.assured) > 0 && !slices.Contains(r.assured, s.Assurance),
 		r.sid != "" && s.SID != "" && r.sid != s.SID,
 		!r.clients.isAll() && !r.clients.contains(client),
 		r.group != "" && len(s.Groups) > 0 && !slices.Contains(s.Groups, r.group):
 		return false
 	}
-	return r.account.IsZero() || len(account) == 0 || r.account.matchFolded(account)
+	return r.account.IsZero() || s.Account.User == "" || r.account.match(account)
 }
 
 // lacks says which condition of r has nothing to compare with; empty: none.
@@ -129,7 +134,7 @@ func (r *compiledRule) lacks(s *Subject) string {
 		return r.needs.sid
 	case r.group != "" && len(s.Groups) == 0:
 		return r.needs.group
-	case !r.account.IsZero() && s.Account == "":
+	case !r.account.IsZero() && s.Account.User == "":
 		return r.needs.account
 	}
 	return ""

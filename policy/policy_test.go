@@ -13,7 +13,7 @@ import (
 func TestConditionsHoldTogetherOrNotAtAll(t *testing.T) {
 	site := netip.MustParsePrefix("10.1.0.0/16")
 	full := Match{SID: "S-1-5-21-1", Group: "S-1-5-32-544", Account: MustPattern(`LAB\a`), Clients: []netip.Prefix{site}, Backend: "dc1"}
-	subject := Subject{SID: "S-1-5-21-1", Groups: []string{"S-1-5-32-545", "S-1-5-32-544"}, Account: `lab\A`, Client: netip.MustParseAddr("10.1.2.3"), Backend: "dc1"}
+	subject := Subject{SID: "S-1-5-21-1", Groups: []string{"S-1-5-32-545", "S-1-5-32-544"}, Account: named(`lab\A`), Client: netip.MustParseAddr("10.1.2.3"), Backend: "dc1"}
 	for name, tc := range map[string]struct {
 		change func(*Subject)
 		want   string
@@ -24,8 +24,8 @@ func TestConditionsHoldTogetherOrNotAtAll(t *testing.T) {
 		"no SID":             {func(s *Subject) { s.SID = "" }, DefaultRule},
 		"other groups":       {func(s *Subject) { s.Groups = []string{"S-1-5-32-545"} }, DefaultRule},
 		"no groups":          {func(s *Subject) { s.Groups = nil }, DefaultRule},
-		"other account":      {func(s *Subject) { s.Account = `LAB\ab` }, DefaultRule},
-		"no account":         {func(s *Subject) { s.Account = "" }, DefaultRule},
+		"other account":      {func(s *Subject) { s.Account = named(`LAB\ab`) }, DefaultRule},
+		"no account":         {func(s *Subject) { s.Account = Name{} }, DefaultRule},
 		"other network":      {func(s *Subject) { s.Client = netip.MustParseAddr("10.2.2.3") }, DefaultRule},
 		"IPv6 client":        {func(s *Subject) { s.Client = netip.MustParseAddr("2001:db8::1") }, DefaultRule},
 		"no client":          {func(s *Subject) { s.Client = netip.Addr{} }, DefaultRule},
@@ -123,7 +123,7 @@ func drawSubject(t *rapid.T) Subject {
 	s := Subject{
 		SID:     rapid.SampledFrom([]string{"", "S-1-5-1", "S-1-5-2"}).Draw(t, "sid"),
 		Groups:  rapid.SampledFrom([][]string{nil, {"S-1-5-8"}, {"S-1-5-7", "S-1-5-9"}}).Draw(t, "groups"),
-		Account: rapid.SampledFrom([]string{"", `LAB\A`, `lab\ab`, `X\AB`, `LAB\ab@`}).Draw(t, "account"),
+		Account: named(rapid.SampledFrom([]string{"", `LAB\A`, `lab\ab`, `X\AB`, `LAB\ab@`}).Draw(t, "account")),
 		Backend: rapid.SampledFrom([]string{"dc1", "dc2"}).Draw(t, "backend"),
 	}
 	if a := rapid.SampledFrom([]string{"", "10.1.2.3", "10.9.9.9", "::ffff:10.1.2.3", "2001:db8::1", "192.0.2.1"}).Draw(t, "client"); a != "" {
@@ -141,7 +141,7 @@ func holds(m Match, s Subject) bool {
 	return client &&
 		(m.SID == "" || string(m.SID) == s.SID) &&
 		(m.Group == "" || slices.Contains(s.Groups, string(m.Group))) &&
-		(m.Account.IsZero() || s.Account != "" && reference(m.Account.String()).MatchString(s.Account)) &&
+		(m.Account.IsZero() || s.Account.User != "" && reference(m.Account.String()).MatchString(s.Account.Domain+`\`+s.Account.User)) &&
 		(m.Backend == "" || m.Backend == s.Backend)
 }
 
@@ -177,7 +177,7 @@ func mightHold(m Match, s Subject) bool {
 	if len(s.Groups) == 0 {
 		m.Group = ""
 	}
-	if s.Account == "" {
+	if s.Account.User == "" {
 		m.Account = Pattern{}
 	}
 	return holds(m, s)
@@ -195,12 +195,12 @@ func TestDecisionSaysWhatWouldHaveToBeKnown(t *testing.T) {
 		want    string
 	}{
 		{Subject{}, "grant: 0 of 9 sessions held, rule default; rule watched needs a SID"},
-		{Subject{Account: `LAB\svc-1`}, "grant: 0 of 3 sessions held, rule services; rule watched needs a SID"},
+		{Subject{Account: named(`LAB\svc-1`)}, "grant: 0 of 3 sessions held, rule services; rule watched needs a SID"},
 		{Subject{SID: "S-1-5-21-1"}, "grant: 0 of 1 sessions held, rule watched"},
 		{Subject{SID: "S-1-5-21-2"}, "grant: 0 of 9 sessions held, rule default; rule team needs groups"},
 		{Subject{SID: "S-1-5-21-2", Groups: []string{"S-1-5-21-9"}}, "grant: 0 of 2 sessions held, rule team"},
 		{Subject{SID: "S-1-5-21-2", Groups: []string{"S-1-5-21-8"}}, "grant: 0 of 9 sessions held, rule default; rule services needs an account"},
-		{Subject{SID: "S-1-5-21-2", Groups: []string{"S-1-5-21-8"}, Account: `LAB\a`}, "grant: 0 of 9 sessions held, rule default"},
+		{Subject{SID: "S-1-5-21-2", Groups: []string{"S-1-5-21-8"}, Account: named(`LAB\a`)}, "grant: 0 of 9 sessions held, rule default"},
 	} {
 		tc.subject.Backend = "dc1"
 		if got := decide(rules.Match(tc.subject), 0).String(); got != tc.want {
@@ -237,14 +237,14 @@ func hundredRules() *Policy {
 	return New(rules)
 }
 
-var benchSubject = Subject{SID: "S-1-5-21-1-2-3-1105", Account: `LAB\svc-mail-archive-01`, Client: netip.MustParseAddr("10.200.1.9"), Backend: "dc1"}
+var benchSubject = Subject{SID: "S-1-5-21-1-2-3-1105", Account: named(`LAB\svc-mail-archive-01`), Client: netip.MustParseAddr("10.200.1.9"), Backend: "dc1"}
 
 func TestMatchDoesNotAllocate(t *testing.T) {
 	rules := hundredRules()
 	for name, s := range map[string]Subject{
-		"ASCII":   benchSubject,
-		"Unicode": {Account: `LAB\` + strings.Repeat("é", (foldBuffer-4)/2), Client: netip.MustParseAddr("fe80::1")},
-		"mapped":  {Account: "LAB\\\xff\xfe", Client: netip.MustParseAddr("::ffff:10.1.1.1")},
+		"ASCII":  benchSubject,
+		"IPv6":   {Account: Name{Domain: "LAB", DNSDomain: "lab.test", User: strings.Repeat("a", 300), UPN: "a@b"}, Client: netip.MustParseAddr("fe80::1")},
+		"mapped": {Account: Name{Domain: "LAB", User: "a"}, Client: netip.MustParseAddr("::ffff:10.1.1.1")},
 	} {
 		if n := testing.AllocsPerRun(100, func() { _ = decide(rules.Match(s), 50) }); n != 0 {
 			t.Errorf("%s: %v allocations", name, n)

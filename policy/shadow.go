@@ -1,6 +1,9 @@
 package policy
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // shadowed warns of rules that can never decide, because an earlier one matches
 // whatever they match.
@@ -25,5 +28,16 @@ func (r *compiledRule) covers(other *compiledRule) bool {
 		(r.sid == "" || r.sid == other.sid) &&
 		(r.group == "" || r.group == other.group) &&
 		r.clients.covers(other.clients) &&
+		coversAssurance(r.assured, other.assured) &&
 		r.account.covers(other.account)
+}
+
+// coversAssurance reports whether every assurance of other is in one; an empty list
+// has all.
+func coversAssurance(one, other []Assurance) bool {
+	if len(one) == 0 {
+		return true
+	}
+	missing := func(a Assurance) bool { return !slices.Contains(one, a) }
+	return len(other) > 0 && !slices.ContainsFunc(other, missing)
 }

@@ -126,7 +126,9 @@ func (v *validator) numbers() {
 		{"relay.loops", r.Loops, 0, 256},                          // more loops than cores only add switches
 		{"relay.max_connections", r.MaxConnections, 1, 1_000_000}, // two descriptors each; Linux allows 2^20 by default
 		{"relay.max_fragment", r.MaxFragment, minFragment, maxFragment},
-		{"identity.directory.cache_size", d.CacheSize, 1, 1_000_000},                // some hundred bytes each, groups more
+		{"identity.directory.cache_size", d.CacheSize, 1, 1_000_000}, // some hundred bytes each, groups more
+		{"identity.networks.ipv4", v.cfg.Identity.Networks.IPv4, 8, 32},
+		{"identity.networks.ipv6", v.cfg.Identity.Networks.IPv6, 16, 128},
 		{"transparent.route_table", v.cfg.Transparent.RouteTable, 1, math.MaxInt32}, // 0 is the kernel's "unspecified"
 		{"health.rise", h.Rise, 1, maxChecks},
 		{"health.fall", h.Fall, 1, maxChecks},

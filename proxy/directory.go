@@ -69,6 +69,17 @@ func (a accounts) Resolve(account string, done func(inspect.Answer)) {
 	})
 }
 
+// Domains implements inspect.Directory.
+func (a accounts) Domains() (list []inspect.Domain, ok bool) {
+	known, ok := a.directory.Domains()
+	for _, d := range known {
+		list = append(list, inspect.Domain(d))
+	}
+	return list, ok
+}
+
 func answerOf(r directory.Result, found bool) inspect.Answer {
-	return inspect.Answer{Found: found, SID: r.SID, Groups: r.Groups, Account: r.Account}
+	return inspect.Answer{Found: found, SID: r.SID, Groups: r.Groups, Name: policy.Name{
+		Domain: r.Domain.NetBIOS, DNSDomain: r.Domain.DNS, User: r.User, UPN: r.UPN,
+	}}
 }

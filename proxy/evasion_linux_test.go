@@ -155,7 +155,7 @@ func TestBindBeforeTheNameDoesNotChangeWhoIsCharged(t *testing.T) {
 	c.nspiBind(3)
 	s.wantSessions(1)
 	for _, u := range s.proxy.table.Users() {
-		if u.Held > 0 && u.User.Account != `LAB\alice` {
+		if u.Held > 0 && u.User.Account.String() != `LAB\alice` {
 			t.Errorf("charged to %+v", u)
 		}
 	}

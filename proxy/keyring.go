@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -20,42 +22,79 @@ const (
 	keytabPoll = 5 * time.Second
 )
 
+// maxServers is how many domain controllers the keyring remembers the account of. A
+// forest has a few hundred; behind transparent listeners each address is one.
+const maxServers = 4096
+
 // keyring holds the keys of the configured keytab files, and loads them again
 // when a file changes. Connections keep the keys they began with.
 type keyring struct {
 	paths  []policy.File
+	hosts  map[string]string // DNS names of domain controllers, by the name of their backend
 	events inspect.Events
 	now    atomic.Pointer[keySet]
 	seen   []fileStamp
 }
 
-// keySet is the keys at one moment. It never changes.
-type keySet struct{ tab *krb5.Keytab }
+// keySet is the keys at one moment.
+type keySet struct {
+	tab *krb5.Keytab
 
-// NTHashes implements secctx.Keys.
-func (k *keySet) NTHashes(domain, user string) [][16]byte {
-	if k.tab == nil {
-		return nil
-	}
-	return k.tab.NTHashes(domain, user)
+	mu      sync.Mutex
+	servers map[string]*serverKeys // by the name of the domain controller
 }
 
-// Kerberos implements secctx.Keys.
-func (k *keySet) Kerberos() *krb5.Keytab { return k.tab }
+// serverKeys are the keys for connections to one domain controller.
+type serverKeys struct {
+	tab     *krb5.Keytab
+	service *krb5.Service
+}
 
-// newKeyring loads the files. Every one of them must exist, be a keytab, and be
-// readable by its owner alone.
-func newKeyring(paths []policy.File, events inspect.Events) (*keyring, error) {
-	r := &keyring{paths: paths, events: events}
+// NTHashes implements secctx.Keys.
+func (k *serverKeys) NTHashes(domain, user string) [][16]byte { return k.tab.NTHashes(domain, user) }
+
+// Kerberos implements secctx.Keys.
+func (k *serverKeys) Kerberos() *krb5.Service { return k.service }
+
+// newKeyring loads the files of a configuration. Every one of them must exist, be
+// a keytab, and be readable by its owner alone.
+func newKeyring(c *policy.Config, events inspect.Events) (*keyring, error) {
+	r := &keyring{paths: c.Identity.Keytabs, hosts: map[string]string{}, events: events}
+	for i := range c.Backends {
+		r.hosts[c.Backends[i].Name] = string(c.Backends[i].Host)
+	}
 	r.seen = r.stamp()
 	return r, r.load()
 }
 
 // Current implements inspect.KeySource: the keys of this moment.
-func (r *keyring) Current() secctx.Keys { return r.now.Load() }
+func (r *keyring) Current(server string) secctx.Keys {
+	set := r.now.Load()
+	set.mu.Lock()
+	defer set.mu.Unlock()
+	if k := set.servers[server]; k != nil {
+		return k
+	}
+	k := &serverKeys{tab: set.tab, service: set.tab.Service(r.hostOf(server))}
+	if len(set.servers) < maxServers {
+		set.servers[server] = k
+	}
+	return k
+}
+
+// hostOf returns the DNS name of a domain controller: the configured one, or the
+// one that DNS has for a target of a backend, which is called "backend/target".
+// Empty: it has none that is known.
+func (r *keyring) hostOf(server string) string {
+	if host, ok := r.hosts[server]; ok {
+		return host
+	}
+	_, target, _ := strings.Cut(server, "/")
+	return target
+}
 
 func (r *keyring) load() error {
-	set := &keySet{}
+	set := &keySet{servers: map[string]*serverKeys{}}
 	var tabs []*krb5.Keytab
 	for _, path := range r.paths {
 		tab, err := readKeytab(string(path))
@@ -64,9 +103,7 @@ func (r *keyring) load() error {
 		}
 		tabs = append(tabs, tab)
 	}
-	if len(tabs) > 0 {
-		set.tab = krb5.Join(tabs...)
-	}
+	set.tab = krb5.Join(tabs...)
 	r.now.Store(set)
 	return nil
 }

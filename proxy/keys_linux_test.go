@@ -145,14 +145,14 @@ func TestKeytabsThatOthersCanReadAreRefused(t *testing.T) {
 func TestKeytabsAreLoadedAgainWhenTheyChange(t *testing.T) {
 	path := keytabOf(t, map[string]string{alice: alicePassword})
 	var log keytabFailures
-	r, err := newKeyring([]policy.File{policy.File(path)}, &log)
+	r, err := newKeyring(&policy.Config{Identity: policy.Identity{Keytabs: []policy.File{policy.File(path)}}}, &log)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(r.Current().NTHashes("LAB", bob)) != 0 {
+	if len(r.Current("dc1").NTHashes("LAB", bob)) != 0 {
 		t.Fatal("a key that is not there")
 	}
-	old := r.Current()
+	old := r.Current("dc1")
 	replace := func(data []byte) {
 		if err := os.WriteFile(path, data, 0o600); err != nil {
 			t.Fatal(err)
@@ -160,7 +160,7 @@ func TestKeytabsAreLoadedAgainWhenTheyChange(t *testing.T) {
 		r.reload()
 	}
 	replace([]byte("no keytab"))
-	if r.Current() != old || log.failures != 1 {
+	if r.Current("dc1") != old || log.failures != 1 {
 		t.Error("a broken file replaced the keys, or nobody was told")
 	}
 	r.reload()
@@ -172,7 +172,7 @@ func TestKeytabsAreLoadedAgainWhenTheyChange(t *testing.T) {
 		t.Fatal(err)
 	}
 	replace(next)
-	if len(r.Current().NTHashes("LAB", bob)) == 0 {
+	if len(r.Current("dc1").NTHashes("LAB", bob)) == 0 {
 		t.Error("the new key is not in use")
 	}
 }

@@ -10,10 +10,13 @@ type Call struct {
 	Context  *PresentationContext // nil: not a context that is followed
 	Security *SecurityContext     // nil: not authenticated
 	Level    AuthLevel            // that protects this call
-	Bind     nspi.BindRequest     // NspiBind, when it could be read
-	Readable bool                 // the stub of the request could be read
-	Handle   nspi.Handle          // NspiUnbind: the handle it names
-	Tag      any                  // the caller's own, untouched here
+	// Among are the contexts at level connect that servers may take a request
+	// without a verifier for, where there are several. Security is nil then.
+	Among    []*SecurityContext
+	Bind     nspi.BindRequest // NspiBind, when it could be read
+	Readable bool             // the stub of the request could be read
+	Handle   nspi.Handle      // NspiUnbind: the handle it names
+	Tag      any              // the caller's own, untouched here
 
 	opened      bool   // the request was sealed and has been opened
 	hasVerifier bool   // the request has a verifier

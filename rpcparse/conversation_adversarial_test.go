@@ -160,6 +160,19 @@ func TestBindUnderAContestedUserIsRefused(t *testing.T) {
 	}
 }
 
+// An accepted context gets no other user (MS-RPCE 3.3.1.5.2.1).
+func TestAcceptedContextKeepsItsUser(t *testing.T) {
+	s := challenged(t, AuthNTLM)
+	s.client(s.auth3(7, LevelConnect, authenticateToken("LAB", "alice")), s.bindCall(2)).server(s.response(2, 0, grantedStub(nspi.NDR), nil))
+	s.client(s.auth3(7, LevelConnect, authenticateToken("LAB", "bob")))
+	s.wantError(ClassState, "authenticated_twice")
+	s.err = nil
+	s.client(s.bindCall(3))
+	if e := s.last(); !e.Security.Accepted() || e.Security.User != "alice" {
+		t.Errorf("got %v", e)
+	}
+}
+
 func TestWhatMayBeABindInAnyReadingIsHidden(t *testing.T) {
 	s := bound(t)
 	outstanding := s.request(fragment{callID: 2, stub: bindStub(nspi.NDR)})

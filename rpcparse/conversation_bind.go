@@ -46,7 +46,7 @@ func (c *Conversation) readBind(pending *pendingBind, p *PDU, out []Event) ([]Ev
 	if out, err = s.clientToken(&b.Verifier, out); err != nil {
 		return out, err
 	}
-	pending.security = s
+	pending.security, pending.claim = s, s.claims
 	return out, nil
 }
 
@@ -56,7 +56,11 @@ func (c *Conversation) beginSecurity(v *Verifier) (*SecurityContext, error) {
 	if c.opts.MidStream {
 		c.security.refuse(func(s *SecurityContext) bool { return s.ID == v.ContextID })
 	}
-	return c.security.begin(v, c.opts.NewFollower)
+	s, err := c.security.begin(v, c.opts.NewFollower)
+	if err == nil {
+		s.midStream = c.opts.MidStream
+	}
+	return s, err
 }
 
 // bindInOrder checks the order: one bind, first of all, then alter_contexts.
@@ -105,7 +109,7 @@ func (c *Conversation) bindAck(p *PDU, out []Event) ([]Event, error) {
 		c.limits[ClientToServer], c.limits[ServerToClient] = a.MaxRecvFrag, a.MaxXmitFrag
 		out = append(out, Event{Kind: EventAssociationJoined, CallID: a.CallID, Association: a.AssocGroupID, Security: b.security})
 	}
-	return b.security.serverToken(a.Verifier.Token, a.Type, out), nil
+	return b.security.answered(&b, a.Verifier.Token, a.Type, out), nil
 }
 
 // bindNak follows a bind_nak. The client may bind again.
@@ -133,11 +137,13 @@ func (c *Conversation) nak(b *pendingBind) {
 }
 
 // forgetSecurityOf forgets the security context that a refused bind or
-// alter_context began.
+// alter_context began, and what it presented in one that goes on.
 func (c *Conversation) forgetSecurityOf(b *pendingBind) {
 	if b.beganSecurity && b.security != nil && !b.security.Accepted() {
 		c.security.refuse(func(s *SecurityContext) bool { return s == b.security })
+		return
 	}
+	b.security.rejected(b.claim)
 }
 
 // auth3 follows the last leg of an authentication. It has no answer, so the user
@@ -147,7 +153,7 @@ func (c *Conversation) auth3(p *PDU, out []Event) ([]Event, error) {
 	a := Auth3{Header: p.Header}
 	err := a.parseBody(p.Raw)
 	if err != nil {
-		c.security.doubtUser(func(s *SecurityContext) bool { return s.state == securityNegotiating })
+		c.security.contest(func(s *SecurityContext) bool { return s.state == securityNegotiating })
 		return out, err
 	}
 	if !c.bound && !c.Handshaking() {
@@ -164,7 +170,7 @@ func (c *Conversation) auth3(p *PDU, out []Event) ([]Event, error) {
 		}
 	}
 	if out, err = s.clientToken(&a.Verifier, out); err != nil {
-		c.security.doubtUser(func(k *SecurityContext) bool { return k == s })
+		c.security.contest(func(k *SecurityContext) bool { return k == s })
 	}
 	return out, err
 }

@@ -5,6 +5,7 @@ package rpcparse
 type caller struct {
 	security *SecurityContext // nil: none, or not known
 	certain  bool             // servers cannot take the request for another context's
+	several  bool             // security is nil because servers may take the request for one of several
 }
 
 // callerOf returns the context that the verifier of a request names, or the one
@@ -18,7 +19,10 @@ func (c *Conversation) callerOf(r *Request) (caller, error) {
 		return caller{security: s, certain: true}, s.check(&r.Verifier)
 	}
 	s, several := c.security.implied()
-	return caller{security: s, certain: s != nil && !several && c.allServersImply(s)}, nil
+	if several && (c.opts.FollowAll || c.opts.MidStream) {
+		return caller{security: c.security.accepted()}, nil
+	}
+	return caller{security: s, several: several, certain: s != nil && c.allServersImply(s)}, nil
 }
 
 // negotiated returns the security context that a verifier names, or nil. Where
@@ -53,7 +57,7 @@ func (u caller) level(r *Request) AuthLevel {
 	switch {
 	case r.HasVerifier:
 		return normalLevel(r.Verifier.Level)
-	case u.security != nil:
+	case u.security != nil || u.several:
 		return LevelConnect
 	}
 	return LevelNone

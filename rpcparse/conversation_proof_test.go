@@ -1,6 +1,7 @@
 package rpcparse
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -66,44 +67,47 @@ func TestSecondAuthenticateAfterAnUnreadableOneIsContested(t *testing.T) {
 	}
 }
 
-func TestUntrailedBindIsRefusedWhereItsUserIsAmbiguous(t *testing.T) {
-	second := func(level AuthLevel) func(s *script) {
+// A bind without a verifier is one that the server may grant, whoever it takes it for.
+func TestUntrailedBindIsOfTheContextsThatServersMayMean(t *testing.T) {
+	second := func(level AuthLevel, last []byte) func(s *script) {
 		return func(s *script) {
 			s.client(must(s.t)(AppendBind(nil, Bind{Header: whole(PTypeAlterContext, 2), HasVerifier: true, Verifier: *ntlmVerifier(8, level, negotiateToken)})))
 			s.server(s.ackPDU(PTypeAlterContextResp, 2, ntlmVerifier(8, level, challengeToken)))
+			if last != nil {
+				s.client(s.auth3(8, level, last))
+			}
 		}
 	}
 	for name, tc := range map[string]struct {
-		level     AuthLevel
-		before    func(s *script)
-		auth      *Verifier
-		ambiguous bool
-		user      string
+		level  AuthLevel
+		before func(s *script)
+		auth   *Verifier
+		user   string
+		among  []string
 	}{
-		"one context":                      {LevelConnect, func(*script) {}, nil, false, "alice"},
-		"two at level connect":             {LevelConnect, second(LevelConnect), nil, true, ""},
-		"two at level connect, it is told": {LevelConnect, second(LevelConnect), ntlmVerifier(7, LevelConnect, make([]byte, 16)), false, "alice"},
-		"the other one is sealed":          {LevelConnect, second(LevelPrivacy), nil, false, "alice"},
-		"all are sealed":                   {LevelPrivacy, second(LevelPrivacy), nil, false, ""},
+		"one context":                     {LevelConnect, func(*script) {}, nil, "alice", nil},
+		"another one is begun":            {LevelConnect, second(LevelConnect, nil), nil, "alice", nil},
+		"two at level connect":            {LevelConnect, second(LevelConnect, authenticateToken("LAB", "bob")), nil, "", []string{"alice", "bob"}},
+		"two, and the verifier names one": {LevelConnect, second(LevelConnect, authenticateToken("LAB", "bob")), ntlmVerifier(7, LevelConnect, make([]byte, 16)), "alice", nil},
+		"the other one is sealed":         {LevelConnect, second(LevelPrivacy, authenticateToken("LAB", "bob")), nil, "alice", nil},
+		"all are sealed":                  {LevelPrivacy, second(LevelPrivacy, authenticateToken("LAB", "bob")), nil, "", nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := authenticated(t, tc.level)
 			tc.before(s)
-			pdu := s.request(fragment{callID: 3, stub: bindStub(nspi.NDR), auth: tc.auth})
-			hides := s.clientLast(pdu)
-			if tc.ambiguous {
-				s.wantError(ClassAuth, "user_ambiguous")
-				if !hides {
-					t.Error("it may go on to the server")
-				}
-				return
-			}
+			s.client(s.request(fragment{callID: 3, stub: bindStub(nspi.NDR), auth: tc.auth}))
+			s.wantNoError()
+			e := s.last()
 			user := ""
-			if e := s.last(); e.Security != nil {
+			if e.Security != nil {
 				user = e.Security.User
 			}
-			if user != tc.user {
-				t.Errorf("charged to %q, want %q", user, tc.user)
+			var among []string
+			for _, s := range e.Call.Among {
+				among = append(among, s.User)
+			}
+			if e.Kind != EventBindRequested || user != tc.user || !slices.Equal(among, tc.among) {
+				t.Errorf("%v of %q, or of %q; want %q, %q", e.Kind, user, among, tc.user, tc.among)
 			}
 		})
 	}
@@ -141,6 +145,7 @@ type refusedFollower struct{ n *int }
 
 func (refusedFollower) FromClient([]byte) {}
 func (refusedFollower) FromServer([]byte) {}
+func (refusedFollower) Rejected()         {}
 func (h refusedFollower) Refused()        { *h.n++ }
 
 // A later leg that fails says nothing about a context that may be in use.

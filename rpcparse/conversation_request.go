@@ -107,10 +107,23 @@ func (c *Conversation) beginCall(p *PDU) (*Call, error) {
 		ID: r.CallID, Opnum: r.Opnum, Context: context, Security: user.security, Level: user.level(r),
 		opened: p.Opened, hasVerifier: r.HasVerifier, claim: claim,
 	}
+	if user.several {
+		k.Security, k.Among = c.among()
+	}
 	if err := c.calls.add(k, c.opts.FollowAll || c.opts.MidStream); err != nil {
 		return nil, err
 	}
 	return k, nil
+}
+
+// among returns the contexts that servers may take a request without a verifier for:
+// the only one that comes into question, or all of several.
+func (c *Conversation) among() (only *SecurityContext, several []*SecurityContext) {
+	list := c.security.presented()
+	if len(list) == 1 {
+		return list[0], nil
+	}
+	return nil, list
 }
 
 // checkCallID checks that no call which is not followed may wait for an answer
@@ -126,14 +139,8 @@ func (c *Conversation) checkCallID(r *Request, context *PresentationContext) err
 // checkBindUser checks that an NspiBind belongs to one user in every server's
 // reading.
 func (c *Conversation) checkBindUser(r *Request, s *SecurityContext) error {
-	if s != nil && s.userUnknown {
+	if s != nil && s.contested {
 		return Errorf(ClassAuth, "user_contested", 12, "NspiBind under security context %d, of which a handshake PDU was not understood", s.ID)
-	}
-	if r.HasVerifier || c.opts.FollowAll || c.opts.MidStream {
-		return nil
-	}
-	if _, several := c.security.implied(); several {
-		return Errorf(ClassAuth, "user_ambiguous", 10, "NspiBind without a verifier on a connection with several security contexts")
 	}
 	return nil
 }

@@ -14,6 +14,7 @@ type pendingBind struct {
 	proposals     []proposal
 	security      *SecurityContext // that its token belongs to, or nil
 	beganSecurity bool             // security did not exist before
+	claim         uint32           // what its token presented, see SecurityContext.claims
 	err           error            // why it was not understood
 }
 

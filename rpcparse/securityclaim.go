@@ -1,6 +1,8 @@
 package rpcparse
 
 import (
+	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/nspiproxy/nspiproxy/rpcparse/secctx/ntlm"
@@ -9,7 +11,7 @@ import (
 
 // clientToken follows a token of the client. Errors are about the trailer, never
 // about the token: the server judges that, and an unreadable one leaves the
-// context without a user.
+// context without a known user.
 func (s *SecurityContext) clientToken(v *Verifier, out []Event) ([]Event, error) {
 	if err := s.check(v); err != nil {
 		return out, err
@@ -21,17 +23,35 @@ func (s *SecurityContext) clientToken(v *Verifier, out []Event) ([]Event, error)
 	if s.Follower != nil {
 		s.Follower.FromClient(v.Token)
 	}
-	if s.readToken(v.Token) {
+	before := s.claims
+	s.readClient(v.Token)
+	if s.claims != before && (s.Presented == PresentedName || s.Presented == PresentedAnonymous) {
 		out = append(out, Event{Kind: EventUserClaimed, Security: s})
 	}
 	return out, nil
 }
 
 // clientIsDone reports whether the client has sent its last token before this
-// one. Behind NTLM's AUTHENTICATE only a signature of SPNEGO may follow.
+// one. Behind NTLM's AUTHENTICATE only a signature of SPNEGO may follow, and
+// behind a call that was carried out only the last leg of Kerberos: a server may
+// carry one out before it, as an anonymous one.
 func (s *SecurityContext) clientIsDone(token []byte) bool {
-	return s.state == securityAccepted ||
-		(s.state == securityClaimed && s.Mechanism == MechanismNTLM && !isListMICAlone(token))
+	switch {
+	case s.completed:
+		return true
+	case s.Mechanism == MechanismNTLM && s.state >= securityClaimed:
+		return !isListMICAlone(token)
+	case s.state == securityAccepted:
+		return s.Presented != PresentedTicket || !isThirdLeg(token)
+	}
+	return false
+}
+
+// isThirdLeg reports whether a client's token is an AP-REP, which ends a
+// handshake of Kerberos in DCE style.
+func isThirdLeg(token []byte) bool {
+	mech, inner, ok := spnego.Unwrap(token)
+	return ok && mech == spnego.MechKerberos && inner[0] == tagAPRep
 }
 
 // isListMICAlone reports whether a token is the client's last leg of SPNEGO, which
@@ -41,50 +61,92 @@ func isListMICAlone(token []byte) bool {
 	return err == nil && !t.Init && len(t.MechToken) == 0 && len(t.ListMIC) > 0
 }
 
-// tagAPReq begins a Kerberos AP-REQ (RFC 4120 5.5.1).
-const tagAPReq = 0x6e
+// The first octets of Kerberos messages (RFC 4120 5.5, 5.9.1).
+const (
+	tagAPReq    = 0x6e
+	tagAPRep    = 0x6f
+	tagKRBError = 0x7e
+)
 
-// readToken reads the user that a token presents, and reports whether it names
-// one or is an anonymous logon.
-func (s *SecurityContext) readToken(token []byte) (named bool) {
+// readClient reads what a token presents. A leg that cannot be read leaves
+// nothing of what was presented before: the server may have read it.
+func (s *SecurityContext) readClient(token []byte) {
 	mech, inner, ok := spnego.Unwrap(token)
 	if !ok {
-		return false
+		s.readWithoutMessage(token)
+		return
 	}
 	switch mech {
 	case spnego.MechKerberos:
 		s.Mechanism = MechanismKerberos
-		if inner[0] == tagAPReq {
-			s.claim() // the server's first answer says whether it took the ticket
+		switch {
+		case inner[0] == tagAPReq:
+			s.present(PresentedTicket)
+		case inner[0] != tagAPRep || s.Presented != PresentedTicket:
+			s.present(PresentedMalformed)
 		}
 	case spnego.MechNTLM:
-		if s.Mechanism == MechanismKerberos {
-			s.state = securityNegotiating // the server chose NTLM over the ticket that was offered
-		}
 		s.Mechanism = MechanismNTLM
-		return s.readNTLM(inner)
+		s.readNTLM(inner)
 	}
-	return false
 }
 
-// readNTLM is readToken for an NTLM message.
-func (s *SecurityContext) readNTLM(message []byte) (named bool) {
-	if t, _ := ntlm.Type(message); t != ntlm.TypeAuthenticate {
-		return false
+// readWithoutMessage is readClient for a token that holds no message of NTLM or
+// Kerberos.
+func (s *SecurityContext) readWithoutMessage(token []byte) {
+	t, err := spnego.Parse(token)
+	switch {
+	case err != nil:
+		s.Mechanism = MechanismUnknown
+		s.present(PresentedMalformed)
+	case len(t.MechToken) > 0:
+		s.Mechanism = MechanismUnknown
+		s.present(PresentedUnsupported)
+	case t.Init:
+		s.present(PresentedNothing)
 	}
-	s.claim() // also when it cannot be read: a client sends one only
-	a, err := ntlm.ParseAuthenticate(message)
-	if err != nil {
-		return false
-	}
-	s.Domain, s.User, s.Workstation, s.Anonymous = clip(a.Domain), clip(a.User), clip(a.Workstation), a.Anonymous
-	return true
 }
 
-// claim notes that the client has presented a user.
-func (s *SecurityContext) claim() {
-	s.state = securityClaimed
+// readNTLM is readClient for an NTLM message.
+func (s *SecurityContext) readNTLM(message []byte) {
+	t, _ := ntlm.Type(message)
+	switch {
+	case t == ntlm.TypeNegotiate:
+		s.Server = nil
+		s.present(PresentedNothing)
+		return
+	case t != ntlm.TypeAuthenticate, s.Server == nil && !s.midStream:
+		s.present(PresentedMalformed) // no server can accept it
+		return
+	}
+	negotiated := ntlm.Flags(0)
+	if s.Server != nil {
+		negotiated = s.Server.Flags
+	}
+	a, err := ntlm.ParseAuthenticate(message, negotiated)
+	switch {
+	case err != nil:
+		s.present(PresentedMalformed)
+	case a.Anonymous:
+		s.present(PresentedAnonymous)
+	default:
+		s.present(PresentedName)
+	}
+	s.Domain, s.User, s.Workstation = clip(a.Domain), clip(a.User), clip(a.Workstation)
+}
+
+// present notes what the client has presented, in place of anything before. A
+// context that is contested stays so.
+func (s *SecurityContext) present(p Presented) {
+	if s.contested {
+		p = PresentedMalformed
+	}
+	s.Presented, s.Domain, s.User, s.Workstation = p, "", "", ""
 	s.claims++
+	s.state = securityClaimed
+	if p == PresentedNothing {
+		s.state = securityNegotiating
+	}
 }
 
 // maxName is how many bytes of a claimed name are kept. Names of accounts are
@@ -92,8 +154,13 @@ func (s *SecurityContext) claim() {
 const maxName = 256
 
 // clip cuts a name that no account has. The ellipsis keeps it different from
-// all that exist.
+// all that exist. Spaces and invisible characters, with which servers may find an
+// account all the same, do not make a name long.
 func clip(name string) string {
+	if len(name) <= maxName {
+		return name
+	}
+	name = strings.Join(strings.Fields(strings.Map(visible, name)), " ")
 	if len(name) <= maxName {
 		return name
 	}
@@ -102,4 +169,12 @@ func clip(name string) string {
 		end--
 	}
 	return name[:end] + "\u2026"
+}
+
+// visible drops a character that has no width.
+func visible(r rune) rune {
+	if !unicode.IsSpace(r) && unicode.In(r, unicode.Cc, unicode.Cf, unicode.Mn) {
+		return -1
+	}
+	return r
 }

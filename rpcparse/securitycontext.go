@@ -1,6 +1,10 @@
 package rpcparse
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/nspiproxy/nspiproxy/rpcparse/secctx/ntlm"
+)
 
 // Mechanism is the security mechanism behind a security context.
 type Mechanism uint8
@@ -23,11 +27,30 @@ func (m Mechanism) String() string {
 	return "unknown"
 }
 
+// Presented says what a client has presented last in a security context. Only
+// that counts: a server that accepts the context has accepted that, or nothing
+// that is known.
+type Presented uint8
+
+// What a client can present.
+const (
+	PresentedNothing     Presented = iota // no user: the exchange has begun, or the server refused what was presented
+	PresentedAnonymous                    // NTLM: an anonymous logon
+	PresentedName                         // NTLM: Domain and User
+	PresentedTicket                       // Kerberos: whose it is, a Follower with keys may know
+	PresentedMalformed                    // a token that cannot be read, which the server may have read
+	PresentedUnsupported                  // a token of another mechanism, which the server may have
+)
+
+// Unread reports whether the client has presented something that could not be
+// read, so that the server may know who it is.
+func (p Presented) Unread() bool { return p == PresentedMalformed || p == PresentedUnsupported }
+
 type securityState uint8
 
 const (
 	securityNegotiating securityState = iota
-	securityClaimed                   // the client has presented a user; the server has not accepted it yet
+	securityClaimed                   // the client has presented something; the server has not accepted it yet
 	securityAccepted
 	securityRefused // and forgotten
 )
@@ -38,25 +61,31 @@ type SecurityContext struct {
 	ID          uint32    // auth_context_id
 	Type        AuthType  // of the first leg
 	Level       AuthLevel // of the first leg; CALL is kept as PACKET, as servers do
-	Mechanism   Mechanism
-	Anonymous   bool   // NTLM: the client logs on anonymously
-	Domain      string // NTLM: as claimed by the client, unescaped
-	User        string // NTLM: as claimed by the client, unescaped
+	Mechanism   Mechanism // of the token seen last
+	Presented   Presented
+	Domain      string // with PresentedName: as claimed by the client, unescaped
+	User        string // with PresentedName: as claimed by the client, unescaped
 	Workstation string // NTLM: as claimed by the client, unescaped
+
+	// Server is what the server calls itself and its domain, in NTLM's CHALLENGE;
+	// nil before.
+	Server *ntlm.Target
 
 	// Follower is what [ConversationOptions.NewFollower] returned for the context,
 	// or nil. It may be replaced.
 	Follower TokenFollower
 
 	state securityState
-	// claims counts the tokens in which the client has presented a user. A call
-	// remembers the count, because its answer shows that the server accepted the
-	// user presented before the request, not one presented after it.
-	claims uint32
-	byBind bool // begun by the bind
-	// userUnknown says that a handshake PDU for the context was not understood,
-	// so that the server may know it under another user.
-	userUnknown bool
+	// claims counts what the client has presented. A call remembers the count,
+	// because its answer shows that the server accepted what was presented before
+	// the request, not what was presented after it.
+	claims    uint32
+	byBind    bool // begun by the bind
+	midStream bool // earlier tokens may have been missed
+	completed bool // the server has said that the exchange is over
+	// contested says that a handshake PDU for the context was not understood, so
+	// that the server may know it under another user.
+	contested bool
 }
 
 // Accepted reports whether the server has accepted the context, and with it the user.
@@ -75,10 +104,14 @@ func (s *SecurityContext) Refused() bool { return s != nil && s.state == securit
 
 // HasUser reports whether the context names a user, accepted or not.
 func (s *SecurityContext) HasUser() bool {
-	return s != nil && s.Mechanism == MechanismNTLM && !s.Anonymous && s.User != ""
+	return s != nil && s.Presented == PresentedName && s.User != ""
 }
 
-// Account returns DOMAIN\user, or the user alone when no domain was given.
+// Anonymous reports whether the client logs on anonymously.
+func (s *SecurityContext) Anonymous() bool { return s != nil && s.Presented == PresentedAnonymous }
+
+// Account returns DOMAIN\user, or the user alone when no domain was given. It
+// is for people: a backslash in it may be part of a name.
 func (s *SecurityContext) Account() string {
 	if s.Domain == "" {
 		return s.User
@@ -91,7 +124,7 @@ func (s *SecurityContext) String() string {
 	switch {
 	case s == nil:
 		return "unauthenticated"
-	case s.Anonymous:
+	case s.Anonymous():
 		return fmt.Sprintf("anonymous %v level=%v", s.Mechanism, s.Level)
 	case s.HasUser():
 		return fmt.Sprintf("user=%q %v level=%v", s.Account(), s.Mechanism, s.Level)

@@ -11,7 +11,12 @@ const MaxSecurityContexts = 2304
 // them.
 type TokenFollower interface {
 	FromClient(token []byte)
+	// FromServer is called for every answer to a PDU that carried a token. The
+	// token is empty where the answer has none.
 	FromServer(token []byte)
+	// Rejected tells that the server answered a token with a fault. The client may
+	// present another.
+	Rejected()
 	Refused() // the server refused to begin the context, and it is forgotten: the last call
 }
 
@@ -60,32 +65,61 @@ func (t *securityContexts) refuse(which func(*SecurityContext) bool) {
 	}
 }
 
-// doubtUser notes that a handshake PDU for some contexts was not understood.
-func (t securityContexts) doubtUser(which func(*SecurityContext) bool) {
+// contest notes that a handshake PDU for some contexts was not understood. A
+// context that the server has accepted gets no other user (MS-RPCE
+// 3.3.1.5.2.1).
+func (t securityContexts) contest(which func(*SecurityContext) bool) {
 	for _, s := range t {
-		s.userUnknown = s.userUnknown || which(s)
+		if !s.Accepted() && which(s) {
+			s.present(PresentedMalformed)
+			s.contested = true
+		}
 	}
 }
 
 // implied returns the context that a server takes for a request without a
-// verifier: the only one at level connect, or the first accepted one where there
-// are several. Windows demands a verifier then.
-func (t securityContexts) implied() (s *SecurityContext, several bool) {
-	var only, accepted *SecurityContext
-	for _, k := range t {
-		if k.Level > LevelConnect {
+// verifier: the only one at level connect. Where there are several, Windows demands a
+// verifier (MS-RPCE 3.3.1.5.4), and Samba takes the one that was accepted last, or
+// the first: see presented.
+func (t securityContexts) implied() (only *SecurityContext, several bool) {
+	for _, s := range t {
+		if s.Level > LevelConnect {
 			continue
 		}
-		several = only != nil
-		if only == nil {
-			only = k
+		if only != nil {
+			return nil, true
 		}
-		if accepted == nil && k.Accepted() {
-			accepted = k
-		}
-	}
-	if several {
-		return accepted, true
+		only = s
 	}
 	return only, false
+}
+
+// presented returns the contexts at level connect with which the client has
+// presented something, or all of them if it has with none.
+func (t securityContexts) presented() (list []*SecurityContext) {
+	var all []*SecurityContext
+	for _, s := range t {
+		if s.Level > LevelConnect {
+			continue
+		}
+		all = append(all, s)
+		if s.Presented != PresentedNothing {
+			list = append(list, s)
+		}
+	}
+	if len(list) == 0 {
+		return all
+	}
+	return list
+}
+
+// accepted returns the first context at level connect that the server has accepted,
+// or nil.
+func (t securityContexts) accepted() *SecurityContext {
+	for _, s := range t {
+		if s.Level <= LevelConnect && s.Accepted() {
+			return s
+		}
+	}
+	return nil
 }

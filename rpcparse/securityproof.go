@@ -1,26 +1,85 @@
 package rpcparse
 
-import "github.com/nspiproxy/nspiproxy/rpcparse/secctx/spnego"
+import (
+	"github.com/nspiproxy/nspiproxy/rpcparse/secctx/ntlm"
+	"github.com/nspiproxy/nspiproxy/rpcparse/secctx/spnego"
+)
 
-// serverToken follows the answer to a handshake PDU that carried a token of s,
-// which may be nil. An alter_context_resp to the client's last token accepts the
+// answered follows the answer to a handshake PDU that carried a token of s, which
+// may be nil. An alter_context_resp to the client's last token accepts the
 // context; under SPNEGO the answer must say accept-completed.
-func (s *SecurityContext) serverToken(token []byte, answer PType, out []Event) []Event {
-	if s == nil || s.state == securityAccepted {
+func (s *SecurityContext) answered(b *pendingBind, token []byte, answer PType, out []Event) []Event {
+	if s == nil || s.completed {
 		return out
 	}
-	if s.Follower != nil && len(token) > 0 {
+	if s.Follower != nil {
 		s.Follower.FromServer(token)
 	}
-	t, err := spnego.Parse(token)
-	switch {
-	case err == nil && t.HasState && t.State == spnego.StateAcceptCompleted:
-	case err != nil && answer == PTypeAlterContextResp && s.state == securityClaimed && !isKerberos(token):
-	default:
+	if s.refusedBy(token) {
+		s.present(PresentedNothing)
+		return out
+	}
+	s.readServer(token)
+	if !s.completedBy(token, answer) {
+		return out
+	}
+	if b.claim != s.claims {
+		s.present(PresentedMalformed) // the server speaks of an earlier token than the last
+	}
+	s.completed = true
+	if s.state == securityAccepted {
 		return out
 	}
 	s.state = securityAccepted
 	return append(out, Event{Kind: EventAuthenticated, Security: s})
+}
+
+// completedBy reports whether an answer of the server says that the exchange is
+// over and has succeeded.
+func (s *SecurityContext) completedBy(token []byte, answer PType) bool {
+	t, err := spnego.Parse(token)
+	if err == nil {
+		return t.HasState && t.State == spnego.StateAcceptCompleted
+	}
+	return answer == PTypeAlterContextResp && s.state >= securityClaimed && !isKerberos(token)
+}
+
+// refusedBy reports whether a token of the server refuses what the client has
+// presented. The client may present something else, as after a clock that was
+// wrong (MS-KILE 3.4.5).
+func (s *SecurityContext) refusedBy(token []byte) bool {
+	if t, err := spnego.Parse(token); err == nil && t.HasState && t.State == spnego.StateReject {
+		return true
+	}
+	mech, inner, ok := spnego.Unwrap(token)
+	return ok && mech == spnego.MechKerberos && inner[0] == tagKRBError
+}
+
+// readServer reads what the server calls itself.
+func (s *SecurityContext) readServer(token []byte) {
+	mech, inner, ok := spnego.Unwrap(token)
+	if !ok || mech != spnego.MechNTLM {
+		return
+	}
+	if t, _ := ntlm.Type(inner); t == ntlm.TypeChallenge {
+		s.Server = ntlm.ReadTarget(inner)
+	}
+}
+
+// rejected follows a fault or bind_nak to a handshake PDU of a context that goes
+// on: what its token presented, as claim counts it, does not count. s may be nil.
+func (s *SecurityContext) rejected(claim uint32) {
+	if s == nil || s.completed || s.state == securityRefused {
+		return
+	}
+	if claim == s.claims {
+		s.present(PresentedNothing)
+	} else {
+		s.present(PresentedMalformed) // which of the two the server has read is not known
+	}
+	if s.Follower != nil {
+		s.Follower.Rejected()
+	}
 }
 
 // isKerberos reports whether a server's token is Kerberos's, so that the
@@ -34,7 +93,7 @@ func isKerberos(token []byte) bool {
 // provableClaim returns which claim of the client (see SecurityContext.claims)
 // the answer to a call made now would prove; 0 if it would prove none.
 func (s *SecurityContext) provableClaim() uint32 {
-	if s == nil || s.userUnknown || s.state != securityClaimed {
+	if s == nil || s.contested || s.state != securityClaimed {
 		return 0
 	}
 	return s.claims

@@ -1,6 +1,9 @@
 package session
 
-import "net/netip"
+import (
+	"net/netip"
+	"time"
+)
 
 // groupKey names an association of a backend: ids are unique per server process.
 type groupKey struct {
@@ -9,18 +12,20 @@ type groupKey struct {
 }
 
 // association is the set of connections that share context handles (MS-RPCE
-// 3.3.1.4.1). It owns its sessions. Its connections are only counted: each knows
-// the association that it belongs to.
+// 3.3.1.4.1). It owns its sessions.
 type association struct {
 	controller  *controller
 	key         groupKey // id 0: private to one connection
 	client      netip.Addr
-	conns       int32               // live connections, with those whose bind is not answered yet
-	nUnanswered int32               // length of unanswered
-	held        list[Slot, byOwner] // sessions with a known handle, oldest first
-	byHandle    map[Handle]*Slot    // the same; nil while there are few
-	opaque      []opaqueSessions    // sessions with an unreadable handle
-	unanswered  *unansweredSession  // sessions that may or may not have been granted, newest first
+	conns       list[Conn, byMember] // live ones, with those whose bind is not answered yet
+	vouched     int32                // connections whose user is known, see Conn.Vouch
+	named       int32                // sessions of users who are known by name or SID
+	nUnanswered int32                // length of unanswered
+	abandoned   time.Duration        // of the table's clock: since when strangers alone are left; with Table.abandoned
+	held        list[Slot, byOwner]  // sessions with a known handle, oldest first
+	byHandle    map[Handle]*Slot     // the same; nil while there are few
+	opaque      []opaqueSessions     // sessions with an unreadable handle
+	unanswered  *unansweredSession   // sessions that may or may not have been granted, newest first
 }
 
 // unansweredSession is a session whose NspiBind was in flight when its connection
@@ -28,7 +33,8 @@ type association struct {
 // with the association and never before.
 type unansweredSession struct {
 	slot    *Slot
-	claimed *user // the unproven name of the request; nil: it was proven, and is charged to its user
+	claimed *user      // the unproven name of the request; nil: it was proven, and is charged to its user
+	place   netip.Addr // then: where the request came from
 	next    *unansweredSession
 }
 

@@ -12,6 +12,8 @@ type Conn struct {
 	scope      string
 	controller *controller
 	endpoint   string
+	network    netip.Prefix // that the client is counted in, and its address, or the client's own: set by the first Reserve
+	place      netip.Addr
 
 	recent atomic.Pointer[Slot] // the session that Touch found last
 
@@ -22,10 +24,17 @@ type Conn struct {
 	assoc     *association
 	requested uint32              // the id of the last bind
 	joined    bool                // a bind_ack has confirmed assoc
+	vouched   bool                // see Vouch
 	closed    bool                // Close was called
 	reserved  list[Slot, byOwner] // reservations without an answer
 	wait      *waiter             // nil unless the last Reserve was answered with Wait
+	members   links[Conn]         // association.conns
+	end       func()              // see EndWith
 }
+
+type byMember struct{}
+
+func (byMember) of(c *Conn) *links[Conn] { return &c.members }
 
 // Close records that the connection has ended. If it was the last of its
 // association, its reservations and all sessions of the association are
@@ -93,19 +102,32 @@ func (c *Conn) UnboundOpaque(key string) bool {
 
 // HandleUnknown records that the domain controller has answered an NspiUnbind of h
 // by saying that it does not know h: fault context_mismatch, or return code 2. A
-// session of that handle is released and counted as lost by the server. It returns
-// false if there is none, as for a client that sends a handle it never had.
-func (c *Conn) HandleUnknown(h Handle) bool {
+// domain controller says so also of a handle that lives, if it is used under another
+// user or level than it was made under. So a session of that handle is released, and
+// counted as lost by the server, only if caller is the one that it was reserved for
+// (see [ReserveRequest]). It returns false if nothing was released.
+func (c *Conn) HandleUnknown(h Handle, caller uint32) bool {
 	t := c.table
 	t.mu.Lock()
 	defer t.unlock()
 	s := c.find(h)
-	if s == nil {
+	if s == nil || caller == 0 || s.caller != caller {
 		return false
 	}
 	t.end(s)
 	t.counts.LostByServer++
 	return true
+}
+
+// NewCaller returns a number for a security context of the connection, or for calls
+// without one: for [ReserveRequest.Caller]. It is of no other caller for a very long
+// time, and never 0.
+func (c *Conn) NewCaller() uint32 {
+	for {
+		if n := c.table.callers.Add(1); n != 0 {
+			return n
+		}
+	}
 }
 
 // find returns the session of h in c's association, or nil.

@@ -20,7 +20,7 @@ const (
 )
 
 func account(name string) Identity {
-	return Identity{Assurance: AssuranceClaimed, Account: `LAB\` + name}
+	return Identity{Assurance: AssuranceClaimed, Account: Account{"LAB", name}}
 }
 
 func address(client netip.Addr) Identity {

@@ -178,7 +178,11 @@ func (c *Conn) newAssociation(groupID uint32) *association {
 // enter makes c one of the connections of a.
 func (c *Conn) enter(a *association) {
 	c.assoc = a
-	a.conns++
+	a.conns.push(c)
+	if c.vouched {
+		a.vouched++
+		c.table.reclaim(a)
+	}
 }
 
 // confirm makes c one of the connections of a, which a bind_ack has confirmed.
@@ -196,10 +200,15 @@ func (c *Conn) leave() (ended *association) {
 		return nil
 	}
 	c.assoc = nil
-	a.conns--
-	if a.conns > 0 {
+	a.conns.remove(c)
+	if c.vouched {
+		a.vouched--
+	}
+	if a.conns.n > 0 {
+		t.abandon(a)
 		return nil
 	}
+	t.reclaim(a)
 	if d := a.controller; d.associations[a.key] == a {
 		delete(d.associations, a.key)
 	}

@@ -1,5 +1,7 @@
 package session
 
+import "net/netip"
+
 // This file has the transitions of a slot. The counters and lists of slots change
 // here and nowhere else. All functions run under the table's lock.
 
@@ -59,7 +61,7 @@ func (t *Table) unreserve(s *Slot) {
 		t.counts.Provisional--
 	case stateStale:
 		u.stale--
-		u.addUnresolved(s.conn.addr, -1)
+		u.addUnresolved(s.conn.place, -1)
 		t.counts.Provisional--
 	case stateReserved:
 		u.reserved--
@@ -88,6 +90,9 @@ func (t *Table) hold(s *Slot, a *association) {
 	cl.held.push(s)
 	cl.granted(s.since)
 	a.add(s)
+	if u.named() {
+		a.named++
+	}
 	if s.opaque {
 		t.counts.Opaque++
 	}
@@ -114,8 +119,8 @@ func (t *Table) connectionLost(s *Slot, c *Conn, a *association) {
 	}
 	claimed := s.user
 	t.unreserve(s)
-	claimed.addUnresolved(c.addr, 1)
-	id := Identity{Assurance: AssuranceAddress, Address: c.addr}
+	claimed.addUnresolved(c.place, 1)
+	id := Identity{Assurance: AssuranceAddress, Address: c.addr, Network: c.network}
 	key := userKey{c.scope, id.Key()}
 	u := t.users.byKey[key]
 	if u == nil {
@@ -124,7 +129,7 @@ func (t *Table) connectionLost(s *Slot, c *Conn, a *association) {
 	charged := t.take(c, u, true)
 	charged.opaque, charged.unanswered = true, true
 	t.hold(charged, a)
-	a.unanswered.claimed = claimed
+	a.unanswered.claimed, a.unanswered.place = claimed, c.place
 	t.settle(claimed)
 }
 
@@ -142,9 +147,13 @@ func (t *Table) end(s *Slot) {
 		t.counts.Opaque--
 	}
 	var claimed *user
+	var place netip.Addr
 	if s.unanswered {
 		t.counts.Unanswered--
-		claimed = s.assoc.unanswered.claimed
+		claimed, place = s.assoc.unanswered.claimed, s.assoc.unanswered.place
+	}
+	if u.named() {
+		s.assoc.named--
 	}
 	s.assoc.remove(s)
 	u.held.remove(s)
@@ -157,7 +166,7 @@ func (t *Table) end(s *Slot) {
 	}
 	t.settle(u)
 	if claimed != nil {
-		claimed.addUnresolved(cl.addr, -1)
+		claimed.addUnresolved(place, -1)
 		t.settle(claimed)
 	}
 	t.forget(d)

@@ -173,7 +173,7 @@ func TestHistoryIsBoundedAndForgetsTheLongestGone(t *testing.T) {
 		t.Fatalf("%d users, %d keys", len(users), len(table.users.byKey))
 	}
 	for _, e := range users {
-		if n, _ := strconv.Atoi(e.User.Account[4:]); n < more {
+		if n, _ := strconv.Atoi(e.User.Account.User); n < more {
 			t.Fatalf("%v is still remembered", e.User)
 		}
 	}

@@ -76,7 +76,7 @@ func TestUnansweredSessionIsNeverTakenForOneThatWasUnbound(t *testing.T) {
 	mustReserve(t, goes, proven(-1))
 	goes.Close()
 	key := account("anna").Key()
-	if stays.UnboundOpaque(key) || stays.Unbound(Handle{}) || stays.HandleUnknown(Handle{}) {
+	if stays.UnboundOpaque(key) || stays.Unbound(Handle{}) || stays.HandleUnknown(Handle{}, 1) {
 		t.Fatal("a session was unbound whose handle nobody has")
 	}
 	mustReserve(t, stays, proven(-1)).CommitOpaque()

@@ -135,7 +135,7 @@ func (m *machine) ask(t *rapid.T, c *modelConn, user Identity, limit int, proven
 		w.woken++
 		m.woken = append(m.woken, w)
 	}
-	r := ReserveRequest{User: user, Limit: limit, Proven: proven}
+	r := ReserveRequest{User: user, Limit: limit, Proven: proven, Caller: modelCaller}
 	if patient {
 		r.Wake = func() {
 			m.table.Count() // would block if the lock were held
@@ -214,10 +214,17 @@ func (m *machine) unboundOpaque(t *rapid.T) {
 	}
 }
 
+// modelCaller makes all requests of the model.
+const modelCaller = 1
+
 func (m *machine) handleUnknown(t *rapid.T) {
 	c, h := m.conn(t), drawHandle.Draw(t, "handle")
 	s := m.model.session(c, h)
-	if got := c.real.HandleUnknown(h); got != (s != nil) {
+	caller := rapid.Uint32Range(0, 2).Draw(t, "caller")
+	if caller != modelCaller {
+		s = nil
+	}
+	if got := c.real.HandleUnknown(h, caller); got != (s != nil) {
 		t.Fatalf("HandleUnknown = %v", got)
 	}
 	if s != nil {

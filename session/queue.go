@@ -2,16 +2,16 @@ package session
 
 import "net/netip"
 
-// queue is the waiting requests of one user, proven or not. Client addresses take
-// turns: however many requests wait from one address, the first request of another
-// address has at most one of them before it.
+// queue is the waiting requests of one user, proven or not. Places of clients take
+// turns: however many requests wait from one place, the first request of another
+// has at most one of them before it.
 type queue struct {
 	clients  list[clientQueue, byTurn] // the next one in front; none is empty
 	byClient map[netip.Addr]*clientQueue
 	n        int // waiting requests
 }
 
-// clientQueue is the waiting requests of one client address.
+// clientQueue is the waiting requests of one place.
 type clientQueue struct {
 	links   links[clientQueue]
 	client  netip.Addr
@@ -30,7 +30,7 @@ func (byAge) of(w *waiter) *links[waiter]             { return &w.ageLinks }
 
 // push adds w behind the others of its client or, with first, before all requests.
 func (q *queue) push(w *waiter, first bool) {
-	cq := q.clientQueueOf(w.conn.addr)
+	cq := q.clientQueueOf(w.conn.place)
 	w.queue = cq
 	q.n++
 	if !first {

@@ -1,6 +1,9 @@
 package session
 
-import "fmt"
+import (
+	"fmt"
+	"net/netip"
+)
 
 // Outcome is the answer to [Conn.Reserve].
 type Outcome uint8
@@ -37,6 +40,9 @@ type ReserveRequest struct {
 	// this connection, that a ticket proves it, or that there is no name, only
 	// an address. Otherwise the name is a claim, and the reservation provisional.
 	Proven bool
+	// Caller is the security context under which the request was made, by the
+	// number that [Conn.NewCaller] gave it; 0 where it is not known.
+	Caller uint32
 	// Wake is called once after the outcome Wait, as soon as the request can be
 	// decided and after WaitTimeout at the latest, unless the connection is closed
 	// or asks again before. It is called from any goroutine and without a lock,
@@ -72,6 +78,7 @@ func (c *Conn) Reserve(r ReserveRequest) (*Slot, Usage, Outcome) {
 	if c.closed {
 		return nil, Usage{}, Refused
 	}
+	c.placeAt(r.User.Network)
 	key := c.keyOf(&r.User)
 	first := c.resumeWait(key)
 	u := c.userOf(key)
@@ -101,7 +108,21 @@ func (c *Conn) grant(u *user, key userKey, r *ReserveRequest) (*user, *Slot) {
 		u.identity = r.User // a spelling that no domain controller has accepted must not stay on display
 	}
 	c.user = u
-	return u, c.table.take(c, u, r.Proven)
+	s := c.table.take(c, u, r.Proven)
+	s.caller = r.Caller
+	return u, s
+}
+
+// placeAt notes the network that c's client is counted in, at the first request:
+// claims that came from a place must be found there again.
+func (c *Conn) placeAt(network netip.Prefix) {
+	if c.place.IsValid() {
+		return
+	}
+	c.network, c.place = network, c.addr
+	if network.IsValid() {
+		c.place = network.Masked().Addr()
+	}
 }
 
 // keyOf returns the key of id. A connection mostly has one user, whose key is
@@ -131,7 +152,7 @@ func (c *Conn) check(u *user, r *ReserveRequest, first bool) (Usage, Outcome) {
 	if r.Wake == nil || c.wait != nil && c.wait.timedOut(c.table.clock()) {
 		return u.usage(), decide(r.Limit, u.proven(), 0)
 	}
-	unresolved := u.claims.n + u.unresolvedClaims[c.addr]
+	unresolved := u.claims.n + u.unresolvedClaims[c.place]
 	if !first {
 		unresolved += u.position(r.Proven)
 	}

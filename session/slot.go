@@ -38,6 +38,7 @@ type Slot struct {
 	opaque     bool          // handle is unknown
 	unanswered bool          // opaque, and perhaps not granted: the connection was lost before the answer
 	state      state
+	caller     uint32 // of the request; 0: not known
 }
 
 type (

@@ -51,7 +51,7 @@ func TestZeroHandleGrantsNothing(t *testing.T) {
 	c := joined(t, table, 1, 0, 7)
 	mustReserve(t, c, proven(1)).Commit(Handle{})
 	expectHeld(t, table, 0)
-	if c.Unbound(Handle{}) || c.HandleUnknown(Handle{}) {
+	if c.Unbound(Handle{}) || c.HandleUnknown(Handle{}, 1) {
 		t.Fatal("a NULL handle was found")
 	}
 	mustReserve(t, c, proven(1))
@@ -105,7 +105,7 @@ func TestUnbindOfWhatIsNotThereIsHarmless(t *testing.T) {
 	s.CommitOpaque()
 	key := account("anna").Key()
 	for _, other := range []*Conn{stranger, unjoined} {
-		if other.Unbound(handle(1)) || other.HandleUnknown(handle(1)) || other.UnboundOpaque(key) {
+		if other.Unbound(handle(1)) || other.HandleUnknown(handle(1), 1) || other.UnboundOpaque(key) {
 			t.Fatal("a session of another association was released")
 		}
 	}
@@ -147,8 +147,13 @@ func TestOpaqueUnbindFreesTheOldestOfThatUser(t *testing.T) {
 func TestDisownedSessionIsDrift(t *testing.T) {
 	table, _ := newTable()
 	c := joined(t, table, 1, 0, 7)
-	session(t, c, handle(1))
-	if !c.HandleUnknown(handle(1)) || c.HandleUnknown(handle(1)) {
+	mine, other := c.NewCaller(), c.NewCaller()
+	mustReserve(t, c, ReserveRequest{User: account("anna"), Limit: -1, Proven: true, Caller: mine}).Commit(handle(1))
+	if c.HandleUnknown(handle(1), other) || c.HandleUnknown(handle(1), 0) {
+		t.Fatal("a handle that another user does not know may live")
+	}
+	expectHeld(t, table, 1)
+	if !c.HandleUnknown(handle(1), mine) || c.HandleUnknown(handle(1), mine) {
 		t.Fatal("want one session of that handle")
 	}
 	if n := table.Count(); n.LostByServer != 1 || n.Unbinds != 0 {

@@ -3,6 +3,7 @@ package session
 import (
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -24,12 +25,14 @@ type Table struct {
 	mu          sync.Mutex
 	users       users
 	clients     clients
-	controllers map[string]*controller // by backend
-	held        []*Slot                // all held slots, in no order
-	contended   map[*user]struct{}     // those with waiters
-	waiters     list[waiter, byAge]    // the requests that were answered with Wait, oldest first
+	controllers map[string]*controller    // by backend
+	held        []*Slot                   // all held slots, in no order
+	contended   map[*user]struct{}        // those with waiters
+	waiters     list[waiter, byAge]       // the requests that were answered with Wait, oldest first
+	abandoned   map[*association]struct{} // see stranger.go
 	counts      Counts
-	wakes       []func() // to be called once mu is free
+	callers     atomic.Uint32 // how many callers there have been
+	wakes       []func()      // to be called once mu is free
 }
 
 // NewTable returns an empty table.
@@ -61,12 +64,14 @@ func (t *Table) Open(client netip.AddrPort, scope, backend, endpoint string) *Co
 }
 
 // Expire wakes the requests that wait for a claim which has gone unanswered for
-// [ClaimTimeout], and those that have waited for [WaitTimeout]. Call it about once
-// a second; it costs nothing while no request waits.
+// [ClaimTimeout], and those that have waited for [WaitTimeout]; and it ends the
+// connections of strangers. Call it about once a second; it costs nothing while no
+// request waits.
 func (t *Table) Expire() {
 	t.mu.Lock()
 	defer t.unlock()
 	t.expireWaits()
+	t.endStrangers()
 	for u := range t.contended {
 		t.settle(u)
 	}

@@ -34,12 +34,15 @@ type user struct {
 	reserved         int                // proven reservations
 	claims           list[Slot, byUser] // provisional reservations that requests from any address wait for, oldest first
 	stale            int                // provisional reservations that requests from their own address alone wait for
-	unresolvedClaims map[netip.Addr]int // by address, whose requests wait for them: stale claims, and those of lost connections
+	unresolvedClaims map[netip.Addr]int // by place (see Conn), whose requests wait for them: stale claims, and those of lost connections
 	queues           [2]queue
 }
 
 // proven returns the slots that count against everybody.
 func (u *user) proven() int { return u.held.n + u.reserved }
+
+// named reports whether u is known by name or SID. It never changes.
+func (u *user) named() bool { return u.identity.Assurance >= AssuranceClaimed }
 
 // usage returns the slots of u; u may be nil.
 func (u *user) usage() Usage {
@@ -55,7 +58,7 @@ func (u *user) visible() bool { return u.usage() != Usage{} || u.waiting() > 0 }
 // inUse reports whether u is more than history.
 func (u *user) inUse() bool { return u.visible() || len(u.unresolvedClaims) > 0 }
 
-// addUnresolved adds n to the unresolved claims from addr.
+// addUnresolved adds n to the unresolved claims from a place.
 func (u *user) addUnresolved(addr netip.Addr, n int) {
 	if u.unresolvedClaims == nil {
 		u.unresolvedClaims = make(map[netip.Addr]int)

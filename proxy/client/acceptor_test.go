@@ -144,7 +144,7 @@ func (a *acceptor) reply(request []byte, level rpcparse.AuthLevel) ([]byte, erro
 		e := messages.NewKRBError(types.NewPrincipalName(2, "exchangeAB/dc1"), "LAB.TEST", skew, "")
 		return e.Marshal()
 	}
-	in, outcome := krb5.OpenAPReq(request, a.keys)
+	in, outcome := krb5.OpenAPReq(request, a.keys.Service(""))
 	if in == nil {
 		return nil, errors.New(outcome.String())
 	}

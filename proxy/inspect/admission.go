@@ -1,7 +1,11 @@
 package inspect
 
 import (
+	"sync/atomic"
+	"time"
+
 	"github.com/nspiproxy/nspiproxy/rpcparse"
+	"github.com/nspiproxy/nspiproxy/session"
 )
 
 // maxBufferedBind is how many bytes of a fragmented NspiBind request are
@@ -24,6 +28,33 @@ type admission struct {
 	fragments []byte          // of an NspiBind that is not whole yet
 	opened    bool            // they were: fragments is plaintext
 	call      *rpcparse.Call  // that fragments belong to
+	held      *hold           // of the NspiBind that waits because its user could not be read
+}
+
+// unreadableHold is how long an NspiBind waits whose user could not be read, before
+// it is refused: as long as others wait for an answer that does not come.
+const unreadableHold = session.WaitTimeout
+
+// hold is a time that an NspiBind waits.
+type hold struct{ over atomic.Bool }
+
+// heldLongEnough reports whether the NspiBind that is decided has waited for its
+// time, which begins with the first call. after calls a function once the time is
+// over; nil: that of package time.
+func (a *admission) heldLongEnough(after func(time.Duration, func()), wake func()) bool {
+	if a.held != nil {
+		return a.held.over.Load()
+	}
+	if after == nil {
+		after = func(d time.Duration, f func()) { time.AfterFunc(d, f) }
+	}
+	h := &hold{}
+	a.held = h
+	after(unreadableHold, func() {
+		h.over.Store(true)
+		wake()
+	})
+	return false
 }
 
 // pendingRequest is a client's PDU that waits. The PDU itself stays with who
@@ -78,8 +109,8 @@ func (a *admission) buffer(k *rpcparse.Call, x *protectedPDU) Verdict {
 	return Verdict{Action: Drop}
 }
 
-// drop forgets the fragments of an NspiBind that is refused.
-func (a *admission) drop() { a.fragments, a.call = nil, nil }
+// drop forgets an NspiBind that is refused.
+func (a *admission) drop() { a.fragments, a.call, a.held = nil, nil, nil }
 
 // whole returns the buffered fragments with the last one, x, behind
 // them, as they go to the server.

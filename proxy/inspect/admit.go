@@ -4,6 +4,7 @@ import (
 	"github.com/nspiproxy/nspiproxy/policy"
 	"github.com/nspiproxy/nspiproxy/rpcparse"
 	"github.com/nspiproxy/nspiproxy/rpcparse/nspi"
+	"github.com/nspiproxy/nspiproxy/rpcparse/secctx"
 	"github.com/nspiproxy/nspiproxy/session"
 )
 
@@ -13,19 +14,26 @@ func (i *Inspector) admit(k *rpcparse.Call, x *protectedPDU) Verdict {
 	if i.serverClosed {
 		return i.toServer(x) // the server has ended its stream and cannot grant it
 	}
-	u, ok := i.userOf(k.Security)
+	u, ok := i.userOfCall(k)
 	if !ok {
 		return i.admission.awaitUser(k, x)
 	}
 	settings := i.deps.Settings.Load()
 	rule := settings.Policy.Match(u.subject(i.client(), i.ruleName))
+	i.reportUnread(k.Security, u)
 	if u.lookupErr != nil && settings.WhenDown == policy.WhenDownRefuse {
 		i.forgetUser(k.Security) // the next bind asks again: nothing has been counted for this one
 		i.session.Withdraw()     // if it has waited, a slot may be reserved for it
 		return i.refuse(k, u, rule.RefuseUncounted("the directory is down"), settings.Refusal, x)
 	}
+	if u.id.Assurance == session.AssuranceUnreadable && settings.Unreadable != policy.UnreadableCount && !rule.DryRun {
+		if settings.Unreadable == policy.UnreadableHold && !i.admission.heldLongEnough(i.deps.After, i.conn.Wake) {
+			return i.admission.awaitUser(k, x)
+		}
+		return i.refuse(k, u, rule.RefuseUncounted("the user could not be read: "+u.unread), settings.Refusal, x)
+	}
 	slot, usage, outcome := i.session.Reserve(session.ReserveRequest{
-		User: u.id, Limit: int(rule.Enforced()), Proven: u.proven(k.Security), Wake: i.conn.Wake,
+		User: u.id, Limit: int(rule.Enforced()), Proven: u.proven(k.Security), Caller: i.callerOf(k), Wake: i.conn.Wake,
 	})
 	if outcome == session.Wait {
 		return i.admission.awaitUser(k, x)
@@ -86,16 +94,53 @@ func (i *Inspector) refusalOf(k *rpcparse.Call, how Refusal, x *protectedPDU) (a
 
 // reportLimit reports a bind that was refused, or that a dry run let pass.
 func (i *Inspector) reportLimit(k *rpcparse.Call, u *user, d policy.Decision, form AnswerForm) {
-	e := LimitExceeded{Source: i.source(), User: u.id, Decision: d, Answer: form, CallID: k.ID, Level: k.Level}
+	e := LimitExceeded{Source: i.source(), User: u.id, Decision: d, Answer: form, CallID: k.ID, Level: k.Level, Unread: u.unread}
 	if k.Security != nil {
 		e.Workstation = k.Security.Workstation
 	}
 	i.report(e)
 }
 
+// reportUnread reports once that the user of a security context could not be read.
+func (i *Inspector) reportUnread(s *rpcparse.SecurityContext, u *user) {
+	if u.id.Assurance != session.AssuranceUnreadable {
+		return
+	}
+	if s == nil {
+		i.report(IdentityUnreadable{Source: i.source(), Why: secctx.Outcome{
+			Result: secctx.Unproven, Detail: "a request that does not say which of several users makes it",
+		}})
+		return
+	}
+	if state := i.protection.stateOf(s); !state.reported {
+		state.reported = true
+		why, _ := unreadOf(s)
+		i.report(IdentityUnreadable{Source: i.source(), Mechanism: s.Mechanism, Why: why})
+	}
+}
+
+// callerOf returns the number of the security context that a call is made under; 0
+// where it is not known which one that is.
+func (i *Inspector) callerOf(k *rpcparse.Call) uint32 {
+	caller := &i.identity.caller
+	switch {
+	case len(k.Among) > 0:
+		return 0
+	case k.Security != nil:
+		caller = &i.protection.stateOf(k.Security).caller
+	}
+	if *caller == 0 {
+		*caller = i.session.NewCaller()
+	}
+	return *caller
+}
+
 // proved notes that the server accepted a context, and with it the name under
 // which its binds in flight are reserved.
 func (i *Inspector) proved(s *rpcparse.SecurityContext) {
+	if isUser(s) {
+		i.session.Vouch()
+	}
 	for _, k := range i.conv.Calls() {
 		if slot, ok := k.Tag.(*session.Slot); ok && k.Security == s && k.ClaimStands() {
 			slot.Prove()
@@ -127,14 +172,14 @@ func bindResult(e *rpcparse.Event) AnswerResult {
 		return ResultGranted
 	case e.Fault != 0:
 		return ResultFaulted
-	case !e.Security.HasUser() && (e.Security == nil || e.Security.Anonymous):
+	case !e.Security.HasUser() && (e.Security == nil || e.Security.Anonymous()):
 		return ResultAnonymous
 	}
 	return ResultFailed
 }
 
 // unbindAnswered ends the session of an NspiUnbind that the server confirmed,
-// or whose handle the server does not know.
+// or whose handle the server does not know although it is used as it was made.
 func (i *Inspector) unbindAnswered(e *rpcparse.Event) {
 	i.report(UnbindAnswered{Source: i.source(), Result: unbindResult(e)})
 	switch {
@@ -143,7 +188,7 @@ func (i *Inspector) unbindAnswered(e *rpcparse.Event) {
 	case e.Granted:
 		i.session.Unbound(session.Handle(e.Handle))
 	case e.Fault == rpcparse.StatusContextMismatch, e.Code == nspi.UnbindFailure:
-		i.session.HandleUnknown(session.Handle(e.Handle))
+		i.session.HandleUnknown(session.Handle(e.Handle), i.callerOf(e.Call))
 	}
 }
 

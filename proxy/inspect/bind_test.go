@@ -88,7 +88,7 @@ func TestRefusalIsReportedWithItsCause(t *testing.T) {
 		t.Fatalf("%d refusals reported", len(all))
 	}
 	e := all[0]
-	if e.Client != d.fakeConn.client || e.Backend != "dc1" || e.User.Account != `LAB\alice` || e.Workstation != "PC7" ||
+	if e.Client != d.fakeConn.client || e.Backend != "dc1" || e.User.Account.String() != `LAB\alice` || e.Workstation != "PC7" ||
 		e.CallID != 3 || e.Level != rpcparse.LevelConnect || e.Answer != AnswerLogonFailed ||
 		e.Decision.Rule != policy.DefaultRule || e.Decision.Limit != 1 || e.Decision.Current != 1 || e.Decision.DryRun {
 		t.Errorf("reported: %+v", e)
@@ -267,9 +267,9 @@ func TestDesyncedContextLeavesTheOthersOfItsConnectionAlone(t *testing.T) {
 // The record of a context that the server has refused is out of the count, also for
 // a bind under it that was decided only then.
 func TestRefusedContextIsNotCountedAsDesynced(t *testing.T) {
-	s := newSite(t, limit(0))
-	names := &fakeDirectory{known: map[string]Answer{`LAB\alice`: {}}}
-	s.deps.Directory = names
+	s := newSite(t, limit(0), func(c *policy.Config) { c.Identity.Unreadable = policy.UnreadableHold })
+	var over func()
+	s.deps.After = func(d time.Duration, f func()) { over = f }
 	old, healthy, ghost := alice(t, rpcparse.LevelIntegrity), alice(t, rpcparse.LevelIntegrity), asUser(t, "bob", rpcparse.LevelIntegrity)
 	healthy.id, ghost.id = 8, 9
 	d := s.connect()
@@ -284,9 +284,10 @@ func TestRefusedContextIsNotCountedAsDesynced(t *testing.T) {
 		Contexts: rpcparse.NewContextList(offers[ctxOther]), HasVerifier: true, Verifier: v})
 	d.client(must(t, alter, err), auth3PDU(t, 3, ghost.verifier(ghost.authenticate(challenge))))
 	call := nspiBind(4, ghost)
-	d.client(call.request(t, call.bindStub())) // waits for bob's SID
+	d.client(call.request(t, call.bindStub())) // is held: no server accepts a name before its own challenge
 	d.server(rpc{id: 3}.fault(t, rpcparse.StatusAccessDenied))
-	names.answer(s, Answer{})
+	over()
+	s.wake()
 	d.atServer()
 	d.atClient()
 

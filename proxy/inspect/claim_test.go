@@ -160,24 +160,29 @@ func TestBindBeforeTheNameDoesNotChangeWhoIsCharged(t *testing.T) {
 	d.atClient()
 	d.granted(nspiBind(3, sec), handle(1))
 	for _, u := range s.table.Users() {
-		if u.Held > 0 && u.User.Account != `LAB\alice` {
+		if u.Held > 0 && u.User.Account.String() != `LAB\alice` {
 			t.Errorf("charged to %+v", u)
 		}
 	}
 	s.wantSlots(1, 0, 0, 0)
 }
 
+var labAlice = policy.Name{Domain: "LAB", DNSDomain: "lab.test", User: "alice"}
+
 // fakeDirectory answers when the test says so.
 type fakeDirectory struct {
-	known map[string]Answer // what is remembered
-	asked []string
-	done  []func(Answer)
+	domains []Domain          // nil: not told yet
+	known   map[string]Answer // what is remembered
+	asked   []string
+	done    []func(Answer)
 }
 
 func (d *fakeDirectory) Cached(account string) (Answer, bool) {
 	a, ok := d.known[account]
 	return a, ok
 }
+
+func (d *fakeDirectory) Domains() ([]Domain, bool) { return d.domains, d.domains != nil }
 
 func (d *fakeDirectory) Resolve(account string, done func(Answer)) {
 	d.asked, d.done = append(d.asked, account), append(d.done, done)
@@ -200,7 +205,7 @@ var errDown = errors.New("no route to the directory")
 const aliceSID = "S-1-5-21-1-2-3-1104"
 
 func TestBindWaitsUntilTheDirectoryHasNamedItsUser(t *testing.T) {
-	found := Answer{Found: true, SID: aliceSID, Account: `LAB\Alice`, Groups: []string{"S-1-5-21-1-2-3-513"}}
+	found := Answer{Found: true, SID: aliceSID, Name: policy.Name{Domain: "LAB", User: "Alice"}, Groups: []string{"S-1-5-21-1-2-3-513"}}
 	byGroup := func(c *policy.Config) {
 		c.Policy.Default.Limit = 0
 		c.Policy.Rules = []policy.RuleConfig{{Name: "staff", Match: policy.Match{Group: "S-1-5-21-1-2-3-513"}, Limit: 1}}
@@ -273,7 +278,7 @@ func TestDirectoryThatWasDownIsAskedAgainByTheNextBind(t *testing.T) {
 		call.id++
 	}
 	d.client(call.request(t, call.bindStub()))
-	names.answer(s, Answer{Found: true, SID: aliceSID, Account: `LAB\alice`})
+	names.answer(s, Answer{Found: true, SID: aliceSID, Name: labAlice})
 	d.wantAtServer(call.request(t, call.bindStub()))
 	d.server(call.response(t, call.grantedStub(handle(1))))
 	d.atClient()
@@ -286,7 +291,7 @@ func TestDirectoryThatWasDownIsAskedAgainByTheNextBind(t *testing.T) {
 
 func TestRememberedNamesAreNotAskedFor(t *testing.T) {
 	s := newSite(t, limit(1))
-	known := Answer{Found: true, SID: aliceSID, Account: `LAB\alice`}
+	known := Answer{Found: true, SID: aliceSID, Name: labAlice}
 	names := &fakeDirectory{known: map[string]Answer{`LAB\alice`: known}}
 	s.deps.Directory = names
 	d, call := claiming(s, "10.1.2.3")
@@ -314,7 +319,7 @@ func TestConnectionThatEndsWhileTheDirectoryIsAskedLeavesNothing(t *testing.T) {
 // One user under two spellings and a SID has one limit.
 func TestSpellingsOfAResolvedNameAreOneUser(t *testing.T) {
 	s := newSite(t, limit(1))
-	known := Answer{Found: true, SID: aliceSID, Account: `LAB\alice`}
+	known := Answer{Found: true, SID: aliceSID, Name: labAlice}
 	s.deps.Directory = &fakeDirectory{known: map[string]Answer{`LAB\alice`: known, `LAB\ALICE`: known}}
 	d, call := claiming(s, "10.1.2.3")
 	d.granted(call, handle(1))

@@ -3,6 +3,7 @@ package inspect
 import (
 	"net/netip"
 	"sync/atomic"
+	"time"
 
 	"github.com/nspiproxy/nspiproxy/policy"
 	"github.com/nspiproxy/nspiproxy/rpcparse"
@@ -20,6 +21,9 @@ type Conn interface {
 	SetMaxFragment(d rpcparse.Direction, n int)
 	// HandshakeDone tells that the first bind was accepted.
 	HandshakeDone()
+	// End ends the connection on both sides. It may be called from any goroutine and
+	// does not wait.
+	End(why error)
 	// Wake has the PDUs that wait decided again by [Inspector.Resume]. It may be
 	// called from any goroutine and does not wait.
 	Wake()
@@ -32,7 +36,9 @@ type Limiter interface {
 
 // KeySource has the keys of this moment.
 type KeySource interface {
-	Current() secctx.Keys
+	// Current returns those for connections to a domain controller, by its name in
+	// events.
+	Current(server string) secctx.Keys
 }
 
 // Directory turns account names into SIDs. Its methods do not wait.
@@ -42,14 +48,17 @@ type Directory interface {
 	Cached(account string) (a Answer, ok bool)
 	// Resolve asks the directory and calls done from any goroutine.
 	Resolve(account string, done func(Answer))
+	// Domains returns the domains that the directory knows; ok is false as long as it
+	// has not been asked. The list must not be changed.
+	Domains() (list []Domain, ok bool)
 }
 
 // Answer is what a [Directory] says of an account name.
 type Answer struct {
-	Found   bool
-	SID     string   // "S-1-5-21-..."
-	Groups  []string // SIDs of its groups; nil: the directory would not tell
-	Account string   // the one spelling to show: DOMAIN\user
+	Found  bool
+	SID    string   // "S-1-5-21-..."
+	Groups []string // SIDs of its groups; nil: the directory would not tell
+	Name   policy.Name
 	// Down says that the directory could not be asked, and why.
 	Down error
 }
@@ -63,6 +72,8 @@ type Deps struct {
 	Keys      KeySource
 	Directory Directory
 	Events    Events
+	// After calls a function on any goroutine when a time is over. Nil: the clock's.
+	After func(time.Duration, func())
 }
 
 // Settings are what a reload of the configuration exchanges: all of it in one
@@ -74,6 +85,12 @@ type Settings struct {
 	Scope policy.Scope
 	// WhenDown says what becomes of binds while the directory does not answer.
 	WhenDown policy.WhenDown
+	// Domains are those that the domain controllers trust, as configured.
+	Domains []Domain
+	// Unreadable says what becomes of binds of users who could not be read.
+	Unreadable policy.Unreadable
+	// Networks say by what users without a name are counted.
+	Networks policy.Networks
 }
 
 // NewSettings reads the settings of a valid configuration.
@@ -82,12 +99,18 @@ func NewSettings(c *policy.Config) *Settings {
 	if c.Policy.Refusal.Form == policy.FormEcho {
 		form = nspi.FormEcho
 	}
-	return &Settings{
-		Policy:   policy.New(c.Policy),
-		Refusal:  Refusal{Form: form, FaultStatus: uint32(c.Policy.Refusal.FaultStatus)},
-		Scope:    c.Policy.Scope,
-		WhenDown: c.Identity.Directory.WhenDown,
+	s := &Settings{
+		Policy:     policy.New(c.Policy),
+		Refusal:    Refusal{Form: form, FaultStatus: uint32(c.Policy.Refusal.FaultStatus)},
+		Scope:      c.Policy.Scope,
+		WhenDown:   c.Identity.Directory.WhenDown,
+		Unreadable: c.Identity.Unreadable,
+		Networks:   c.Identity.Networks,
 	}
+	for _, d := range c.Identity.Domains {
+		s.Domains = append(s.Domains, Domain{string(d.NetBIOS), string(d.DNS)})
+	}
+	return s
 }
 
 // scopeOf returns the name under which users of a domain controller are counted.

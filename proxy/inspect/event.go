@@ -69,6 +69,7 @@ type LimitExceeded struct {
 	CallID      uint32
 	Level       rpcparse.AuthLevel
 	Workstation string // as the client claims
+	Unread      string // with AssuranceUnreadable: why
 }
 
 // AnswerForm is how a refusal was put.
@@ -105,6 +106,14 @@ type AssociationRefused struct {
 type KeyOutcome struct {
 	Source
 	Outcome secctx.Outcome
+}
+
+// IdentityUnreadable is a user who has authenticated with something that could not
+// be read. It is reported at the first NspiBind of a security context.
+type IdentityUnreadable struct {
+	Source
+	Mechanism rpcparse.Mechanism
+	Why       secctx.Outcome // Result is one of [secctx.Unreadable]
 }
 
 // Unverified is a PDU whose signature is wrong, left to its receiver's judgement.
@@ -156,6 +165,7 @@ func (Violation) event()          {}
 func (Irregular) event()          {}
 func (AssociationRefused) event() {}
 func (KeyOutcome) event()         {}
+func (IdentityUnreadable) event() {}
 func (Unverified) event()         {}
 func (EndpointsUnchanged) event() {}
 func (Referral) event()           {}

@@ -225,7 +225,7 @@ func (r *fuzzRun) play(tape []taped, ops []byte) {
 		}
 		r.feed(p)
 		if r.answered != nil && len(r.answered.done) > 0 && len(r.events)%2 == 0 {
-			r.answered.answer(r.site, Answer{Found: true, SID: aliceSID, Account: `LAB\alice`})
+			r.answered.answer(r.site, Answer{Found: true, SID: aliceSID, Name: labAlice})
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -35,6 +36,7 @@ type fakeConn struct {
 	maxFragment   [2]int
 	handshakeDone bool
 	woken         int
+	ended         error // why the inspector has ended it
 }
 
 func newFakeConn() *fakeConn {
@@ -44,6 +46,7 @@ func newFakeConn() *fakeConn {
 func (c *fakeConn) Client() netip.AddrPort                     { return c.client }
 func (c *fakeConn) SetMaxFragment(d rpcparse.Direction, n int) { c.maxFragment[d] = n }
 func (c *fakeConn) HandshakeDone()                             { c.handshakeDone = true }
+func (c *fakeConn) End(why error)                              { c.ended = why }
 func (c *fakeConn) Wake()                                      { c.woken++ }
 
 // newExchange returns what a rewriter sees of a connection, and what it reports.
@@ -153,7 +156,7 @@ func (s *site) connect(changes ...func(*fakeConn, *Options)) *driver {
 
 // from lets a connection come from another client.
 func from(client string) func(*fakeConn, *Options) {
-	return func(c *fakeConn, _ *Options) { c.client = netip.MustParseAddrPort(client + ":50001") }
+	return func(c *fakeConn, _ *Options) { c.client = netip.AddrPortFrom(netip.MustParseAddr(strings.Trim(client, "[]")), 50001) }
 }
 
 // client feeds PDUs that the client sends.
@@ -323,4 +326,4 @@ func (d *driver) wantOpen() {
 // keyring has the keys of the proxy.
 type keyring struct{ keys secctx.Keys }
 
-func (k keyring) Current() secctx.Keys { return k.keys }
+func (k keyring) Current(string) secctx.Keys { return k.keys }

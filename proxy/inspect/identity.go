@@ -2,33 +2,41 @@ package inspect
 
 import (
 	"net/netip"
+	"slices"
 	"sync/atomic"
 
 	"github.com/nspiproxy/nspiproxy/policy"
 	"github.com/nspiproxy/nspiproxy/rpcparse"
+	"github.com/nspiproxy/nspiproxy/rpcparse/secctx"
 	"github.com/nspiproxy/nspiproxy/session"
 )
 
 // user is the user that an NspiBind is charged to.
 type user struct {
 	id        session.Identity
-	key       string   // id.Key()
-	groups    []string // SIDs; nil: unknown
-	lookupErr error    // the directory could not be asked
+	key       string      // id.Key()
+	name      policy.Name // for rules
+	groups    []string    // SIDs; nil: unknown
+	unread    string      // with AssuranceUnreadable: why
+	lookupErr error       // the directory could not be asked
 }
 
 // proven reports whether nothing about the user is a mere claim of the client.
 func (u *user) proven(s *rpcparse.SecurityContext) bool {
-	return u.id.Assurance == session.AssuranceAddress || s.Accepted()
+	return u.id.Assurance < session.AssuranceClaimed || s.Accepted()
 }
 
 func (u *user) subject(client netip.Addr, backend string) policy.Subject {
-	return policy.Subject{SID: u.id.SID, Groups: u.groups, Account: u.id.Account, Client: client, Backend: backend}
+	return policy.Subject{
+		SID: u.id.SID, Groups: u.groups, Account: u.name, Client: client, Backend: backend,
+		Assurance: policy.Assurance(u.id.Assurance.String()),
+	}
 }
 
 // identity owns who the users of a connection's security contexts are.
 type identity struct {
 	unauthenticated *user   // of calls without a security context
+	caller          uint32  // of the same, see session.Conn.NewCaller
 	lookup          *lookup // in the directory, for the bind that waits
 }
 
@@ -39,10 +47,10 @@ type lookup struct {
 }
 
 // userOf names the user of a security context as far as it is known: the SID of
-// a ticket, the NTLM account and its SID, or else the client's address. ok is
-// false while the directory is asked; the connection is woken then. A context
-// whose client has said who it is keeps its user, so that binds and unbinds are
-// counted for the same one.
+// a ticket that the server has accepted, the NTLM account and its SID, or else the
+// client's network. ok is false while the directory is asked; the connection is
+// woken then. A context whose client has said who it is keeps its user, so that
+// binds and unbinds are counted for the same one.
 func (i *Inspector) userOf(s *rpcparse.SecurityContext) (u *user, ok bool) {
 	if s == nil {
 		if i.identity.unauthenticated == nil {
@@ -72,32 +80,102 @@ func (i *Inspector) forgetUser(s *rpcparse.SecurityContext) {
 
 // addressUser returns a user of which only the client's address is known.
 func (i *Inspector) addressUser() *user {
-	u := &user{id: session.Identity{Assurance: session.AssuranceAddress, Address: i.client()}}
+	u := &user{id: i.nameless(session.AssuranceAddress)}
 	u.key = u.id.Key()
 	return u
 }
 
+// nameless returns the identity of a user without a name.
+func (i *Inspector) nameless(a session.Assurance) session.Identity {
+	client := i.client()
+	return session.Identity{Assurance: a, Address: client, Network: i.deps.Settings.Load().Networks.Of(client)}
+}
+
+// identify finds out who a security context is of, for userOf. What the server has
+// not accepted, and what it may have read and the proxy has not, names nobody.
 func (i *Inspector) identify(s *rpcparse.SecurityContext) (u *user, ok bool) {
-	u = &user{id: session.Identity{Assurance: session.AssuranceAddress, Address: i.client()}}
 	if t, ok := ticketOf(s); ok {
-		u.id.Assurance, u.id.SID, u.id.Account, u.groups = session.AssuranceVerified, t.SID, t.Account, t.Groups
-		return u, true
+		return i.ticketUser(t), true
+	}
+	if why, ok := unreadOf(s); ok {
+		return &user{id: i.nameless(session.AssuranceUnreadable), unread: why.Result.String()}, true
 	}
 	if !s.HasUser() {
-		return u, true
+		return &user{id: i.nameless(session.AssuranceAddress)}, true
 	}
-	u.id.Assurance, u.id.Account = session.AssuranceClaimed, s.Account()
+	return i.namedUser(s)
+}
+
+func (i *Inspector) ticketUser(t *secctx.Identity) *user {
+	id := i.nameless(session.AssuranceVerified)
+	id.SID, id.Account = t.SID, session.Account{Domain: t.Domain, User: t.User}
+	return &user{id: id, groups: t.Groups, name: policy.Name{Domain: t.Domain, DNSDomain: t.DNSDomain, User: t.User, UPN: t.UPN}}
+}
+
+// namedUser returns the user of an NTLM name.
+func (i *Inspector) namedUser(s *rpcparse.SecurityContext) (u *user, ok bool) {
+	trusted := i.deps.Settings.Load().Domains
 	if i.deps.Directory == nil {
-		return u, true
+		return i.claimedUser(nameOf(s, trusted)), true
 	}
-	a, ok := i.identity.ask(i.deps.Directory, u.id.Account, i.conn.Wake)
+	known, told := i.deps.Directory.Domains()
+	n := nameOf(s, slices.Concat(trusted, known))
+	a, ok := i.identity.ask(i.deps.Directory, n.question(), i.conn.Wake)
 	if !ok {
 		return nil, false
 	}
+	if known, now := i.deps.Directory.Domains(); now && !told {
+		// The first answer has told which domains there are.
+		if read := nameOf(s, slices.Concat(trusted, known)); read.question() != n.question() {
+			return i.namedUser(s)
+		}
+	}
+	u = i.claimedUser(n)
 	if a.Down != nil {
 		i.report(DirectoryDown{Source: i.source(), Err: a.Down})
 	}
 	u.applyLookup(a)
+	return u, true
+}
+
+// claimedUser returns the user of a name that is not looked up.
+func (i *Inspector) claimedUser(n accountName) *user {
+	u := &user{id: i.nameless(session.AssuranceClaimed), name: n.forRules()}
+	u.id.Account = n.account
+	return u
+}
+
+// isUser reports whether a security context that the server has accepted is of a
+// user, whoever that is.
+func isUser(s *rpcparse.SecurityContext) bool {
+	if s.Presented != rpcparse.PresentedTicket {
+		return s.HasUser()
+	}
+	if h := handshakeOf(s); h != nil && h.Keyed() {
+		_, ok := h.Identity()
+		return ok
+	}
+	return true
+}
+
+// userOfCall names the user of a call, as userOf does. A call that servers may take
+// for one under any of several contexts is of their user, if they have one.
+func (i *Inspector) userOfCall(k *rpcparse.Call) (u *user, ok bool) {
+	if len(k.Among) == 0 {
+		return i.userOf(k.Security)
+	}
+	for _, s := range k.Among {
+		one, ok := i.userOf(s)
+		if !ok {
+			return nil, false
+		}
+		if u != nil && u.key != one.key {
+			u = &user{id: i.nameless(session.AssuranceUnreadable), unread: secctx.Unproven.String()}
+			u.key = u.id.Key()
+			return u, true
+		}
+		u = one
+	}
 	return u, true
 }
 
@@ -127,7 +205,8 @@ func (d *identity) ask(names Directory, account string, wake func()) (a *Answer,
 func (u *user) applyLookup(a *Answer) {
 	u.lookupErr = a.Down
 	if a.Found {
-		u.id.Assurance, u.id.SID, u.id.Account, u.groups = session.AssuranceResolved, a.SID, a.Account, a.Groups
+		u.id.Assurance, u.id.SID, u.groups, u.name = session.AssuranceResolved, a.SID, a.Groups, a.Name
+		u.id.Account = session.Account{Domain: a.Name.Domain, User: a.Name.User}
 	}
 }
 

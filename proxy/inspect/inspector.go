@@ -1,11 +1,16 @@
 package inspect
 
 import (
+	"errors"
 	"net/netip"
 
 	"github.com/nspiproxy/nspiproxy/rpcparse"
 	"github.com/nspiproxy/nspiproxy/session"
 )
+
+// errStranger is why a connection is ended that keeps alive an association to whose
+// users it does not belong.
+var errStranger = errors.New("the users of its association have left, and nobody has logged on on this connection")
 
 // Options say what an [Inspector] is for.
 type Options struct {
@@ -59,6 +64,7 @@ func (i *Inspector) Init(d *Deps, o Options) {
 	i.link = link{conn: o.Conn, deps: d, backend: o.Shown, ruleName: o.RuleName}
 	scope := d.Settings.Load().scopeOf(o.Shown)
 	i.session = d.Sessions.Open(o.Conn.Client(), scope, o.Backend, o.Endpoint.String())
+	i.session.EndWith(func() { o.Conn.End(errStranger) })
 	if d.Keys != nil {
 		i.conv = *rpcparse.NewConversation(rpcparse.ConversationOptions{NewFollower: i.newFollower})
 	}
@@ -85,7 +91,7 @@ func New(d *Deps, o Options) *Inspector {
 }
 
 func (i *Inspector) newFollower(*rpcparse.SecurityContext) rpcparse.TokenFollower {
-	return i.protection.follow(i.deps.Keys.Current())
+	return i.protection.follow(i.deps.Keys.Current(i.backend))
 }
 
 // FromClient decides on a whole PDU of the client with its parsed header. The

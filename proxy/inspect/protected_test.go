@@ -14,7 +14,7 @@ import (
 type aliceKeys struct{}
 
 func (aliceKeys) NTHashes(string, string) [][16]byte { return [][16]byte{ntlm.NTHash("Secret.123")} }
-func (aliceKeys) Kerberos() *krb5.Keytab             { return nil }
+func (aliceKeys) Kerberos() *krb5.Service            { return nil }
 
 // established is a security context that was followed, and the server's end of it.
 func established(t *testing.T) (*secctx.Context, *ntlm.Session) {
@@ -96,25 +96,7 @@ func TestResponseThatDoesNotVerifyIsNotProtectedAgain(t *testing.T) {
 	}
 }
 
-// A client whose first ticket does not open may try again with one that does,
-// long after the outcome of the first was reported.
-func TestContextsAreFollowedFromTheirFirstTokenWhereThereAreKeys(t *testing.T) {
-	for name, tc := range map[string]struct {
-		keys secctx.Keys
-		want bool
-	}{
-		"a keytab": {keytabKeys{}, true},
-		"none":     {aliceKeys{}, false},
-	} {
-		var p protection
-		p.follow(tc.keys)
-		if p.keyed != tc.want {
-			t.Errorf("%s: PDUs are looked at: %t", name, p.keyed)
-		}
-	}
-}
-
 // keytabKeys are those of a keytab that is not empty.
 type keytabKeys struct{ aliceKeys }
 
-func (keytabKeys) Kerberos() *krb5.Keytab { return krb5.Join() }
+func (keytabKeys) Kerberos() *krb5.Service { return new(krb5.Service) }

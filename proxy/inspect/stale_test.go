@@ -45,10 +45,10 @@ func ofAnotherPassword(file []byte) []byte {
 // ticketKeys are the keys of services alone.
 type ticketKeys struct {
 	passwordKeys
-	keytab *krb5.Keytab
+	service *krb5.Service
 }
 
-func (k ticketKeys) Kerberos() *krb5.Keytab { return k.keytab }
+func (k ticketKeys) Kerberos() *krb5.Service { return k.service }
 
 // The password of the domain controller's account has changed since the keytab was
 // made: that is distinguished from a wrong key, and the connection passes as without
@@ -70,7 +70,7 @@ func TestStaleKeytabIsToldApart(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			r := newReplay(t, policy.Unlimited, ticketKeys{keytab: keytab})
+			r := newReplay(t, policy.Unlimited, ticketKeys{service: keytab.Service("")})
 			r.run(captures.Named(t, "samba/nspi_krb_seal_krb5.pcap"))
 			outcomes := eventsOf[KeyOutcome](r.events)
 			if len(outcomes) != 1 || outcomes[0].Outcome.Result != tc.want || (tc.want == secctx.WrongVersion) != (outcomes[0].Outcome.Detail != "") {

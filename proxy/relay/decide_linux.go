@@ -43,6 +43,12 @@ func (g *Group) DecideAll(d Decision) bool {
 	return true
 }
 
+// End ends the connection on both sides, as a verdict does that closes it. It may be
+// called from any goroutine and does not wait.
+func (c *Conn) End(why error) {
+	c.Decide(func(Handler) Verdict { return Verdict{Action: Close, Err: why} })
+}
+
 // decide calls d and does what its verdict asks for.
 func (c *Conn) decide(d Decision) {
 	if c.handler == nil { // there is none yet, or it has had its last call

@@ -40,11 +40,14 @@ func (l limitRecord) event(r *recorder) *zerolog.Event {
 	if l.User.SID != "" {
 		e = e.Str("sid", l.User.SID)
 	}
-	if l.User.Account != "" {
-		e = e.Str("user", clip(l.User.Account))
+	if !l.User.Account.IsZero() {
+		e = e.Str("user", clip(l.User.Account.String()))
 	}
 	if l.Workstation != "" {
 		e = e.Str("workstation", clip(l.Workstation))
+	}
+	if l.Unread != "" {
+		e = e.Str("reason", l.Unread)
 	}
 	if l.Decision.Unknown != "" {
 		e = e.Str("unknown", clip(l.Decision.Unknown))

@@ -9,6 +9,7 @@ import (
 
 	"github.com/nspiproxy/nspiproxy/proxy/inspect"
 	"github.com/nspiproxy/nspiproxy/rpcparse"
+	"github.com/nspiproxy/nspiproxy/rpcparse/secctx"
 	"github.com/nspiproxy/nspiproxy/session"
 )
 
@@ -28,6 +29,7 @@ type metrics struct {
 	referrals    *prometheus.CounterVec
 	lost         prometheus.Counter
 	contexts     *prometheus.CounterVec
+	unreadable   *prometheus.CounterVec
 	badSignature prometheus.Counter
 	unreachable  prometheus.Counter
 	uncovered    prometheus.Counter
@@ -54,14 +56,18 @@ func newMetrics() *metrics {
 		endpoints:    vec("endpoint_answers_unchanged_total", "Endpoint mapper answers or towers that could not be rewritten.", "reason"),
 		referrals:    vec("referrals_total", "Answers that refer a client to a server, by what became of them.", "result"),
 		contexts:     vec("security_contexts_total", "Security contexts by how far their handshake could be followed with the keys at hand.", "result"),
+		unreadable:   vec("unreadable_identities_total", "Security contexts with an NspiBind whose user could not be read, by reason.", "reason"),
 		badSignature: single("unverified_pdus_total", "PDUs that did not verify and were left to the receiver's judgement."),
 		unreachable:  single("unreachable_refusals_total", "Connections reset at once because their domain controller is unreachable."),
 		uncovered:    single("intercept_failures_total", "Ports of NSPI that could not be intercepted when they were learnt."),
 		lost:         single("log_records_lost_total", "Log records dropped because the log did not take them in time."),
 	}
-	m.registry.MustRegister(m.binds, m.unbinds, m.refusals, m.errors, m.irregular, m.associations, m.endpoints, m.referrals, m.lost, m.contexts,
+	m.registry.MustRegister(m.binds, m.unbinds, m.refusals, m.errors, m.irregular, m.associations, m.endpoints, m.referrals, m.lost, m.contexts, m.unreadable,
 		m.badSignature, m.unreachable, m.uncovered,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	for _, reason := range secctx.Unreadable {
+		m.unreadable.WithLabelValues(reason.String())
+	}
 	return m
 }
 
@@ -86,6 +92,8 @@ func (m *metrics) count(e inspect.Event) {
 		m.referrals.WithLabelValues(string(e.Result)).Inc()
 	case inspect.KeyOutcome:
 		m.contexts.WithLabelValues(e.Outcome.Result.String()).Inc()
+	case inspect.IdentityUnreadable:
+		m.unreadable.WithLabelValues(e.Why.Result.String()).Inc()
 	case inspect.Unverified:
 		m.badSignature.Inc()
 	case inspect.Unreachable:

@@ -19,24 +19,26 @@ const (
 
 // recorder writes what the loops report, on a goroutine of its own.
 type recorder struct {
-	log       zerolog.Logger
-	now       func() time.Time
-	queue     chan inspect.Event
-	lost      func() // a record did not fit into the queue
-	limits    sums[limitKey, limitRecord]
-	closings  sums[closedKey, closedRecord]
-	once      onceNotes
-	referrals onceNotes // names of servers
+	log        zerolog.Logger
+	now        func() time.Time
+	queue      chan inspect.Event
+	lost       func() // a record did not fit into the queue
+	limits     sums[limitKey, limitRecord]
+	closings   sums[closedKey, closedRecord]
+	unreadable sums[unreadableKey, unreadableRecord]
+	once       onceNotes
+	referrals  onceNotes // names of servers
 }
 
 func newRecorder(log zerolog.Logger, now func() time.Time, lost func()) *recorder {
 	return &recorder{
 		log: log, now: now, lost: lost,
-		queue:     make(chan inspect.Event, recordQueue),
-		limits:    newSums[limitKey, limitRecord](),
-		closings:  newSums[closedKey, closedRecord](),
-		once:      newOnceNotes(maxNotes),
-		referrals: newOnceNotes(maxReferralNames),
+		queue:      make(chan inspect.Event, recordQueue),
+		limits:     newSums[limitKey, limitRecord](),
+		closings:   newSums[closedKey, closedRecord](),
+		unreadable: newSums[unreadableKey, unreadableRecord](),
+		once:       newOnceNotes(maxNotes),
+		referrals:  newOnceNotes(maxReferralNames),
 	}
 }
 
@@ -85,6 +87,8 @@ func (r *recorder) write(e inspect.Event) {
 		limitRecord(e).add(r)
 	case inspect.Closed:
 		closedRecord(e).add(r)
+	case inspect.IdentityUnreadable:
+		unreadableRecord(e).add(r)
 	case inspect.BindAnswered:
 		r.refusedUpstream(e)
 	case inspect.Violation:
@@ -108,6 +112,7 @@ func (r *recorder) write(e inspect.Event) {
 func (r *recorder) flush(all bool) {
 	r.limits.flush(r, all)
 	r.closings.flush(r, all)
+	r.unreadable.flush(r, all)
 }
 
 // maxText is how much of a text from the network is written, in bytes.

@@ -44,7 +44,7 @@ func (l *logbook) records(t *testing.T) (all []map[string]any) {
 }
 
 func (l *logbook) refuse(account string) {
-	id := session.Identity{Assurance: session.AssuranceClaimed, Account: account, Address: netip.MustParseAddr("10.1.2.3")}
+	id := session.Identity{Assurance: session.AssuranceClaimed, Account: session.Account{User: account}, Address: netip.MustParseAddr("10.1.2.3")}
 	l.write(inspect.LimitExceeded{
 		Source: inspect.Source{Client: netip.MustParseAddrPort("10.1.2.3:50000"), Backend: "dc1"}, User: id,
 		Decision: policy.Rule{Name: "default", Limit: 50}.Decision(50, false), Answer: inspect.AnswerLogonFailed,

@@ -126,6 +126,7 @@ type both struct{ proxy, receiver *secctx.Handshake }
 
 func (b both) FromClient(token []byte) { b.proxy.FromClient(token); b.receiver.FromClient(token) }
 func (b both) FromServer(token []byte) { b.proxy.FromServer(token); b.receiver.FromServer(token) }
+func (b both) Rejected()               { b.proxy.Rejected(); b.receiver.Rejected() }
 func (b both) Refused()                { b.proxy.Refused(); b.receiver.Refused() }
 
 // observer follows one connection of a capture.

@@ -33,7 +33,7 @@ func FuzzHandshake(f *testing.F) {
 		spnego.AppendResp(nil, spnego.Token{MechToken: m.challenge}),
 		spnego.AppendResp(nil, spnego.Token{MechToken: m.authenticate, ListMIC: make([]byte, 16)})))
 	f.Add(tokens(m.negotiate, k.answer(f), k.request(f), m.challenge, m.authenticate, krbError, m.authenticate))
-	known := &keys{password: password, keytab: k.keytab(f, k.service, k.kvno)}
+	known := &keys{password: password, service: k.keytab(f, k.service, k.kvno).Service("")}
 	f.Fuzz(func(t *testing.T, in []byte) {
 		h := secctx.NewHandshake(known)
 		for len(in) >= 3 {

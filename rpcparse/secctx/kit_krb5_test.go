@@ -110,7 +110,7 @@ func (k *kdc) keytab(t testing.TB, key types.EncryptionKey, kvno int) *krb5.Keyt
 
 // keys open the kdc's tickets.
 func (k *kdc) keys(t testing.TB) *keys {
-	return &keys{keytab: k.keytab(t, k.service, k.kvno)}
+	return &keys{service: k.keytab(t, k.service, k.kvno).Service("")}
 }
 
 // follow shows a whole handshake to h.

@@ -18,10 +18,10 @@ func must[T any](t testing.TB, v T, err error) T {
 	return v
 }
 
-// keys are what a test's proxy knows: one password for everybody, and a keytab.
+// keys are what a test's proxy knows: one password for everybody, and the keys of a server.
 type keys struct {
 	password string
-	keytab   *krb5.Keytab
+	service  *krb5.Service
 }
 
 func (k *keys) NTHashes(string, string) [][16]byte {
@@ -31,7 +31,7 @@ func (k *keys) NTHashes(string, string) [][16]byte {
 	return [][16]byte{ntlm.NTHash(k.password)}
 }
 
-func (k *keys) Kerberos() *krb5.Keytab { return k.keytab }
+func (k *keys) Kerberos() *krb5.Service { return k.service }
 
 // end is a peer: what it sends with, and what it expects to receive.
 type end struct{ send, receive half }

@@ -17,9 +17,6 @@ type ntlmLegs struct {
 const maxNTLMMessage = 4096
 
 func (h *Handshake) ntlmLeg(d wire.Direction, message []byte) {
-	if d == wire.ClientToServer {
-		h.identity, h.krb5 = nil, nil // the server did not choose the ticket
-	}
 	t, ok := ntlm.Type(message)
 	if !ok || len(message) > maxNTLMMessage && t != ntlm.TypeAuthenticate {
 		h.fail(Malformed, "NTLM message")
@@ -39,12 +36,12 @@ func (h *Handshake) ntlmLeg(d wire.Direction, message []byte) {
 
 // ntlmKeys derives the keys from the last message.
 func (h *Handshake) ntlmKeys(message []byte) {
-	a, err := ntlm.ParseAuthenticate(message)
+	c, err := ntlm.ParseChallenge(h.ntlm.challenge)
 	if err != nil {
 		h.fail(Malformed, err.Error())
 		return
 	}
-	c, err := ntlm.ParseChallenge(h.ntlm.challenge)
+	a, err := ntlm.ParseAuthenticate(message, c.Flags)
 	if err != nil {
 		h.fail(Malformed, err.Error())
 		return

@@ -10,7 +10,7 @@ import (
 func TestNTLMv1IsTreatedAsWithoutKeys(t *testing.T) {
 	i, s := ntlmEnds()
 	m := exchange(t, i, s)
-	a, err := ntlm.ParseAuthenticate(m.authenticate)
+	a, err := ntlm.ParseAuthenticate(m.authenticate, 0)
 	must(t, 0, err)
 	a.LMResponse, a.NTResponse, a.MIC = make([]byte, 24), make([]byte, 24), nil
 	m.authenticate, err = ntlm.AppendAuthenticate(nil, a)

@@ -13,11 +13,15 @@ const (
 	Malformed
 	Refused     // by the server, before it was over
 	Unsupported // a dialect or mechanism without usable keys, NTLMv1 without extended session security for one
+	NoPAC       // the ticket was opened and names no user
+	BadPAC      // its PAC cannot be trusted or read
+	Unproven    // the server did not show that it accepted this ticket
 )
 
 var resultNames = [...]string{
 	Pending: "pending", KeyFound: "key_found", NoKey: "no_key", WrongVersion: "wrong_kvno",
 	Undecryptable: "undecryptable", Malformed: "malformed", Refused: "refused", Unsupported: "unsupported",
+	NoPAC: "no_pac", BadPAC: "bad_pac", Unproven: "unproven",
 }
 
 // String returns the result as logs and metrics name it.
@@ -35,9 +39,17 @@ type Outcome struct {
 	Detail string // never key material
 }
 
+// Unreadable are the results for which a user who authenticated is not known.
+var Unreadable = []Result{NoKey, WrongVersion, Undecryptable, Malformed, Unsupported, NoPAC, BadPAC, Unproven}
+
 // Identity is whom a ticket names.
 type Identity struct {
-	SID     string   // of the user
-	Groups  []string // SIDs of groups
-	Account string   // for people: DOMAIN\user
+	SID    string   // of the user
+	Groups []string // SIDs of groups
+
+	// Names are for people and for rules by name; they may hold any character.
+	Domain    string // NetBIOS name of the account's domain
+	DNSDomain string // its DNS name
+	User      string // sAMAccountName
+	UPN       string // user principal name
 }

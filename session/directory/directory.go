@@ -3,14 +3,30 @@ package directory
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 )
 
 // Result is one account of the directory.
 type Result struct {
-	SID     string   // "S-1-5-21-…" in decimal
-	Groups  []string // SIDs of its groups, nested ones included; nil: the server would not tell
-	Account string   // NETBIOS\sAMAccountName, the one spelling to show
+	SID    string   // "S-1-5-21-…" in decimal
+	Groups []string // SIDs of its groups, nested ones included; nil: the server would not tell
+	User   string   // sAMAccountName
+	UPN    string   // userPrincipalName; empty: it has none
+
+	// The account's domain; empty: it is in none that is known.
+	Domain Domain
 }
+
+// Account returns NETBIOS\sAMAccountName, the one spelling to show.
+func (r Result) Account() string {
+	if r.Domain.NetBIOS == "" {
+		return r.User
+	}
+	return r.Domain.NetBIOS + `\` + r.User
+}
+
+// Domain is a domain by its names.
+type Domain struct{ NetBIOS, DNS string }
 
 // Directory answers which account a name means. All methods are safe for
 // concurrent use.
@@ -20,6 +36,7 @@ type Directory struct {
 	cache   *cache
 	breaker breaker
 	counts  counts
+	domains atomic.Pointer[[]Domain] // nil before the first connection
 
 	queue   chan *flight
 	stop    context.CancelFunc // ends all flights
@@ -66,6 +83,17 @@ func (d *Directory) Close() {
 	d.stop()
 	d.pending.Wait()
 	d.cache.purge()
+}
+
+// Domains returns the domains of the forest and those that it trusts, as they were
+// when a connection was made last. ok is false before the first. The list is
+// shared and must not be changed.
+func (d *Directory) Domains() (list []Domain, ok bool) {
+	p := d.domains.Load()
+	if p == nil {
+		return nil, false
+	}
+	return *p, true
 }
 
 // Cached answers from memory and never waits. ok says that there is an answer,

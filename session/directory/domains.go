@@ -3,6 +3,7 @@ package directory
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/go-ldap/ldap/v3"
@@ -19,10 +20,46 @@ type domain struct {
 	dns     string   // dnsRoot
 }
 
-// forest is all its domains; own is the one of the server that was asked.
+// forest is all its domains; own is the one of the server that was asked, and
+// trusted are domains outside that it trusts.
 type forest struct {
 	domains []domain
 	own     *domain
+	trusted []Domain
+}
+
+// all returns the names of all domains whose accounts can log on.
+func (f *forest) all() []Domain {
+	list := make([]Domain, 0, len(f.domains)+len(f.trusted))
+	for _, d := range f.domains {
+		list = append(list, Domain{d.netbios, d.dns})
+	}
+	return append(list, f.trusted...)
+}
+
+// trustOutbound is the bit of trustDirection of a domain that is trusted (MS-ADTS
+// 6.1.6.7.12).
+const trustOutbound = 2
+
+// readTrusts asks which domains outside the forest are trusted. A server that does
+// not tell has none that is known.
+func (l *link) readTrusts(own string) ([]Domain, error) {
+	found, err := l.subtree("CN=System,"+own, "(objectClass=trustedDomain)", "flatName", "trustPartner", "trustDirection")
+	switch {
+	case broken(err):
+		return nil, err
+	case err != nil:
+		return nil, nil
+	}
+	var trusted []Domain
+	for _, e := range found.Entries {
+		direction, err := strconv.Atoi(e.GetAttributeValue("trustDirection"))
+		d := Domain{e.GetAttributeValue("flatName"), e.GetAttributeValue("trustPartner")}
+		if err == nil && direction&trustOutbound != 0 && plausible(d.NetBIOS) && (d.DNS == "" || plausible(d.DNS)) {
+			trusted = append(trusted, d)
+		}
+	}
+	return trusted, nil
 }
 
 // readForest asks the server which domains there are.
@@ -43,7 +80,12 @@ func (l *link) readForest() (forest, error) {
 	if err != nil {
 		return forest{}, err
 	}
-	return newForest(found.Entries, own)
+	f, err := newForest(found.Entries, own)
+	if err != nil {
+		return forest{}, err
+	}
+	f.trusted, err = l.readTrusts(own)
+	return f, err
 }
 
 // newForest reads crossRef objects.

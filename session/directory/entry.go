@@ -25,15 +25,14 @@ func (l *link) resultOf(e *ldap.Entry) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	return Result{SID: sid, Groups: groups, Account: l.accountOf(e, user)}, nil
-}
-
-// accountOf returns NETBIOS\sAMAccountName.
-func (l *link) accountOf(e *ldap.Entry, user string) string {
-	if d := l.forest.domainOf(e); d != nil {
-		return d.netbios + `\` + user
+	r := Result{SID: sid, Groups: groups, User: user}
+	if upn := e.GetAttributeValue("userPrincipalName"); utf8.RuneCountInString(upn) <= maxName {
+		r.UPN = upn
 	}
-	return user
+	if d := l.forest.domainOf(e); d != nil {
+		r.Domain = Domain{d.netbios, d.dns}
+	}
+	return r, nil
 }
 
 // groupsOf asks for tokenGroups, which the server computes for base searches

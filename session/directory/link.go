@@ -56,6 +56,8 @@ func (d *Directory) connect() (*link, error) {
 		return nil, err
 	}
 	d.counts.connects.Add(1)
+	domains := l.forest.all()
+	d.domains.Store(&domains)
 	d.breaker.connected()
 	return l, nil
 }

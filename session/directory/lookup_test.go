@@ -25,7 +25,7 @@ func TestSpellingsOfOneAccountLeadToOneSID(t *testing.T) {
 	} {
 		for _, spelling := range tc.spellings {
 			r, err := ask(t, d, spelling)
-			if err != nil || r.SID != tc.sid || r.Account != tc.account {
+			if err != nil || r.SID != tc.sid || r.Account() != tc.account {
 				t.Errorf("%s: %+v, %v, want %s, %s", spelling, r, err, tc.sid, tc.account)
 			}
 			if cached, found, ok := d.Cached(spelling); !ok || !found || cached.SID != tc.sid {
@@ -76,7 +76,7 @@ func TestNameThatLeadsToNoOneAccountHasNoSID(t *testing.T) {
 func TestOwnUPNComesBeforeTheImplicitOneOfAnother(t *testing.T) {
 	entries := append(forestEntries(), person(labBase, "eve", "alice@lab.example", "S-1-5-21-1-2-3-1666"))
 	d := newFakeServer(t, true, entries...).open(t, nil)
-	if r, err := ask(t, d, "alice@lab.example"); err != nil || r.Account != `LAB\eve` {
+	if r, err := ask(t, d, "alice@lab.example"); err != nil || r.Account() != `LAB\eve` {
 		t.Errorf("%+v, %v", r, err)
 	}
 }

@@ -91,7 +91,7 @@ func (l *link) within(d *domain) (string, error) {
 // domain d, unless that is nil. The value comes from the network: escaped (RFC
 // 4515 section 3), it is nothing but a value, whatever it holds.
 func (l *link) search(d *domain, base, attribute, value string) (*ldap.Entry, error) {
-	found, err := l.subtree(base, fmt.Sprintf("(&(objectClass=user)(%s=%s))", attribute, ldap.EscapeFilter(value)), "objectSid", "sAMAccountName")
+	found, err := l.subtree(base, fmt.Sprintf("(&(objectClass=user)(%s=%s))", attribute, ldap.EscapeFilter(value)), "objectSid", "sAMAccountName", "userPrincipalName")
 	switch {
 	case err != nil && !broken(err):
 		return nil, classify(err)

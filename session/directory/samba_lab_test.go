@@ -77,7 +77,7 @@ func testSambaAccounts(t *testing.T, d *Directory, dc *lab.Samba) {
 	users := alice[:strings.LastIndexByte(alice, '-')] + "-513" // Domain Users
 	for _, spelling := range []string{`LAB\alice`, `lab\ALICE`, `lab.test\alice`, "alice", `\alice`, "alice@lab.test", "Alice@LAB"} {
 		r, err := ask(t, d, spelling)
-		if err != nil || r.SID != alice || r.Account != `LAB\alice` || !slices.Contains(r.Groups, users) {
+		if err != nil || r.SID != alice || r.Account() != `LAB\alice` || !slices.Contains(r.Groups, users) {
 			t.Errorf("%s: %+v, %v, want %s", spelling, r, err, alice)
 		}
 	}

@@ -34,8 +34,8 @@ var secrets = []secret{
 
 // Keys are the secrets that are known of the peers of a capture. They fit [secctx.NewHandshake].
 type Keys struct {
-	hashes [][16]byte
-	keytab *krb5.Keytab
+	hashes  [][16]byte
+	service *krb5.Service
 }
 
 var _ secctx.Keys = (*Keys)(nil)
@@ -43,8 +43,8 @@ var _ secctx.Keys = (*Keys)(nil)
 // NTHashes returns the hashes of all passwords that are known: a client's proof says which one is its own.
 func (k *Keys) NTHashes(_, _ string) [][16]byte { return k.hashes }
 
-// Kerberos returns the keys of services, nil for none.
-func (k *Keys) Kerberos() *krb5.Keytab { return k.keytab }
+// Kerberos returns the keys of servers, nil for none.
+func (k *Keys) Kerberos() *krb5.Service { return k.service }
 
 // Keys returns what is known of the capture's peers: nothing of most.
 func (f File) Keys(t testing.TB) *Keys {
@@ -64,7 +64,7 @@ func (s secret) keys(t testing.TB) *Keys {
 		k.hashes = append(k.hashes, ntlm.NTHash(password))
 	}
 	if s.keytab != "" {
-		k.keytab = Keytab(t, s.keytab)
+		k.service = Keytab(t, s.keytab).Service("")
 	}
 	return k
 }

@@ -141,7 +141,7 @@ func newNTLM(token []byte) *NTLM {
 		return nil
 	}
 	m := &NTLM{Message: rpcparse.LittleEndian.Uint32(inner[typeOffset:])}
-	if a, err := ntlm.ParseAuthenticate(inner); err == nil {
+	if a, err := ntlm.ParseAuthenticate(inner, 0); err == nil {
 		m.Domain, m.User, m.Workstation, m.Anonymous = Text(a.Domain), Text(a.User), Text(a.Workstation), a.Anonymous
 	} else if c, err := ntlm.ParseChallenge(inner); err == nil {
 		m.Target = Text(c.TargetName)

@@ -125,7 +125,7 @@ func newEvent(e *rpcparse.Event) Event {
 		out.Handle = e.Handle.String()
 	}
 	if s := e.Security; s != nil {
-		out.Mechanism, out.Level, out.Anonymous = s.Mechanism.String(), s.Level.String(), s.Anonymous
+		out.Mechanism, out.Level, out.Anonymous = s.Mechanism.String(), s.Level.String(), s.Anonymous()
 		if s.HasUser() {
 			out.User = Text(s.Account())
 		}

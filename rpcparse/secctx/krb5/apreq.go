@@ -6,7 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/oiweiwei/gokrb5.fork/v9/iana/keyusage"
 	"github.com/oiweiwei/gokrb5.fork/v9/messages"
 	"github.com/oiweiwei/gokrb5.fork/v9/types"
 
@@ -31,7 +30,7 @@ type Initiated struct {
 	AuthTime time.Time // when the client proved who it is to the KDC
 	EndTime  time.Time // when the ticket ends
 
-	Flags    uint32    // GSS flags of RFC 4121 4.1.1.1; always with FlagDCEStyle
+	Flags    uint32    // GSS flags of RFC 4121 4.1.1.1, or those that a server assumes
 	Sequence uint32    // number of the client's first message
 	Time     time.Time // the client's clock, with microseconds; client, time and ReplayID are what a replay cache keeps
 
@@ -45,11 +44,24 @@ type Initiated struct {
 	PAC    *PAC
 	PACErr error
 
+	// Protection says why PDUs of this context cannot be read and protected, though
+	// the ticket tells whose they are. nil: they can.
+	Protection error
+
+	account account   // that has the key which opened the ticket
+	clocked bool      // the authenticator was read: ctime and cusec are the client's
 	ctime   time.Time // seconds, as the AP-REP repeats them
 	cusec   int
 	session sealed
 	subkey  sealed // nil: none
 }
+
+// DCEStyle reports whether the handshake has a third leg, without which servers
+// accept nothing (MS-KILE 3.4.5.1). Where that cannot be read it is assumed.
+func (in *Initiated) DCEStyle() bool { return in.Flags&FlagDCEStyle != 0 }
+
+// Mutual reports whether the server answers with an AP-REP.
+func (in *Initiated) Mutual() bool { return in.Flags&FlagMutual != 0 }
 
 // String names client and service.
 func (in *Initiated) String() string {
@@ -62,9 +74,13 @@ func (in *Initiated) Format(s fmt.State, _ rune) {
 }
 
 // OpenAPReq opens the AP-REQ in token, which may be bare or GSS-framed, with
-// the keys of kt. The first return value is nil unless the Outcome's result is
-// KeyFound.
-func OpenAPReq(token []byte, kt *Keytab) (*Initiated, Outcome) {
+// the keys of a server's own account. The first return value is nil unless the
+// Outcome's result is KeyFound.
+//
+// Whose the ticket is, it reads as leniently as servers do: nothing but the ticket
+// and its PAC is needed for that. What else is needed to protect PDUs is read
+// strictly, see [Initiated.Protection].
+func OpenAPReq(token []byte, keys *Service) (*Initiated, Outcome) {
 	req, err := parseAPReq(token)
 	if err != nil {
 		return nil, Outcome{Result: Malformed, Err: err}
@@ -80,11 +96,11 @@ func OpenAPReq(token []byte, kt *Keytab) (*Initiated, Outcome) {
 		o.Err = wire.Errorf(wire.ClassAuth, nameAPReq, 0, "the ticket is user-to-user: no long-term key opens it")
 		return nil, o
 	}
-	plain, entry, err := kt.openTicket(ticket)
+	plain, entry, err := keys.openTicket(ticket)
 	if plain == nil {
-		return nil, kt.unopened(o, ticket.Realm, ticket.SName.NameString, err)
+		return nil, keys.unopened(o, ticket.Realm, ticket.SName.NameString, err)
 	}
-	in, err := initiate(req, plain, entry.key())
+	in, err := initiate(req, plain, entry)
 	if err != nil {
 		o.Result, o.Err = Malformed, err
 		return nil, o
@@ -94,8 +110,7 @@ func OpenAPReq(token []byte, kt *Keytab) (*Initiated, Outcome) {
 	return in, o
 }
 
-// parseAPReq reads what is in clear and checks that nothing is missing that
-// the libraries or this package rely on.
+// parseAPReq reads what is in clear.
 func parseAPReq(token []byte) (*messages.APReq, error) {
 	b, err := message(token, tagAPReq)
 	if err != nil {
@@ -105,33 +120,15 @@ func parseAPReq(token []byte) (*messages.APReq, error) {
 	if err := Decode(b, "AP-REQ", req.Unmarshal); err != nil {
 		return nil, err
 	}
-	switch t := &req.Ticket; {
-	case req.PVNO != protocolVersion || t.TktVNO != protocolVersion:
-		return nil, wire.Errorf(wire.ClassInvalid, nameAPReq, 0, "versions %d and %d, expected %d", req.PVNO, t.TktVNO, protocolVersion)
-	case t.Realm == "" || len(t.SName.NameString) == 0 || len(t.SName.NameString) > maxComponents:
-		return nil, wire.Errorf(wire.ClassInvalid, nameAPReq, 0, "a service name of %d components, realm of %d bytes", len(t.SName.NameString), len(t.Realm))
+	if req.PVNO != protocolVersion || req.Ticket.TktVNO != protocolVersion {
+		return nil, wire.Errorf(wire.ClassInvalid, nameAPReq, 0, "versions %d and %d, expected %d", req.PVNO, req.Ticket.TktVNO, protocolVersion)
 	}
 	return req, nil
 }
 
-// openTicket tries keys on a ticket, the likeliest first. plain is nil when
-// none fits; err is the first, and so the likeliest, key's.
-func (kt *Keytab) openTicket(t *messages.Ticket) (plain []byte, with Entry, err error) {
-	for _, e := range kt.Find(t.Realm, t.SName.NameString, t.EncPart.EType, uint32(t.EncPart.KVNO)) {
-		plain, failed := Decrypt(t.EncPart, e.key(), keyusage.KDC_REP_TICKET, "ticket")
-		if failed == nil {
-			return plain, e, nil
-		}
-		if err == nil {
-			err = failed
-		}
-	}
-	return nil, Entry{}, err
-}
-
 // initiate reads the opened ticket, and the authenticator with its session
 // key.
-func initiate(req *messages.APReq, plain []byte, service Key) (*Initiated, error) {
+func initiate(req *messages.APReq, plain []byte, service Entry) (*Initiated, error) {
 	var part messages.EncTicketPart
 	if err := Decode(plain, "ticket", part.Unmarshal); err != nil {
 		return nil, err
@@ -141,16 +138,18 @@ func initiate(req *messages.APReq, plain []byte, service Key) (*Initiated, error
 		AuthTime: part.AuthTime,
 		EndTime:  part.EndTime,
 		ReplayID: sha256.Sum256(req.EncryptedAuthenticator.Cipher),
+		account:  service.account(),
 		session:  seal(Key{Etype: part.Key.KeyType, Value: part.Key.KeyValue}),
 	}
-	auth, err := openAuthenticator(req.EncryptedAuthenticator, in.session())
-	if err != nil {
+	if err := in.takeAuthenticator(req); err != nil {
 		return nil, err
 	}
-	if err := in.take(auth, &part); err != nil {
-		return nil, err
+	in.PAC, in.PACErr = findPAC(part.AuthorizationData, service.key())
+	if in.PAC != nil {
+		if err := in.PAC.filter(part.CRealm, service.Realm); err != nil {
+			in.PAC, in.PACErr = nil, err
+		}
 	}
-	in.PAC, in.PACErr = findPAC(part.AuthorizationData, service)
 	return in, nil
 }
 

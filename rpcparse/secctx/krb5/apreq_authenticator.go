@@ -2,7 +2,6 @@ package krb5
 
 import (
 	"encoding/binary"
-	"slices"
 	"time"
 
 	"github.com/oiweiwei/gokrb5.fork/v9/iana/keyusage"
@@ -27,58 +26,78 @@ const (
 	gssChecksumSize   = 24
 )
 
-// openAuthenticator decrypts and reads the authenticator. Its content is the
-// client's, so it is as hostile as the message around it.
-func openAuthenticator(ed types.EncryptedData, session Key) (*types.Authenticator, error) {
-	plain, err := Decrypt(ed, session, keyusage.AP_REQ_AUTHENTICATOR, nameAuthenticator)
-	if err != nil {
-		return nil, err
-	}
-	auth := &types.Authenticator{}
-	if err := Decode(plain, nameAuthenticator, auth.Unmarshal); err != nil {
-		return nil, err
-	}
-	if auth.AVNO != protocolVersion {
-		return nil, wire.Errorf(wire.ClassInvalid, nameAuthenticator, 0, "version %d, expected %d", auth.AVNO, protocolVersion)
-	}
-	return auth, nil
-}
+// FlagMutual among GSS flags: the server answers with an AP-REP (RFC 4121
+// 4.1.1.1).
+const FlagMutual = 0x02
 
-// take checks the authenticator against the ticket as a server does, and takes
-// what the security context needs.
-func (in *Initiated) take(auth *types.Authenticator, part *messages.EncTicketPart) error {
-	if auth.CRealm != part.CRealm || !slices.Equal(auth.CName.NameString, part.CName.NameString) {
-		return wire.Errorf(wire.ClassAuth, nameAuthenticator, 0, "the client's name is not that of the ticket")
+// mutualRequired is bit 2 of ap-options (RFC 4120 5.5.1).
+const mutualRequired = 2
+
+// takeAuthenticator decrypts the authenticator and takes what the security context
+// needs. Its content is the client's, so it is as hostile as the message around
+// it. An error says that it was not made with the session key: no server accepts
+// that.
+func (in *Initiated) takeAuthenticator(req *messages.APReq) error {
+	in.Flags = assumedFlags(req)
+	if encryptionTypeOf(in.session().Etype) == nil {
+		in.Flags |= FlagDCEStyle
+		in.Protection = checkKey(in.session(), "session key")
+		return nil
 	}
-	flags, err := gssFlags(auth.Cksum)
+	plain, err := Decrypt(req.EncryptedAuthenticator, in.session(), keyusage.AP_REQ_AUTHENTICATOR, nameAuthenticator)
 	if err != nil {
 		return err
 	}
-	if auth.SubKey.KeyType != 0 || len(auth.SubKey.KeyValue) != 0 {
-		in.subkey = seal(Key{Etype: auth.SubKey.KeyType, Value: auth.SubKey.KeyValue})
-		if err := checkKey(in.subkey(), "client's subkey"); err != nil {
-			return err
-		}
+	auth := &types.Authenticator{}
+	if err := Decode(plain, nameAuthenticator, auth.Unmarshal); err != nil {
+		in.Flags |= FlagDCEStyle
+		in.Protection = err
+		return nil
 	}
-	in.Flags = flags
-	in.Sequence = uint32(auth.SeqNumber) // some encoders send it as a negative integer
-	in.ctime, in.cusec = auth.CTime, auth.Cusec
+	in.clocked, in.ctime, in.cusec = true, auth.CTime, auth.Cusec
 	in.Time = auth.CTime.Add(time.Duration(auth.Cusec) * time.Microsecond)
+	in.Sequence = uint32(auth.SeqNumber) // some encoders send it as a negative integer
+	if auth.AVNO != protocolVersion {
+		in.Protection = wire.Errorf(wire.ClassInvalid, nameAuthenticator, 0, "version %d, expected %d", auth.AVNO, protocolVersion)
+	}
+	in.takeSubkey(auth)
+	in.takeFlags(auth.Cksum)
 	return nil
 }
 
-// gssFlags reads the flags from the checksum of the authenticator.
-func gssFlags(sum types.Checksum) (uint32, error) {
+// takeSubkey takes the client's subkey. One that cannot be used leaves the context
+// without protection: nothing else depends on it.
+func (in *Initiated) takeSubkey(auth *types.Authenticator) {
+	if auth.SubKey.KeyType == 0 && len(auth.SubKey.KeyValue) == 0 {
+		return
+	}
+	in.subkey = seal(Key{Etype: auth.SubKey.KeyType, Value: auth.SubKey.KeyValue})
+	if err := checkKey(in.subkey(), "client's subkey"); err != nil {
+		in.Protection = err
+	}
+}
+
+// assumedFlags are what servers take for the GSS flags of a client that sends no
+// GSS checksum (Samba's Heimdal does; the checksum is optional, RFC 4120 5.5.1).
+func assumedFlags(req *messages.APReq) uint32 {
+	if req.APOptions.At(mutualRequired) != 0 {
+		return FlagMutual
+	}
+	return 0
+}
+
+// takeFlags reads the GSS flags from the checksum of the authenticator.
+func (in *Initiated) takeFlags(sum types.Checksum) {
 	if sum.CksumType != gssChecksum || len(sum.Checksum) < gssChecksumSize {
-		return 0, wire.Errorf(wire.ClassInvalid, nameAuthenticator, 0, "checksum type %#x of %d bytes, expected %#x of at least %d",
+		in.Protection = wire.Errorf(wire.ClassInvalid, nameAuthenticator, 0, "checksum type %#x of %d bytes, expected %#x of at least %d",
 			sum.CksumType, len(sum.Checksum), gssChecksum, gssChecksumSize)
+		return
 	}
+	in.Flags = binary.LittleEndian.Uint32(sum.Checksum[gssFlagsOffset:])
 	if n := binary.LittleEndian.Uint32(sum.Checksum); n != gssBindingsLength {
-		return 0, wire.Errorf(wire.ClassInvalid, nameAuthenticator, 0, "channel bindings of %d bytes, expected %d", n, gssBindingsLength)
+		in.Protection = wire.Errorf(wire.ClassInvalid, nameAuthenticator, 0, "channel bindings of %d bytes, expected %d", n, gssBindingsLength)
 	}
-	flags := binary.LittleEndian.Uint32(sum.Checksum[gssFlagsOffset:])
-	if flags&FlagDCEStyle == 0 {
-		return 0, wire.Errorf(wire.ClassInvalid, nameAuthenticator, 0, "flags %#x without DCE style", flags)
+	if in.Flags&FlagDCEStyle == 0 {
+		in.Protection = wire.Errorf(wire.ClassInvalid, nameAuthenticator, 0, "flags %#x without DCE style", in.Flags)
 	}
-	return flags, nil
 }

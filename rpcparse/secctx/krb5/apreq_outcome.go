@@ -1,9 +1,6 @@
 package krb5
 
-import (
-	"fmt"
-	"slices"
-)
+import "fmt"
 
 // Result says how the look for a key ended.
 type Result uint8
@@ -68,27 +65,4 @@ func (o Outcome) String() string {
 		return fmt.Sprintf("%s: ticket for %q, kvno %d, encryption type %d: %v", o.Result, o.Service, o.Kvno, o.Etype, o.Err)
 	}
 	return fmt.Sprintf("%s: %v", o.Result, o.Err)
-}
-
-// unopened says why none of the keys opened a ticket of this service.
-func (kt *Keytab) unopened(o Outcome, realm string, sname []string, err error) Outcome {
-	match := false
-	for _, e := range kt.Entries() {
-		if e.Etype != o.Etype || e.relation(realm, sname) < sameHost {
-			continue
-		}
-		o.KeytabKvnos = append(o.KeytabKvnos, e.Kvno)
-		match = match || e.versionMatch(o.Kvno) == 1
-	}
-	slices.Sort(o.KeytabKvnos)
-	o.KeytabKvnos = slices.Compact(o.KeytabKvnos)
-	switch {
-	case len(o.KeytabKvnos) == 0:
-		o.Result = NoKeyForPrincipal
-	case !match:
-		o.Result = WrongKvno
-	default:
-		o.Result, o.Err = Undecryptable, err
-	}
-	return o
 }

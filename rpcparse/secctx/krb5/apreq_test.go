@@ -18,7 +18,7 @@ import (
 // opened opens a request that must open.
 func opened(t *testing.T, k *kdc) *Initiated {
 	t.Helper()
-	in, o := OpenAPReq(k.request(t), k.keys(t))
+	in, o := OpenAPReq(k.request(t), k.keys(t).Service(""))
 	if o.Result != KeyFound {
 		t.Fatal(o)
 	}
@@ -94,7 +94,7 @@ func TestKeyOfTheContextIsTheAcceptorsElseTheInitiatorsElseTheTickets(t *testing
 func TestMessagesOpenBareAndGSSFramed(t *testing.T) {
 	k := newKDC(t, 18)
 	for _, mechanism := range mechanisms {
-		in, o := OpenAPReq(framed(mechanism, []byte{1, 0}, k.request(t)), k.keys(t))
+		in, o := OpenAPReq(framed(mechanism, []byte{1, 0}, k.request(t)), k.keys(t).Service(""))
 		if in == nil {
 			t.Fatal(o)
 		}
@@ -111,7 +111,7 @@ func TestMessagesOpenBareAndGSSFramed(t *testing.T) {
 		"a frame only":      {frameTag},
 		"an endless length": {frameTag, 0x80, 0},
 	} {
-		if _, o := OpenAPReq(token, k.keys(t)); o.Result != Malformed {
+		if _, o := OpenAPReq(token, k.keys(t).Service("")); o.Result != Malformed {
 			t.Errorf("%s: %s", name, o)
 		}
 	}
@@ -143,7 +143,7 @@ func TestOutcomeTellsTheAdministratorWhy(t *testing.T) {
 		{"an alias", keysOf(t, entry("nspi/alias.lab.test@LAB.TEST", 5, right)), `key_found: ticket for "` + spn + `" opened with nspi/alias.lab.test@LAB.TEST kvno 5 etype 18`},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			in, o := OpenAPReq(newKDC(t, 18).request(t), tc.keys)
+			in, o := OpenAPReq(newKDC(t, 18).request(t), tc.keys.Service(""))
 			if o.String() != tc.want {
 				t.Errorf("%s\nwant %s", o, tc.want)
 			}
@@ -157,7 +157,7 @@ func TestOutcomeTellsTheAdministratorWhy(t *testing.T) {
 func TestKeysOfReadOnlyControllersMatchWithoutTheirNumber(t *testing.T) {
 	k := newKDC(t, 18)
 	k.kvno = 0x4d2<<16 | 5
-	_, o := OpenAPReq(k.request(t), keysOf(t, entry("DC1$@LAB.TEST", 5, secret(18, 0xc1))))
+	_, o := OpenAPReq(k.request(t), keysOf(t, entry("DC1$@LAB.TEST", 5, secret(18, 0xc1))).Service(""))
 	if o.Result != Undecryptable {
 		t.Error(o)
 	}
@@ -166,12 +166,14 @@ func TestKeysOfReadOnlyControllersMatchWithoutTheirNumber(t *testing.T) {
 func TestUserToUserTicketsCannotBeOpened(t *testing.T) {
 	k := newKDC(t, 18)
 	k.options = 0x40
-	if _, o := OpenAPReq(k.request(t), k.keys(t)); o.Result != Undecryptable {
+	if _, o := OpenAPReq(k.request(t), k.keys(t).Service("")); o.Result != Undecryptable {
 		t.Error(o)
 	}
 }
 
-func TestAPReqThatAServerWouldRefuseIsMalformed(t *testing.T) {
+// A ticket names its user whatever else the client has put into its message:
+// servers accept all of this at level connect.
+func TestIdentityIsReadWhereProtectionIsNotPossible(t *testing.T) {
 	sum := func(edit func([]byte) []byte) func(*kdc) {
 		return func(k *kdc) {
 			k.authenticator = func(a *types.Authenticator) { a.Cksum.Checksum = edit(a.Cksum.Checksum) }
@@ -182,12 +184,6 @@ func TestAPReqThatAServerWouldRefuseIsMalformed(t *testing.T) {
 		edit func(*kdc)
 		want string
 	}{
-		{"another client", func(k *kdc) {
-			k.authenticator = func(a *types.Authenticator) { a.CName = principalName([]string{"bob"}) }
-		}, "name is not that of the ticket"},
-		{"another realm", func(k *kdc) {
-			k.authenticator = func(a *types.Authenticator) { a.CRealm = "EVIL.TEST" }
-		}, "name is not that of the ticket"},
 		{"no DCE style", sum(func(b []byte) []byte { binary.LittleEndian.PutUint32(b[20:], 0x3e); return b }), "without DCE style"},
 		{"short checksum", sum(func(b []byte) []byte { return b[:23] }), "23 bytes"},
 		{"no bindings", sum(func(b []byte) []byte { clear(b[:4]); return b }), "channel bindings"},
@@ -203,24 +199,111 @@ func TestAPReqThatAServerWouldRefuseIsMalformed(t *testing.T) {
 		{"subkey of DES", func(k *kdc) {
 			k.authenticator = func(a *types.Authenticator) { a.SubKey.KeyType = 3 }
 		}, "not supported"},
+		{"subkey of a type that is none", func(k *kdc) {
+			k.authenticator = func(a *types.Authenticator) { a.SubKey.KeyType = 99 }
+		}, "not supported"},
 		{"session key of DES", func(k *kdc) {
 			k.ticket = func(p *messages.EncTicketPart) { p.Key.KeyType = 3 }
 		}, "not supported"},
-		{"session key empty", func(k *kdc) {
-			k.ticket = func(p *messages.EncTicketPart) { p.Key.KeyValue = nil }
-		}, "0 bytes"},
-		{"session key of another type than the authenticator", func(k *kdc) {
-			k.ticket = func(p *messages.EncTicketPart) { p.Key = libraryKey(secret(23, 3)) }
-		}, "its key 23"},
+		{"no checksum", func(k *kdc) {
+			k.authenticator = func(a *types.Authenticator) { a.Cksum = types.Checksum{} }
+		}, "checksum type 0x0"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			k := newKDC(t, 18)
 			tc.edit(k)
-			in, o := OpenAPReq(k.request(t), k.keys(t))
-			if in != nil || o.Result != Malformed || !strings.Contains(o.Err.Error(), tc.want) {
-				t.Errorf("%s, want %q", o, tc.want)
+			in, o := OpenAPReq(k.request(t), k.keys(t).Service(""))
+			if in == nil || in.PAC == nil || in.PAC.SID != kitUserSID {
+				t.Fatal(o)
+			}
+			if in.Protection == nil || !strings.Contains(in.Protection.Error(), tc.want) {
+				t.Errorf("protection: %v, want %q", in.Protection, tc.want)
+			}
+			if e, err := in.OpenAPRep(k.answer(t)); err == nil {
+				if _, _, err := e.Streams(); err == nil {
+					t.Error("streams of a context that cannot be protected")
+				}
 			}
 		})
+	}
+}
+
+func TestAuthenticatorThatIsNotMadeWithTheSessionKeyOpensNothing(t *testing.T) {
+	for name, edit := range map[string]func(*messages.EncTicketPart){
+		"no session key":      func(p *messages.EncTicketPart) { p.Key.KeyValue = nil },
+		"another session key": func(p *messages.EncTicketPart) { p.Key = libraryKey(secret(23, 3)) },
+	} {
+		k := newKDC(t, 18)
+		k.ticket = edit
+		if in, o := OpenAPReq(k.request(t), k.keys(t).Service("")); in != nil || o.Result != Malformed {
+			t.Errorf("%s: %s", name, o)
+		}
+	}
+}
+
+// What the server will do is known from the GSS flags, or else from ap-options.
+func TestLegsOfTheHandshakeAreKnown(t *testing.T) {
+	flags := func(v uint32) func(*types.Authenticator) {
+		return func(a *types.Authenticator) { binary.LittleEndian.PutUint32(a.Cksum.Checksum[20:], v) }
+	}
+	none := func(a *types.Authenticator) { a.Cksum = types.Checksum{} }
+	for name, tc := range map[string]struct {
+		authenticator func(*types.Authenticator)
+		options       byte
+		dce, mutual   bool
+	}{
+		"DCE style":                         {nil, 0, true, true},
+		"mutual":                            {flags(0x3e), 0, false, true},
+		"one leg":                           {flags(0x3c), 0, false, false},
+		"one leg, whatever ap-options say":  {flags(0x3c), 0x20, false, false},
+		"no GSS checksum":                   {none, 0, false, false},
+		"no GSS checksum, mutual by option": {none, 0x20, false, true},
+	} {
+		k := newKDC(t, 18)
+		k.authenticator, k.options = tc.authenticator, tc.options
+		if in := opened(t, k); in.DCEStyle() != tc.dce || in.Mutual() != tc.mutual {
+			t.Errorf("%s: DCE style %t, mutual %t", name, in.DCEStyle(), in.Mutual())
+		}
+	}
+}
+
+// Forms that servers read.
+func TestOtherEncodingsOfATicketNameItsUser(t *testing.T) {
+	k := newKDC(t, 18)
+	good := k.request(t)
+	long := func(octets int) []byte { // the outermost length in more octets than it needs
+		body := good[4:]
+		b := []byte{tagAPReq, 0x80 | byte(octets)}
+		for n := octets - 1; n >= 0; n-- {
+			b = append(b, byte(len(body)>>(8*n)))
+		}
+		return append(b, body...)
+	}
+	many := func(n int) types.AuthorizationData {
+		return slices.Repeat(types.AuthorizationData{{ADType: 1, ADData: []byte{0x30, 0}}}, n)
+	}
+	crowded := newKDC(t, 18)
+	crowded.authenticator = func(a *types.Authenticator) { a.AuthorizationData = many(210) }
+	laden := newKDC(t, 18)
+	laden.data = append(many(210), laden.data...)
+	elsewhere := newKDC(t, 18)
+	elsewhere.realm = ""
+	unnamed := newKDC(t, 18)
+	unnamed.sname = nil
+	for name, token := range map[string][]byte{
+		"length of three octets":            long(3),
+		"length of four octets":             long(4),
+		"indefinite length":                 slices.Concat([]byte{tagAPReq, 0x80}, good[4:], []byte{0, 0}),
+		"four bytes behind":                 append(slices.Clone(good), 1, 2, 3, 4),
+		"framed, bytes behind":              append(framed(mechanisms[0], []byte{1, 0}, good), 0, 0),
+		"210 elements in the authenticator": crowded.request(t),
+		"210 elements in the ticket":        laden.request(t),
+		"no realm in clear":                 elsewhere.request(t),
+		"no service in clear":               unnamed.request(t),
+	} {
+		if in, o := OpenAPReq(token, k.keys(t).Service("dc1.lab.test")); in == nil || in.PAC == nil || in.PAC.SID != kitUserSID {
+			t.Errorf("%s: %s", name, o)
+		}
 	}
 }
 
@@ -252,8 +335,8 @@ func TestTicketWithoutPACOpensWithoutIdentity(t *testing.T) {
 func TestReplayIDSurvivesAnotherEncodingOfTheSameAuthenticator(t *testing.T) {
 	k := newKDC(t, 18)
 	token := k.request(t)
-	first, _ := OpenAPReq(token, k.keys(t))
-	again, _ := OpenAPReq(framed(mechanisms[1], []byte{1, 0}, token), k.keys(t))
+	first, _ := OpenAPReq(token, k.keys(t).Service(""))
+	again, _ := OpenAPReq(framed(mechanisms[1], []byte{1, 0}, token), k.keys(t).Service(""))
 	fresh := opened(t, k)
 	if first.ReplayID != again.ReplayID {
 		t.Error("a frame around a replayed AP-REQ makes it look fresh")
@@ -273,12 +356,6 @@ func TestAPRepMustAnswerThisAPReq(t *testing.T) {
 			k.reply = func(p *messages.EncAPRepPart) { p.CTime = p.CTime.Add(1e9) }
 		}},
 		{"another microsecond", func(k *kdc) { k.reply = func(p *messages.EncAPRepPart) { p.Cusec++ } }},
-		{"subkey too long", func(k *kdc) {
-			k.reply = func(p *messages.EncAPRepPart) { p.Subkey.KeyValue = make([]byte, 33) }
-		}},
-		{"subkey of an unknown type", func(k *kdc) {
-			k.reply = func(p *messages.EncAPRepPart) { p.Subkey.KeyType = 99 }
-		}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			k := newKDC(t, 18)
@@ -291,6 +368,24 @@ func TestAPRepMustAnswerThisAPReq(t *testing.T) {
 	}
 }
 
+// The server has read the ticket, whatever key it brings.
+func TestAPRepWithAKeyThatCannotBeUsedIsAnAnswer(t *testing.T) {
+	for name, reply := range map[string]func(*messages.EncAPRepPart){
+		"too long":        func(p *messages.EncAPRepPart) { p.Subkey.KeyValue = make([]byte, 33) },
+		"an unknown type": func(p *messages.EncAPRepPart) { p.Subkey.KeyType = 99 },
+	} {
+		k := newKDC(t, 18)
+		k.reply = reply
+		e, err := opened(t, k).OpenAPRep(k.answer(t))
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if _, _, err := e.Streams(); err == nil {
+			t.Errorf("%s: it protects", name)
+		}
+	}
+}
+
 func TestThirdLegMustRepeatTheServersNumber(t *testing.T) {
 	k := newKDC(t, 18)
 	e, err := opened(t, k).OpenAPRep(k.answer(t))
@@ -299,7 +394,6 @@ func TestThirdLegMustRepeatTheServersNumber(t *testing.T) {
 	}
 	for name, part := range map[string]messages.EncAPRepPart{
 		"another number": {CTime: kitTime, Cusec: kitCusec, SequenceNumber: kitAcceptor + 1},
-		"a subkey":       {CTime: kitTime, Cusec: kitCusec, SequenceNumber: kitAcceptor, Subkey: libraryKey(secret(18, 9))},
 	} {
 		if err := e.CheckThirdLeg(k.answerOf(t, part)); !errors.Is(err, &wire.Error{Class: wire.ClassAuth}) {
 			t.Errorf("%s: %v", name, err)
@@ -310,7 +404,7 @@ func TestThirdLegMustRepeatTheServersNumber(t *testing.T) {
 func TestWipeOverwritesTheKeysOfTheHandshakeOnly(t *testing.T) {
 	k := newKDC(t, 18)
 	kt := k.keys(t)
-	in, _ := OpenAPReq(k.request(t), kt)
+	in, _ := OpenAPReq(k.request(t), kt.Service(""))
 	e, err := in.OpenAPRep(k.answer(t))
 	if err != nil {
 		t.Fatal(err)
@@ -321,7 +415,7 @@ func TestWipeOverwritesTheKeysOfTheHandshakeOnly(t *testing.T) {
 			t.Errorf("%s is left", key)
 		}
 	}
-	if in, o := OpenAPReq(k.request(t), kt); in == nil {
+	if in, o := OpenAPReq(k.request(t), kt.Service("")); in == nil {
 		t.Error("the keytab is wiped, too: ", o)
 	}
 }

@@ -73,6 +73,7 @@ func (c *Client) Request() ([]byte, error) {
 	c.sent = &Initiated{
 		Sequence: binary.BigEndian.Uint32(number[:]) & maxClientNumber,
 		Flags:    clientFlags | c.Flags,
+		clocked:  true,
 		ctime:    now.Truncate(time.Second), cusec: now.Nanosecond() / int(time.Microsecond),
 		session: seal(Key{Etype: session.Etype, Value: append([]byte(nil), session.Value...)}), subkey: seal(subkey),
 	}

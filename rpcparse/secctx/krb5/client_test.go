@@ -28,7 +28,7 @@ func (k *kdc) ticketFor(t testing.TB) *Ticket {
 // accepted lets the kit's server answer a client's request.
 func (k *kdc) accepted(t testing.TB, request []byte) (*Initiated, []byte) {
 	t.Helper()
-	in, outcome := OpenAPReq(request, k.keys(t))
+	in, outcome := OpenAPReq(request, k.keys(t).Service(""))
 	if in == nil {
 		t.Fatal(outcome)
 	}

@@ -49,15 +49,13 @@ func checkKey(k Key, what string) error {
 	return nil
 }
 
-// Decrypt opens one EncryptedData: length first, as the library slices a shorter
-// ciphertext beyond its end, then decryption, then the checksum in constant time.
-// The result is a copy.
+// Decrypt opens one EncryptedData with the encryption type of the key: what the
+// message says of it is in clear, and servers do not ask. The length comes first,
+// as the library slices a shorter ciphertext beyond its end, then decryption, then
+// the checksum in constant time. The result is a copy.
 func Decrypt(ed types.EncryptedData, key Key, usage uint32, what string) (plain []byte, err error) {
 	if err := checkKey(key, "key for the "+what); err != nil {
 		return nil, err
-	}
-	if ed.EType != key.Etype {
-		return nil, wire.Errorf(wire.ClassInvalid, nameEtype, 0, "the %s has encryption type %d, its key %d", what, ed.EType, key.Etype)
 	}
 	if least := encryptionTypeOf(key.Etype).minCipher(); len(ed.Cipher) < least {
 		return nil, wire.Errorf(wire.ClassInvalid, nameCipher, 0, "the %s has %d bytes, encryption type %d at least %d", what, len(ed.Cipher), key.Etype, least)
@@ -72,11 +70,13 @@ func Decrypt(ed types.EncryptedData, key Key, usage uint32, what string) (plain 
 	return plain, err
 }
 
-// Decode checks the DER in b, of at most 65535 bytes, and lets a library read it.
-// Neither the error of the library nor a panic in it is passed on.
+// Decode lets a library read the first DER element in b, which has at most 65535
+// bytes, as canonical writes it. Neither the error of the library nor a panic in
+// it is passed on.
 func Decode(b []byte, what string, unmarshal func([]byte) error) error {
-	if err := checkDER(b, what); err != nil {
+	der, err := canonical(b, what)
+	if err != nil {
 		return err
 	}
-	return guarded(what, func() error { return unmarshal(b) })
+	return guarded(what, func() error { return unmarshal(der) })
 }

@@ -69,7 +69,7 @@ func unframe(b []byte, tag byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if size != len(b)-start {
+	if size > len(b)-start {
 		return nil, w.invalid(1, "%d bytes announced, %d there", size, len(b)-start)
 	}
 	for _, oid := range mechanisms {

@@ -24,7 +24,7 @@ func BenchmarkOpenAPReq(b *testing.B) {
 		b.Run(bc.name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, o := OpenAPReq(token, bc.keys); o.Result != bc.want {
+				if _, o := OpenAPReq(token, bc.keys.Service("")); o.Result != bc.want {
 					b.Fatal(o)
 				}
 			}
@@ -34,7 +34,7 @@ func BenchmarkOpenAPReq(b *testing.B) {
 
 func BenchmarkOpenAPRep(b *testing.B) {
 	k := newKDC(b, 18)
-	in, o := OpenAPReq(k.request(b), k.keys(b))
+	in, o := OpenAPReq(k.request(b), k.keys(b).Service(""))
 	if in == nil {
 		b.Fatal(o)
 	}

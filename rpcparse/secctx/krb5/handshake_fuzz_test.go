@@ -1,6 +1,7 @@
 package krb5
 
 import (
+	"bytes"
 	"errors"
 	"testing"
 
@@ -59,7 +60,7 @@ func FuzzOpenAPReq(f *testing.F) {
 	f.Add([]byte{tagKRBError, 0})
 	kt := Join(entries...)
 	f.Fuzz(func(t *testing.T, token []byte) {
-		in, o := OpenAPReq(token, kt)
+		in, o := OpenAPReq(token, kt.Service(""))
 		noPanic(t, o.Err)
 		if (in != nil) != (o.Result == KeyFound) || o.String() == "" || (o.Result == Malformed) != (o.Service == "" || o.Err != nil && o.Result != Undecryptable) {
 			t.Fatalf("%v with %s", in, o)
@@ -77,10 +78,10 @@ func FuzzAuthenticator(f *testing.F) {
 	kits := fuzzKits(f)
 	f.Fuzz(func(t *testing.T, etype byte, plain []byte) {
 		k := kits[int(etype)%len(kits)]
-		in, o := OpenAPReq(k.requestWith(t, k.ticket, k.encrypted(t, k.session, plain, keyusage.AP_REQ_AUTHENTICATOR)), k.keytab)
+		in, o := OpenAPReq(k.requestWith(t, k.ticket, k.encrypted(t, k.session, plain, keyusage.AP_REQ_AUTHENTICATOR)), k.keytab.Service(""))
 		noPanic(t, o.Err)
-		if in != nil && in.Flags&FlagDCEStyle == 0 {
-			t.Fatal("opened without DCE style")
+		if in != nil && !in.DCEStyle() && in.Protection == nil {
+			t.Fatal("protected without DCE style")
 		}
 	})
 }
@@ -94,7 +95,7 @@ func FuzzTicket(f *testing.F) {
 	kits := fuzzKits(f)
 	f.Fuzz(func(t *testing.T, etype byte, plain []byte) {
 		k := kits[int(etype)%len(kits)]
-		in, o := OpenAPReq(k.requestWith(t, k.encrypted(t, k.service, plain, keyusage.KDC_REP_TICKET), k.authenticator), k.keytab)
+		in, o := OpenAPReq(k.requestWith(t, k.encrypted(t, k.service, plain, keyusage.KDC_REP_TICKET), k.authenticator), k.keytab.Service(""))
 		noPanic(t, o.Err)
 		if in != nil {
 			noPanic(t, in.PACErr)
@@ -105,7 +106,7 @@ func FuzzTicket(f *testing.F) {
 // FuzzOpenAPRep reads hostile answers, in clear and encrypted.
 func FuzzOpenAPRep(f *testing.F) {
 	k := newKDC(f, 18)
-	in, o := OpenAPReq(k.request(f), k.keys(f))
+	in, o := OpenAPReq(k.request(f), k.keys(f).Service(""))
 	if in == nil {
 		f.Fatal(o)
 	}
@@ -121,9 +122,8 @@ func FuzzOpenAPRep(f *testing.F) {
 		}
 		if e != nil {
 			noPanic(t, e.CheckThirdLeg(token))
-			if keys := e.Keys(); checkKey(keys.Key, "key") != nil {
-				t.Fatal(keys)
-			}
+			_, _, err := e.Streams()
+			noPanic(t, err)
 		}
 	})
 }
@@ -131,7 +131,7 @@ func FuzzOpenAPRep(f *testing.F) {
 // FuzzAPRepPart opens answers of a peer that encrypts anything.
 func FuzzAPRepPart(f *testing.F) {
 	k := newKDC(f, 18)
-	in, o := OpenAPReq(k.request(f), k.keys(f))
+	in, o := OpenAPReq(k.request(f), k.keys(f).Service(""))
 	if in == nil {
 		f.Fatal(o)
 	}
@@ -144,8 +144,9 @@ func FuzzAPRepPart(f *testing.F) {
 	f.Fuzz(func(t *testing.T, plain []byte) {
 		e, err := in.OpenAPRep(k.answerWith(t, plain))
 		noPanic(t, err)
-		if e != nil && checkKey(e.Keys().Key, "key") != nil {
-			t.Fatal(e.Keys())
+		if e != nil {
+			_, _, err = e.Streams()
+			noPanic(t, err)
 		}
 	})
 }
@@ -183,22 +184,28 @@ func FuzzParseKeytab(f *testing.F) {
 			if checkKey(e.key(), "key") != nil || len(e.Name) == 0 || e.Realm == "" {
 				t.Fatal(e)
 			}
-			kt.Find(e.Realm, e.Name, e.Etype, e.Kvno)
+			kt.Service("").candidates(e.Realm, e.Name, e.Etype, e.Kvno)
 			kt.NTHashes(e.Realm, e.Name[0])
 		}
 	})
 }
 
-// FuzzCheckDER lets every accepted element be walked again by length.
-func FuzzCheckDER(f *testing.F) {
+// FuzzCanonical holds what is written down again to what it is: one element, in
+// the shortest form, which is written as itself.
+func FuzzCanonical(f *testing.F) {
 	f.Add(newKDC(f, 18).request(f))
 	f.Add([]byte{0x30, 0x80, 0, 0})
+	f.Add([]byte{0x30, 0x84, 0, 0, 0, 4, 4, 0x83, 0, 0, 1, 1})
 	f.Fuzz(func(t *testing.T, b []byte) {
-		if checkDER(b, "test") != nil {
+		once, err := canonical(b, "test")
+		if err != nil {
 			return
 		}
-		w := derWalk{b: b}
-		if start, size, err := w.length(1, len(b)); err != nil || start+size != len(b) {
+		if twice, err := canonical(once, "test"); err != nil || !bytes.Equal(once, twice) || len(once) > len(b) {
+			t.Fatalf("% x becomes % x, then % x, %v", b, once, twice, err)
+		}
+		w := derWalk{b: once}
+		if start, size, err := w.length(1, len(once)); err != nil || start+size != len(once) {
 			t.Fatal(start, size, err)
 		}
 	})

@@ -12,13 +12,9 @@ import (
 
 const namePAC = "pac"
 
-// Limits of a PAC. Windows Server 2022 sends ten buffers; 64 leave room for
-// what comes. A client can add authorization data to its ticket, so only a few
-// PACs of one ticket are tried.
-const (
-	maxPACBuffers = 64
-	maxPACs       = 4
-)
+// maxRelevant is how deep containers of authorization data may hold each other.
+// KDCs make one level.
+const maxRelevant = 8
 
 // PAC is who a ticket is for, as the KDC vouches for it (MS-PAC), with SIDs in
 // their text form. Names are for people; they may hold any character.
@@ -32,6 +28,8 @@ type PAC struct {
 	DNSDomain  string // DNS name of the account's domain
 	ClientName string // client name of the ticket request
 	Requestor  string // SID that asked for the ticket; empty in most service tickets, not the user's under delegation
+
+	resourceDomain string // SID of the server's own domain; empty where the user is in no group of it
 }
 
 // String names the account.
@@ -68,39 +66,31 @@ const (
 // Clients can put authorization data into their ticket requests, so there may
 // be others: they are not believed, wherever they are.
 func findPAC(data types.AuthorizationData, service Key) (*PAC, error) {
-	var valid []*PAC
 	var failed error
-	for _, b := range pacsOf(data) {
+	for _, b := range pacsOf(nil, data, maxRelevant) {
 		p, err := ParsePAC(b, service)
-		if err != nil {
-			failed = err
-			continue
+		if err == nil {
+			return p, nil
 		}
-		valid = append(valid, p)
-	}
-	switch {
-	case len(valid) == 1:
-		return valid[0], nil
-	case len(valid) > 1:
-		return nil, wire.Errorf(wire.ClassInvalid, namePAC, 0, "%d valid PACs in one ticket", len(valid))
+		if failed == nil {
+			failed = err // of the first, which servers read
+		}
 	}
 	return nil, failed
 }
 
-// pacsOf collects the PACs in all AD-IF-RELEVANT containers (RFC 4120
-// 5.2.6.1): two containers are common.
-func pacsOf(data types.AuthorizationData) (pacs [][]byte) {
-	for _, container := range data {
-		if container.ADType != adtype.ADIfRelevant {
-			continue
-		}
-		var elements types.AuthorizationData
-		if Decode(container.ADData, "authorization data", elements.Unmarshal) != nil {
-			continue
-		}
-		for _, e := range elements {
-			if e.ADType == adtype.ADWin2KPAC && len(pacs) < maxPACs {
-				pacs = append(pacs, e.ADData)
+// pacsOf appends the PACs in authorization data, in their order, and in its
+// AD-IF-RELEVANT containers (RFC 4120 5.2.6.1), which hold each other at most
+// depth times. Together they have no more bytes than the ticket.
+func pacsOf(pacs [][]byte, data types.AuthorizationData, depth int) [][]byte {
+	for _, e := range data {
+		switch {
+		case e.ADType == adtype.ADWin2KPAC:
+			pacs = append(pacs, e.ADData)
+		case e.ADType == adtype.ADIfRelevant && depth > 0:
+			var inner types.AuthorizationData
+			if Decode(e.ADData, "authorization data", inner.Unmarshal) == nil {
+				pacs = pacsOf(pacs, inner, depth-1)
 			}
 		}
 	}
@@ -118,30 +108,40 @@ func ParsePAC(b []byte, service Key) (*PAC, error) {
 		return nil, err
 	}
 	p := &PAC{}
-	for _, read := range []struct {
-		kind pacType
-		take func(*PAC, []byte) error
-	}{
-		{pacLogonInfo, (*PAC).takeLogonInfo},
-		{pacUPNInfo, (*PAC).takeUPNInfo}, // behind the logon information, which it must not contradict
-		{pacClientInfo, (*PAC).takeClientInfo},
-		{pacRequestor, (*PAC).takeRequestor},
-	} {
-		if buffer, ok := find(buffers, read.kind); ok {
-			if err := read.take(p, buffer.data); err != nil {
-				return nil, err
-			}
+	logon, ok := find(buffers, pacLogonInfo)
+	if ok {
+		if err := p.takeLogonInfo(logon.data); err != nil {
+			return nil, err
 		}
 	}
-	if p.SID == "" {
-		return nil, wire.Errorf(wire.ClassInvalid, namePAC, 0, "names no user")
+	err = p.takeNames(buffers)
+	switch {
+	case p.SID != "":
+		return p, nil
+	case err != nil:
+		return nil, err
 	}
-	return p, nil
+	return nil, wire.Errorf(wire.ClassInvalid, namePAC, 0, "names no user")
+}
+
+// takeNames reads the buffers that only add names. A server does without them, so
+// what cannot be read of them is missing.
+func (p *PAC) takeNames(buffers []pacBuffer) (err error) {
+	if buffer, ok := find(buffers, pacUPNInfo); ok {
+		err = p.takeUPNInfo(buffer.data)
+	}
+	if buffer, ok := find(buffers, pacClientInfo); ok {
+		_ = p.takeClientInfo(buffer.data)
+	}
+	if buffer, ok := find(buffers, pacRequestor); ok {
+		_ = p.takeRequestor(buffer.data)
+	}
+	return err
 }
 
 // pacBuffers reads the directory of a PAC. All sums are of 64 bits; buffers
-// must lie behind the directory, in the PAC, and apart from each other; no
-// type may occur twice.
+// must lie behind the directory and in the PAC. Of two of one type servers read
+// the first, and there is one signature of each kind.
 func pacBuffers(b []byte) ([]pacBuffer, error) {
 	if len(b) > maxMessage {
 		return nil, wire.Errorf(wire.ClassLimit, namePAC, 0, "%d bytes, at most %d", len(b), maxMessage)
@@ -153,23 +153,18 @@ func pacBuffers(b []byte) ([]pacBuffer, error) {
 	if version != 0 {
 		return nil, wire.Errorf(wire.ClassInvalid, namePAC, 4, "version %d, expected 0", version)
 	}
-	if count > maxPACBuffers {
-		return nil, wire.Errorf(wire.ClassLimit, namePAC, 0, "%d buffers, at most %d", count, maxPACBuffers)
+	if uint64(count)*pacInfoSize > uint64(len(b)-pacHeaderSize) {
+		return nil, wire.Errorf(wire.ClassInvalid, namePAC, 0, "%d buffers in %d bytes", count, len(b))
 	}
 	end := pacHeaderSize + int(count)*pacInfoSize
-	if len(b) < end {
-		return nil, wire.Short(namePAC, pacHeaderSize, len(b), end)
-	}
 	buffers := make([]pacBuffer, 0, count)
 	for at := pacHeaderSize; at < end; at += pacInfoSize {
 		buffer, err := pacInfo(b, at, end)
 		if err != nil {
 			return nil, err
 		}
-		for _, other := range buffers {
-			if err := buffer.conflict(other, at); err != nil {
-				return nil, err
-			}
+		if _, ok := find(buffers, buffer.kind); ok && (buffer.kind == pacServerSignature || buffer.kind == pacKDCSignature) {
+			return nil, wire.Errorf(wire.ClassInvalid, namePAC, at, "two signatures of type %d", buffer.kind)
 		}
 		buffers = append(buffers, buffer)
 	}
@@ -187,17 +182,7 @@ func pacInfo(b []byte, at, end int) (pacBuffer, error) {
 	return pacBuffer{kind: kind, offset: int(offset), data: b[offset : offset+size]}, nil
 }
 
-// conflict tells whether two buffers have one type or share bytes.
-func (b pacBuffer) conflict(other pacBuffer, at int) error {
-	if b.kind == other.kind {
-		return wire.Errorf(wire.ClassInvalid, namePAC, at, "two buffers of type %d", b.kind)
-	}
-	if b.offset < other.offset+len(other.data) && other.offset < b.offset+len(b.data) {
-		return wire.Errorf(wire.ClassInvalid, namePAC, at, "buffers of types %d and %d overlap", b.kind, other.kind)
-	}
-	return nil
-}
-
+// find returns the first buffer of a type.
 func find(buffers []pacBuffer, kind pacType) (pacBuffer, bool) {
 	for _, b := range buffers {
 		if b.kind == kind {

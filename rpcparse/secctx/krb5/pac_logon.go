@@ -73,6 +73,9 @@ func (p *PAC) takeLogonInfo(b []byte) error {
 		return err
 	}
 	p.Account, p.Domain = info.account, info.domain
+	if len(info.resourceDomain.subs) > 0 {
+		p.resourceDomain = info.resourceDomain.String()
+	}
 	extra := info.extra
 	if info.userID == 0 { // the user is of no domain of that forest (MS-PAC 2.5)
 		if len(extra) == 0 {

@@ -27,7 +27,7 @@ const (
 )
 
 // takeUPNInfo reads the names; its SID is used when there is no logon
-// information, and must be the same when there is.
+// information.
 func (p *PAC) takeUPNInfo(b []byte) (err error) {
 	if len(b) < upnSize {
 		return wire.Short(nameUPNInfo, 0, len(b), upnSize)
@@ -68,9 +68,6 @@ func (p *PAC) takeExtendedUPN(b []byte) error {
 	if p.SID == "" {
 		p.SID, p.Account = text, account
 	}
-	if p.SID != text {
-		return wire.Errorf(wire.ClassInvalid, nameUPNInfo, upnSID, "user %s, the logon information names %s", text, p.SID)
-	}
 	return nil
 }
 
@@ -86,13 +83,7 @@ func upnField(b []byte, at int) ([]byte, error) {
 
 func upnText(b []byte, at int) (string, error) {
 	field, err := upnField(b, at)
-	if err == nil && len(field) > maxPACName {
-		err = wire.Errorf(wire.ClassLimit, nameUPNInfo, at, "a name of %d bytes, at most %d", len(field), maxPACName)
-	}
-	if err != nil {
-		return "", err
-	}
-	return decodeUTF16(field), nil
+	return decodeUTF16(cut(field)), err
 }
 
 // clientInfoName is where the name starts in PAC_CLIENT_INFO: ClientId
@@ -104,10 +95,10 @@ func (p *PAC) takeClientInfo(b []byte) error {
 		return wire.Short(nameClientInfo, 0, len(b), clientInfoName)
 	}
 	size := int(binary.LittleEndian.Uint16(b[clientInfoName-2:]))
-	if size > maxPACName || size > len(b)-clientInfoName {
+	if size > len(b)-clientInfoName {
 		return wire.Errorf(wire.ClassInvalid, nameClientInfo, clientInfoName, "a name of %d bytes in %d", size, len(b))
 	}
-	p.ClientName = decodeUTF16(b[clientInfoName : clientInfoName+size])
+	p.ClientName = decodeUTF16(cut(b[clientInfoName : clientInfoName+size]))
 	return nil
 }
 

@@ -9,8 +9,13 @@ import (
 
 const nameLogonInfo = "pac_logon_info"
 
-// maxPACName bounds a name in a PAC, in bytes of UTF-16.
-const maxPACName = 1024
+// maxPACName is how much of a name in a PAC is kept, in bytes of UTF-16. Names
+// may be longer: a home directory has no greatest length in the schema, a user
+// principal name has 1024 characters (MS-ADA3 2.349).
+const maxPACName = 2048
+
+// cut returns what is kept of a name.
+func cut(b []byte) []byte { return b[:min(len(b), maxPACName)] }
 
 // deferred reads the deferred items of NDR data in their order. The first
 // failure sticks and everything read after it is empty, so callers check err
@@ -60,13 +65,13 @@ func (d *deferred) count(announced uint32, size int) int {
 // RPC_UNICODE_STRING) whose pointer is not null.
 func (d *deferred) text() string {
 	capacity, offset, actual := d.u32(), d.u32(), d.u32()
-	if d.err == nil && (offset != 0 || actual > capacity || actual > maxPACName/2) {
+	if d.err == nil && (offset != 0 || actual > capacity || uint64(actual)*2 > uint64(len(d.b))) {
 		d.err = wire.Errorf(wire.ClassInvalid, nameLogonInfo, d.at, "a string of %d from %d of %d characters", actual, offset, capacity)
 	}
 	if d.err != nil {
 		return ""
 	}
-	return decodeUTF16(d.take(2 * int(actual)))
+	return decodeUTF16(cut(d.take(2 * int(actual))))
 }
 
 // sid reads a SID, whose count of sub-authorities comes before it once more.

@@ -13,6 +13,10 @@ import (
 
 const namePACSignature = "pac_signature"
 
+// pacSignatureOffset is where a PAC_SIGNATURE_DATA has its signature, behind the
+// type.
+const pacSignatureOffset = 4
+
 // checksumType of a PAC_SIGNATURE_DATA (MS-PAC 2.8), as the wire has it.
 type checksumType uint32
 
@@ -28,8 +32,7 @@ func (c checksumType) size() (n int, ok bool) {
 }
 
 // verifyPAC checks the server signature (type 6) of a PAC: over the whole PAC
-// with that signature and the KDC's (type 7) zeroed, and nothing else (MS-PAC
-// 2.8.1).
+// with that signature and the KDC's (type 7) zeroed (MS-PAC 2.8.1).
 func verifyPAC(b []byte, buffers []pacBuffer, service Key) error {
 	if err := checkKey(service, "key for the PAC"); err != nil {
 		return err
@@ -46,45 +49,53 @@ func verifyPAC(b []byte, buffers []pacBuffer, service Key) error {
 	if want := encryptionTypeOf(service.Etype).pacChecksum; kind != want {
 		return wire.Errorf(wire.ClassAuth, namePACSignature, server.offset, "type %#x, a key of encryption type %d signs with %#x", uint32(kind), service.Etype, uint32(want))
 	}
-	signed := bytes.Clone(b)
-	zero(signed, server.offset, len(signature))
-	if kdc, ok := find(buffers, pacKDCSignature); ok {
-		_, s, err := pacSignature(kdc)
+	for _, whole := range [...]bool{false, true} {
+		sum, err := checksum(service, signedPAC(b, buffers, whole))
 		if err != nil {
 			return err
 		}
-		zero(signed, kdc.offset, len(s))
+		if hmac.Equal(sum, signature) {
+			return nil
+		}
 	}
-	sum, err := checksum(service, signed)
-	if err != nil {
-		return err
+	return wire.Errorf(wire.ClassAuth, namePACSignature, server.offset, "not made with the service's key")
+}
+
+// signedPAC returns what the server signature signs: the PAC with zeros for both
+// signatures. With whole, what follows a signature in its buffer is zero too: a
+// read-only domain controller puts its number there (MS-PAC 2.8), and KDCs differ
+// in when they do.
+func signedPAC(b []byte, buffers []pacBuffer, whole bool) []byte {
+	signed := bytes.Clone(b)
+	for _, kind := range [...]pacType{pacServerSignature, pacKDCSignature} {
+		buffer, ok := find(buffers, kind)
+		if !ok || len(buffer.data) < pacSignatureOffset {
+			continue
+		}
+		size := len(buffer.data) - pacSignatureOffset
+		if _, signature, err := pacSignature(buffer); err == nil && !whole {
+			size = len(signature)
+		}
+		clear(signed[buffer.offset+pacSignatureOffset:][:size])
 	}
-	if !hmac.Equal(sum, signature) {
-		return wire.Errorf(wire.ClassAuth, namePACSignature, server.offset, "not made with the service's key")
-	}
-	return nil
+	return signed
 }
 
 // pacSignature reads PAC_SIGNATURE_DATA: type, signature, and for a read-only
 // domain controller its number, which is signed like the rest.
 func pacSignature(b pacBuffer) (checksumType, []byte, error) {
-	if len(b.data) < 4 {
-		return 0, nil, wire.Short(namePACSignature, b.offset, len(b.data), 4)
+	if len(b.data) < pacSignatureOffset {
+		return 0, nil, wire.Short(namePACSignature, b.offset, len(b.data), pacSignatureOffset)
 	}
 	kind := checksumType(binary.LittleEndian.Uint32(b.data))
 	size, ok := kind.size()
 	if !ok {
 		return 0, nil, wire.Errorf(wire.ClassInvalid, namePACSignature, b.offset, "unknown type %#x", uint32(kind))
 	}
-	if len(b.data) < 4+size {
-		return 0, nil, wire.Short(namePACSignature, b.offset+4, len(b.data), 4+size)
+	if len(b.data) < pacSignatureOffset+size {
+		return 0, nil, wire.Short(namePACSignature, b.offset+pacSignatureOffset, len(b.data), pacSignatureOffset+size)
 	}
-	return kind, b.data[4 : 4+size], nil
-}
-
-// zero clears the signature of size bytes in the buffer at offset.
-func zero(pac []byte, offset, size int) {
-	clear(pac[offset+4 : offset+4+size])
+	return kind, b.data[pacSignatureOffset : pacSignatureOffset+size], nil
 }
 
 // checksum is the keyed checksum of the key's own type.

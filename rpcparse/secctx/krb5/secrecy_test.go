@@ -64,7 +64,7 @@ func formsOf(key string) []keyForm {
 func holders(t testing.TB) (values map[string]any, keys []Key) {
 	k := newKDC(t, 18)
 	kt := Join(k.keys(t), keysOf(t, entry("alice@LAB.TEST", 1, secret(23, 0xa4))))
-	in, o := OpenAPReq(k.request(t), kt)
+	in, o := OpenAPReq(k.request(t), kt.Service(""))
 	if in == nil {
 		t.Fatal(o)
 	}
@@ -173,7 +173,7 @@ func TestErrorsShowNoKeys(t *testing.T) {
 		errs = append(errs, o.Err, err, fmt.Errorf("%s %+v", o, o))
 	}
 	wrong := keysOf(t, entry("DC1$@LAB.TEST", 5, secret(18, 0xc1)))
-	_, o := OpenAPReq(k.request(t), wrong)
+	_, o := OpenAPReq(k.request(t), wrong.Service(""))
 	collect(o, nil)
 	for _, edit := range []func(*kdc){
 		func(k *kdc) {
@@ -188,7 +188,7 @@ func TestErrorsShowNoKeys(t *testing.T) {
 	} {
 		k := newKDC(t, 18)
 		edit(k)
-		in, o := OpenAPReq(k.request(t), k.keys(t))
+		in, o := OpenAPReq(k.request(t), k.keys(t).Service(""))
 		collect(o, nil)
 		if in != nil {
 			errs = append(errs, in.PACErr)

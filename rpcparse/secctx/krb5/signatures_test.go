@@ -125,7 +125,7 @@ func (o *observer) leg(v rpcparse.Verifier, dir rpcparse.Direction) {
 func (o *observer) message(c *observed, message []byte, dir rpcparse.Direction) {
 	if dir == rpcparse.ClientToServer {
 		if c.initiated == nil {
-			c.initiated, _ = krb5.OpenAPReq(message, o.keys)
+			c.initiated, _ = krb5.OpenAPReq(message, o.keys.Service(""))
 		}
 		return
 	}

@@ -28,6 +28,7 @@ type Acceptor struct {
 
 	negotiate, challenge []byte
 	nonce                [ChallengeSize]byte
+	agreed               Flags
 }
 
 // Accepted is the outcome of a handshake.
@@ -57,6 +58,7 @@ func (s *Acceptor) Challenge(negotiate []byte) ([]byte, error) {
 		TargetInfo:      s.targetInfo(),
 	}
 	s.negotiate = append([]byte(nil), negotiate...)
+	s.agreed = c.Flags
 	s.challenge, err = AppendChallenge(nil, c)
 	return s.challenge, err
 }
@@ -85,7 +87,7 @@ func (s *Acceptor) targetInfo() AVPairs {
 // Accept verifies the client's last message. Class auth says that the client
 // did not prove who it claims to be, or that the handshake was tampered with.
 func (s *Acceptor) Accept(authenticate []byte) (Accepted, error) {
-	a, err := ParseAuthenticate(authenticate)
+	a, err := ParseAuthenticate(authenticate, s.agreed)
 	if err != nil {
 		return Accepted{}, err
 	}

@@ -32,19 +32,28 @@ const (
 	authFlags       = 60
 	authVersion     = 64
 	authMIC         = 72
-	authMin         = 64
+	authMin         = 52 // the session key and what is behind it may be absent
 	authFixed       = 88
 )
 
-// ParseAuthenticate reads an AUTHENTICATE message. Servers judge by account and
-// NT response and let the rest be wrong, so that a workstation, LM response or
-// session key that cannot be read is only missing.
-func ParseAuthenticate(token []byte) (Authenticate, error) {
+// ParseAuthenticate reads an AUTHENTICATE message. negotiated are the flags of the
+// CHALLENGE that it answers, by which servers read its names whatever its own
+// flags say (Samba's ntlmssp_server.c); 0 where they are not known. Servers judge
+// by account and NT response and let the rest be wrong or missing, so that a
+// workstation, LM response, session key or flags that cannot be read are only
+// missing.
+func ParseAuthenticate(token []byte, negotiated Flags) (Authenticate, error) {
 	if err := check(token, TypeAuthenticate, authMin); err != nil {
 		return Authenticate{}, err
 	}
-	a := Authenticate{Flags: Flags(binary.LittleEndian.Uint32(token[authFlags:]))}
-	if err := a.parseNames(token); err != nil {
+	a := Authenticate{}
+	if len(token) >= authVersion {
+		a.Flags = Flags(binary.LittleEndian.Uint32(token[authFlags:]))
+	}
+	if negotiated == 0 {
+		negotiated = a.Flags
+	}
+	if err := a.parseNames(token, negotiated.Has(FlagUnicode)); err != nil {
 		return Authenticate{}, err
 	}
 	var err error
@@ -52,7 +61,9 @@ func ParseAuthenticate(token []byte) (Authenticate, error) {
 		return Authenticate{}, err
 	}
 	a.LMResponse, _ = field(token, authLMResponse, "ntlm_lm_response")
-	a.SessionKey, _ = field(token, authSessionKey, "ntlm_session_key")
+	if len(token) >= authFlags {
+		a.SessionKey, _ = field(token, authSessionKey, "ntlm_session_key")
+	}
 	a.Anonymous = a.User == "" && len(a.NTResponse) == 0 && emptyLM(a.LMResponse)
 	if a.announcesMIC() && len(token) >= authFixed {
 		a.MIC = token[authMIC:authFixed:authFixed]
@@ -60,8 +71,7 @@ func ParseAuthenticate(token []byte) (Authenticate, error) {
 	return a, nil
 }
 
-func (a *Authenticate) parseNames(token []byte) (err error) {
-	unicode := a.Flags.Has(FlagUnicode)
+func (a *Authenticate) parseNames(token []byte, unicode bool) (err error) {
 	if a.Domain, err = nameField(token, authDomain, unicode, "ntlm_domain"); err != nil {
 		return err
 	}

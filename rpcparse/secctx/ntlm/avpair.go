@@ -78,15 +78,10 @@ func (p AVPairs) Timestamp() (uint64, bool) {
 	return binary.LittleEndian.Uint64(v), true
 }
 
-// Text returns a name attribute, decoded, or "" if it is absent, not UTF-16
-// or too long.
+// Text returns a name attribute, decoded, or "" if it is absent.
 func (p AVPairs) Text(id AVID) string {
 	v, _ := p.Get(id)
-	s, err := decodeName(v, true, "av_pair", 0)
-	if err != nil {
-		return ""
-	}
-	return s
+	return decodeName(v, true)
 }
 
 // AppendAVPair appends one attribute, whose value has at most 65535 bytes;

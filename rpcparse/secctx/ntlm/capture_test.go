@@ -119,7 +119,7 @@ func (o *observer) derive(c *observed) {
 	if err != nil {
 		o.t.Fatal(err)
 	}
-	a, err := ntlm.ParseAuthenticate(c.messages[2])
+	a, err := ntlm.ParseAuthenticate(c.messages[2], 0)
 	if err != nil {
 		o.t.Fatal(err)
 	}

@@ -50,7 +50,7 @@ func FuzzParseChallenge(f *testing.F) {
 func FuzzParseAuthenticate(f *testing.F) {
 	seeds(f)
 	f.Fuzz(func(t *testing.T, b []byte) {
-		a, err := ParseAuthenticate(b)
+		a, err := ParseAuthenticate(b, 0)
 		if err != nil {
 			return
 		}
@@ -70,7 +70,7 @@ func FuzzParseAuthenticate(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		back, err := ParseAuthenticate(again)
+		back, err := ParseAuthenticate(again, 0)
 		if err != nil {
 			return // U+FFFD is longer than the byte it replaces: a name may grow over its limit
 		}

@@ -35,7 +35,7 @@ func TestMessagesRoundTrip(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := ParseAuthenticate(a)
+		got, err := ParseAuthenticate(a, 0)
 		if err != nil || got.Domain != "LAB" || got.User != "alice" || got.Workstation != "WS1" || got.Anonymous ||
 			!bytes.Equal(got.LMResponse, []byte{1}) || !bytes.Equal(got.NTResponse, []byte{2, 3}) || !bytes.Equal(got.SessionKey, []byte{4}) {
 			t.Errorf("AUTHENTICATE %+v, %v", got, err)
@@ -48,7 +48,7 @@ func TestMessagesFailAtEveryTruncation(t *testing.T) {
 	i := &Initiator{Domain: "LAB", User: "alice", Password: "Secret.123", Workstation: "WS1"}
 	n, c, a := handshake(t, i, &Acceptor{Lookup: accounts, Domain: "LAB", Now: time.Unix(1, 0)})
 	for cut := range a {
-		got, err := ParseAuthenticate(a[:cut])
+		got, err := ParseAuthenticate(a[:cut], 0)
 		if err == nil && (got.User != "alice" || got.Domain != "LAB" || got.NTResponse == nil || got.SessionKey != nil) {
 			t.Fatalf("AUTHENTICATE: %d of %d bytes: %+v", cut, len(a), got)
 		}
@@ -105,16 +105,16 @@ func TestHostileAuthenticateMessages(t *testing.T) {
 		{"LM response outside", set32(authLMResponse+4, 1<<31), 0},
 		{"workstation outside", set32(authWorkstation+4, 1<<31), 0},
 		{"workstation of odd UTF-16", set16(authWorkstation, 5), 0},
-		{"odd UTF-16", set16(authUser, 3), wire.ClassInvalid},
+		{"odd UTF-16", set16(authUser, 3), 0},
 		{"fields overlap", set32(authDomain+4, authFixed), 0},
 		{"field inside the fixed part", set32(authDomain+4, 0), 0},
 		{"empty field far outside", func(b []byte) []byte { return set32(authWorkstation+4, 1<<31)(set16(authWorkstation, 0)(b)) }, 0},
 		{"name of 32 KiB", func(b []byte) []byte {
 			b = append(b, make([]byte, 40_000)...)
 			return set32(authUser+4, 72)(set16(authUser, 32_768)(b))
-		}, wire.ClassLimit},
+		}, 0},
 	} {
-		a, err := ParseAuthenticate(authenticateWith(t, tc.change))
+		a, err := ParseAuthenticate(authenticateWith(t, tc.change), 0)
 		if wire.ClassOf(err) != tc.class || (tc.class == 0) != (err == nil) {
 			t.Errorf("%s: %v, want class %v", tc.name, err, tc.class)
 		}
@@ -134,11 +134,45 @@ func TestNamesThatCannotBeRealAccountsAreNotMadeReal(t *testing.T) {
 		{"lone surrogate", []byte{'a', 0, 0x00, 0xd8, 'b', 0}, true, "a\ufffdb"},
 		{"surrogate pair", []byte{0x3d, 0xd8, 0x00, 0xde}, true, "😀"},
 		{"OEM outside ASCII", []byte{'a', 0xe4}, false, "a\ufffd"},
-		{"control characters stay for the sinks", []byte("a\n\x1b[31m\x00"), false, "a\n\x1b[31m\x00"},
+		{"control characters stay for the sinks", []byte("a\n\x1b[31m"), false, "a\n\x1b[31m"},
+		{"a name ends at a NUL", []byte("a\x00b"), false, "a"},
+		{"half a character", []byte{'a', 0, 'b'}, true, "a"},
 	} {
-		if got, err := decodeName(tc.b, tc.unicode, "ntlm_user", 0); err != nil || got != tc.want {
-			t.Errorf("%s: %q, %v, want %q", tc.name, got, err, tc.want)
+		if got := decodeName(tc.b, tc.unicode); got != tc.want {
+			t.Errorf("%s: %q, want %q", tc.name, got, tc.want)
 		}
+	}
+}
+
+// Servers read names by what was negotiated, whatever the last message says.
+func TestNamesAreReadByTheNegotiatedFlags(t *testing.T) {
+	for _, negotiated := range []Flags{FlagUnicode, FlagOEM} {
+		b, err := AppendAuthenticate(nil, Authenticate{Flags: negotiated, Domain: "LAB", User: "alice", NTResponse: make([]byte, 44)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		binary.LittleEndian.PutUint32(b[authFlags:], uint32(negotiated^(FlagUnicode|FlagOEM)))
+		if a, err := ParseAuthenticate(b, negotiated); err != nil || a.User != "alice" || a.Domain != "LAB" {
+			t.Errorf("%#x: %+v, %v", negotiated, a, err)
+		}
+	}
+}
+
+// Windows 9x ends its message behind the workstation.
+func TestAuthenticateWithoutKeyAndFlagsNamesItsUser(t *testing.T) {
+	b, err := AppendAuthenticate(nil, Authenticate{Flags: FlagUnicode, User: "alice"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	user := AppendUTF16(nil, "alice")
+	short := append(b[:authMin:authMin], user...)
+	for at := authLMResponse; at < authMin; at += fieldSize {
+		clear(short[at : at+fieldSize])
+	}
+	binary.LittleEndian.PutUint16(short[authUser:], uint16(len(user)))
+	binary.LittleEndian.PutUint32(short[authUser+4:], authMin)
+	if a, err := ParseAuthenticate(short, FlagUnicode); err != nil || a.User != "alice" {
+		t.Errorf("%+v, %v", a, err)
 	}
 }
 
@@ -158,7 +192,7 @@ func TestAnonymousIsWhoClaimsNothing(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got, err := ParseAuthenticate(b); err != nil || got.Anonymous != tc.want {
+		if got, err := ParseAuthenticate(b, 0); err != nil || got.Anonymous != tc.want {
 			t.Errorf("%s: anonymous %v, %v", tc.name, got.Anonymous, err)
 		}
 	}
@@ -228,7 +262,7 @@ func TestTypeRecognisesMessages(t *testing.T) {
 }
 
 func TestErrorsNameTheField(t *testing.T) {
-	_, err := ParseAuthenticate(authenticateWith(t, func(b []byte) []byte { b[authUser] = 3; return b }))
+	_, err := ParseAuthenticate(authenticateWith(t, func(b []byte) []byte { b[authUser+7] = 0x7f; return b }), 0)
 	if !errors.Is(err, &wire.Error{Class: wire.ClassInvalid, Name: "ntlm_user"}) {
 		t.Errorf("%v", err)
 	}

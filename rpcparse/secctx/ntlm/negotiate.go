@@ -47,7 +47,7 @@ func nameField(token []byte, at int, unicode bool, name string) (string, error) 
 	if err != nil {
 		return "", err
 	}
-	return decodeName(b, unicode, name, at)
+	return decodeName(b, unicode), nil
 }
 
 // AppendNegotiate appends n, with the flags that its names need.

@@ -5,30 +5,28 @@ import (
 	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
-
-	"github.com/nspiproxy/nspiproxy/rpcparse/internal/wire"
 )
 
-// maxName bounds a name on the wire, in bytes. Account names have at most 256
-// characters and DNS domain names 255; user principal names of more than 512
-// characters exist in theory only.
-const maxName = 1024
+// maxName is how much of a name is read, in bytes. User principal names have 1024
+// characters at most (MS-ADA3 2.349), but servers find an account also under a name
+// with any number of spaces behind it.
+const maxName = 8192
 
-// decodeName decodes a name field. Lone surrogates and, because nothing
-// declares the code page, OEM bytes outside ASCII become U+FFFD, so that such
-// a name equals no real account. The result may hold any other character,
-// control characters included: escape it at every sink.
-func decodeName(b []byte, unicode bool, name string, at int) (string, error) {
-	if len(b) > maxName {
-		return "", wire.Errorf(wire.ClassLimit, name, at, "%d bytes, at most %d", len(b), maxName)
+// decodeName decodes a name field as servers do: it ends at the first NUL (Samba
+// handles names as C strings), and an odd last byte is no character. Lone
+// surrogates and, because nothing declares the code page, OEM bytes outside ASCII
+// become U+FFFD, so that such a name equals no real account. The result may hold
+// any other character, control characters included: escape it at every sink.
+func decodeName(b []byte, unicode bool) string {
+	b = b[:min(len(b), maxName)]
+	text := ""
+	if unicode {
+		text = DecodeUTF16(b)
+	} else {
+		text = decodeOEM(b)
 	}
-	if !unicode {
-		return decodeOEM(b), nil
-	}
-	if len(b)%2 != 0 {
-		return "", wire.Errorf(wire.ClassInvalid, name, at, "%d bytes of UTF-16", len(b))
-	}
-	return DecodeUTF16(b), nil
+	text, _, _ = strings.Cut(text, "\x00")
+	return text
 }
 
 func decodeOEM(b []byte) string {

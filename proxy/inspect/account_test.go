@@ -1,0 +1,99 @@
+package inspect
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/nspiproxy/nspiproxy/rpcparse"
+	"github.com/nspiproxy/nspiproxy/rpcparse/secctx/ntlm"
+	"github.com/nspiproxy/nspiproxy/session"
+)
+
+var (
+	labTarget  = &ntlm.Target{NetBIOSDomain: "LAB", DNSDomain: "lab.test", NetBIOSComputer: "DC1", DNSComputer: "dc1.lab.test"}
+	labTrusted = []Domain{{"PARTNER", "partner.example"}, {"OLD", ""}}
+)
+
+func keyOfName(domain, user string) string {
+	n := nameOf(&rpcparse.SecurityContext{Domain: domain, User: user, Server: labTarget}, labTrusted)
+	return session.Identity{Assurance: session.AssuranceClaimed, Account: n.account}.Key()
+}
+
+// TestSpellingsThatSambaTakesForOneAccount has what a Samba domain controller with winbindd made of the names that a client
+// sent: its audit named one account for all of them.
+func TestSpellingsThatSambaTakesForOneAccount(t *testing.T) {
+	domains := []string{
+		"", "LAB", "lab", "lab.test", "LAB.TEST", "lab.test.", "DC1", "dc1.lab.test", ".", "X0", "OTHER.TEST", "NT AUTHORITY", "WORKGROUP",
+		"\x01", "\t", " ", "LAB ", " LAB", "L\x00AB", strings.Repeat("d", 300), strings.Repeat("D", 600), `LAB\svc-x`, `LAB\`, `\`, "LAB/",
+		"alice@lab.test", "LAB@", "LÁB", "ＬＡＢ", "\u202eLAB", "\ufffd", "S-1-5-21-1-2-3", "127.0.40.10", "krbtgt", "DC=lab,DC=test", "*", "LAB*",
+	}
+	want, n := keyOfName("LAB", "alice"), 0
+	check := func(domain, user string) {
+		n++
+		if got := keyOfName(domain, user); got != want {
+			t.Errorf("%.20q %q: %q, want %q", domain, user, got, want)
+		}
+	}
+	for _, domain := range domains {
+		check(domain, "alice")
+		check(domain, "ALICE ")
+	}
+	for _, user := range []string{"Alice", " alice", "alice@lab.test", "alice@LAB.TEST", "ALICE@lab.test", "alice@LAB", "alice@lab", "alice@lab.test."} {
+		check("", user)
+		check("LAB", user)
+		check("X", user)
+	}
+	if n < 60 {
+		t.Errorf("%d spellings only", n)
+	}
+}
+
+func TestOtherAccountsAreNotTakenForIt(t *testing.T) {
+	own := keyOfName("LAB", "alice")
+	seen := map[string]string{own: `LAB\alice`}
+	for _, tc := range [][2]string{
+		{"PARTNER", "alice"}, {"OLD", "alice"}, {"", "bob"}, {"LAB", "alice$"}, {"", "alice@corp.example"}, {"", "alice@madeup"},
+		{"", `LAB\alice`}, {"LAB", `svc-x\alice`}, {"", "al ice"}, {"LAB", "alice@lab.test@lab.test"}, {"", "alice.smith"},
+	} {
+		key := keyOfName(tc[0], tc[1])
+		if other, ok := seen[key]; ok {
+			t.Errorf("%q is %s", tc, other)
+		}
+		seen[key] = tc[0] + " and " + tc[1]
+	}
+}
+
+func TestBothNamesOfATrustedDomainMeanIt(t *testing.T) {
+	want := keyOfName("PARTNER", "alice")
+	for _, tc := range [][2]string{
+		{"partner", "alice"}, {"partner.example", "alice"}, {"PARTNER.EXAMPLE.", "Alice"}, {"", "alice@partner.example"}, {"LAB", "alice@PARTNER"}, {"X", "alice@partner"},
+	} {
+		if got := keyOfName(tc[0], tc[1]); got != want {
+			t.Errorf("%q: %q, want %q", tc, got, want)
+		}
+	}
+}
+
+// A domain controller that does not say what it is called leaves names as they are written.
+func TestWithoutTheServersNamesDomainsAreAsWritten(t *testing.T) {
+	for _, server := range []*ntlm.Target{nil, {}, {DNSDomain: "lab.test"}} {
+		n := nameOf(&rpcparse.SecurityContext{Domain: "X", User: "alice", Server: server}, labTrusted)
+		if n.account != (session.Account{Domain: "X", User: "alice"}) {
+			t.Errorf("%+v: %+v", server, n.account)
+		}
+	}
+}
+
+func TestDirectoryIsAskedForWhatTheDomainControllerMeans(t *testing.T) {
+	for want, name := range map[string][2]string{
+		`LAB\alice`:           {"X7", "alice"},
+		`LAB\bob`:             {"", "bob@lab.test"},
+		`PARTNER\alice`:       {"partner.example", "alice"},
+		`\alice@corp.example`: {"X", "alice@corp.example"},
+	} {
+		n := nameOf(&rpcparse.SecurityContext{Domain: name[0], User: name[1], Server: labTarget}, labTrusted)
+		if got := n.question(); got != want {
+			t.Errorf("%q: %q, want %q", name, got, want)
+		}
+	}
+}
