@@ -156,7 +156,9 @@ func (s *site) connect(changes ...func(*fakeConn, *Options)) *driver {
 
 // from lets a connection come from another client.
 func from(client string) func(*fakeConn, *Options) {
-	return func(c *fakeConn, _ *Options) { c.client = netip.AddrPortFrom(netip.MustParseAddr(strings.Trim(client, "[]")), 50001) }
+	return func(c *fakeConn, _ *Options) {
+		c.client = netip.AddrPortFrom(netip.MustParseAddr(strings.Trim(client, "[]")), 50001)
+	}
 }
 
 // client feeds PDUs that the client sends.

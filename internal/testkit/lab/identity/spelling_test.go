@@ -106,7 +106,7 @@ func TestSpellingsOfOneAccountHaveOneLimit(t *testing.T) {
 		}
 	}
 	proxy := lab.StartProxy(t, lab.ProxyOptions{Front: "127.0.20.91", Samba: samba, Limit: limit})
-	ruled := lab.StartProxy(t, lab.ProxyOptions{Front: "127.0.20.92", Samba: samba, Limit: 50, Policy: "  rules:\n    - {name: alice, match: {account: 'LAB\alice'}, limit: 0}\n"})
+	ruled := lab.StartProxy(t, lab.ProxyOptions{Front: "127.0.20.92", Samba: samba, Limit: 50, Policy: "  rules:\n    - {name: alice, match: {account: 'LAB\\alice'}, limit: 0}\n"})
 	granted := 0
 	for _, s := range spellings() {
 		_, bind := logon(t, nspiPort(t, proxy.Front), s, lab.Alice.Password)
