@@ -140,7 +140,7 @@ func TestTicketThatTheServerDidNotReadNamesNobody(t *testing.T) {
 	h.FromClient(optimistic)
 	h.FromServer(resp(3, nil))
 	own.Request()
-	h.FromClient([]byte{0xa1, 0x85, 0, 0, 0, 0, 4, 0x30, 2, 0, 0}) // alice's, hidden
+	h.FromClient([]byte{0xa1, 0x80, 0x30, 2, 0, 0}) // alice's, hidden
 	wantUnread(t, h, secctx.Malformed)
 	answer := own.Answer(nil)
 	h.FromServer(resp(1, answer))

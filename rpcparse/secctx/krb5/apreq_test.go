@@ -293,6 +293,7 @@ func TestOtherEncodingsOfATicketNameItsUser(t *testing.T) {
 	for name, token := range map[string][]byte{
 		"length of three octets":            long(3),
 		"length of four octets":             long(4),
+		"length of seven octets":            long(7),
 		"indefinite length":                 slices.Concat([]byte{tagAPReq, 0x80}, good[4:], []byte{0, 0}),
 		"four bytes behind":                 append(slices.Clone(good), 1, 2, 3, 4),
 		"framed, bytes behind":              append(framed(mechanisms[0], []byte{1, 0}, good), 0, 0),

@@ -20,7 +20,6 @@ const (
 	derConstructed = 0x20
 	derTagMask     = 0x1f // all set: the tag goes on in further octets
 	derIndefinite  = 0x80
-	maxDERLength   = 4 // octets of a length behind the first
 )
 
 // derWalk reads elements as servers do and writes them down again as a library
@@ -104,21 +103,24 @@ func (w *derWalk) indefinite(dst []byte, at, limit, depth int) (out []byte, end 
 	}
 }
 
-// length reads a definite length and returns where the content starts.
+// length reads a definite length, with as many zeros in front as its sender likes,
+// and returns where the content starts.
 func (w *derWalk) length(at, limit int) (start, size int, err error) {
 	first := int(w.b[at])
 	if first < 0x80 {
 		return at + 1, first, nil
 	}
 	octets := first & 0x7f
-	if octets == 0 || octets > maxDERLength {
+	if octets == 0 {
 		return 0, 0, w.invalid(at, "a length of form %#x", first)
 	}
 	if limit-at-1 < octets {
 		return 0, 0, w.invalid(at, "a length that is cut off")
 	}
 	for _, c := range w.b[at+1 : at+1+octets] {
-		size = size<<8 | int(c)
+		if size = size<<8 | int(c); size > maxMessage {
+			return 0, 0, w.invalid(at, "a length of more than %d", maxMessage)
+		}
 	}
 	return at + 1 + octets, size, nil
 }

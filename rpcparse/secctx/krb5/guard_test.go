@@ -97,7 +97,7 @@ func TestHostileAPReqs(t *testing.T) {
 		"AP-REP":                    k.answer(t),
 		"length beyond the token":   {tagAPReq, 0x82, 0xff, 0xff, 0x30, 0},
 		"length of 127 octets":      {tagAPReq, 0xff, 0, 0},
-		"length of five octets":     {tagAPReq, 0x85, 0, 0, 0, 0, 2, 0x30, 0},
+		"length beyond any":         {tagAPReq, 0x83, 1, 0, 0, 0x30, 0},
 		"indefinite, without end":   {tagAPReq, 0x80, 0x30, 0},
 		"indefinite, primitive":     der(tagAPReq, []byte{4, 0x80, 0, 0}),
 		"length cut off":            {tagAPReq, 0x82, 1},

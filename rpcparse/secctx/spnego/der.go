@@ -16,9 +16,9 @@ const (
 	tagContext4    = 0xa4
 )
 
-// maxLengthOctets bounds the octets of a DER length behind the first. A token sits
-// in a PDU of at most 65535 bytes, so two always suffice; peers read four.
-const maxLengthOctets = 4
+// maxLength bounds a length: a token sits in a PDU of at most 65535 bytes. Its
+// sender may put zeros in front of it, which peers read.
+const maxLength = 65535
 
 // reader walks the DER elements of one container. It never recurses: to
 // enter an element, a new reader is made from its content.
@@ -68,15 +68,16 @@ func (r *reader) length() (head, length int, err error) {
 		return 2, int(first), nil
 	}
 	n := int(first & 0x7f)
-	if n == 0 || n > maxLengthOctets {
-		return 0, 0, wire.Errorf(wire.ClassInvalid, "der_length", r.off+1,
-			"%d length octets, expected 1 to %d (0 is indefinite)", n, maxLengthOctets)
+	if n == 0 {
+		return 0, 0, wire.Errorf(wire.ClassInvalid, "der_length", r.off+1, "an indefinite length")
 	}
 	if len(r.b) < 2+n {
 		return 0, 0, r.overrun(len(r.b), 2+n)
 	}
 	for _, b := range r.b[2 : 2+n] {
-		length = length<<8 | int(b)
+		if length = length<<8 | int(b); length > maxLength {
+			return 0, 0, wire.Errorf(wire.ClassInvalid, "der_length", r.off+1, "a length of more than %d", maxLength)
+		}
 	}
 	return 2 + n, length, nil
 }

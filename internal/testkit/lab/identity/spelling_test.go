@@ -38,12 +38,15 @@ func spellings() (all []spelling) {
 	return append(all, spelling{"X", "alice@lab.test"}, spelling{"X", "alice@LAB"}, spelling{"X", "alice@madeup"}, spelling{"X", `LAB\alice`}, spelling{"X", "ALICE "})
 }
 
+// unsigned are the flags that a client at level connect does not ask for: Samba faults requests without a signature else.
+const unsigned = ntlm.FlagSign | ntlm.FlagSeal | ntlm.FlagAlwaysSign | ntlm.FlagKeyExchange
+
 // logon presents a name and a password, and opens a session.
 func logon(t testing.TB, address string, s spelling, password string) (x *lab.Exchange, bind string) {
 	t.Helper()
 	x = lab.DialExchange(t, address, rpcparse.AuthNTLM)
 	i := ntlm.Initiator{Domain: s.domain, User: s.user, Password: password, Workstation: "PC1",
-		Without: ntlm.FlagSign | ntlm.FlagSeal | ntlm.FlagAlwaysSign | ntlm.FlagKeyExchange} // Samba faults unsigned requests otherwise
+		Without: unsigned}
 	negotiate, err := i.Negotiate()
 	if err != nil {
 		t.Fatal(err)
