@@ -10,8 +10,9 @@ import (
 type Counting struct {
 	Who string // which users
 	How string // by what
-	// ByNetwork tells that they are not told apart behind one address.
-	ByNetwork bool
+	// Alarming tells that they would have names, and are not told apart behind one
+	// address.
+	Alarming bool
 }
 
 // Counting says by what users are counted with this configuration, for those who
@@ -19,7 +20,7 @@ type Counting struct {
 // not know.
 func (i *Identity) Counting() []Counting {
 	network := fmt.Sprintf("by client address (IPv4 /%d, IPv6 /%d): all users behind one share one limit", i.Networks.IPv4, i.Networks.IPv6)
-	kerberos := Counting{Who: "Kerberos", How: network + "; a keytab with the domain controllers' keys tells them apart", ByNetwork: true}
+	kerberos := Counting{Who: "Kerberos", How: network + "; a keytab with the domain controllers' keys tells them apart", Alarming: true}
 	if len(i.Keytabs) > 0 {
 		kerberos = Counting{Who: "Kerberos", How: "by SID, where the ticket opens with a key of that domain controller's own account, else as unreadable"}
 	}
@@ -27,14 +28,14 @@ func (i *Identity) Counting() []Counting {
 	if i.Directory.Configured() {
 		ntlm.How = "by SID from the directory; by account name where it does not know the account"
 	}
-	unreadable := Counting{Who: "unreadable", How: network, ByNetwork: true}
+	unreadable := Counting{Who: "unreadable", How: network}
 	switch i.Unreadable {
 	case UnreadableRefuse:
 		unreadable = Counting{Who: "unreadable", How: "refused"}
 	case UnreadableHold:
 		unreadable = Counting{Who: "unreadable", How: "held for a while and refused"}
 	}
-	return []Counting{kerberos, ntlm, unreadable, {Who: "no name", How: network, ByNetwork: true}}
+	return []Counting{kerberos, ntlm, unreadable, {Who: "no name", How: network}}
 }
 
 // describeCounting prints who is counted how.

@@ -117,6 +117,7 @@ func (s *Server) Start() (err error) {
 			s.reporter.Run(expired())
 		}
 	}()
+	s.reportCounting()
 	s.listeners.Open()
 	ctx, cancel := context.WithCancel(context.Background())
 	s.leave = cancel

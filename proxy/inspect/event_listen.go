@@ -1,6 +1,10 @@
 package inspect
 
-import "net/netip"
+import (
+	"net/netip"
+
+	"github.com/nspiproxy/nspiproxy/policy"
+)
 
 // The events of this file are about the listeners that lead connections to
 // inspectors, and about the domain controllers behind them.
@@ -13,6 +17,9 @@ type Listening struct {
 	Address  netip.AddrPort
 	Target   string // where a port of a forward listener leads
 }
+
+// Counted says by what some of the users are counted, at the start.
+type Counted policy.Counting
 
 // Unreachable is a connection that was reset at once, because its domain
 // controller is unreachable.
@@ -69,6 +76,7 @@ type ControllerChanged struct {
 }
 
 func (Listening) event()          {}
+func (Counted) event()            {}
 func (Unreachable) event()        {}
 func (ConnectionForeign) event()  {}
 func (BackendIsProxy) event()     {}

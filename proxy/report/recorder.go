@@ -101,6 +101,8 @@ func (r *recorder) write(e inspect.Event) {
 		r.controllerChanged(e)
 	case inspect.Listening:
 		r.listening(e)
+	case inspect.Counted:
+		r.log.WithLevel(levelOf(e)).Str("event", "identity.how").Str("who", e.Who).Msg(e.How)
 	case inspect.PortStore, inspect.InterceptedPorts, inspect.KeysLoaded:
 		r.program(e)
 	default:

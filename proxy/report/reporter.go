@@ -90,6 +90,10 @@ func levelOf(e inspect.Event) zerolog.Level {
 		}
 	case inspect.Listening:
 		return zerolog.InfoLevel
+	case inspect.Counted:
+		if !e.Alarming {
+			return zerolog.InfoLevel
+		}
 	case inspect.PortStore:
 		return infoOrError(e.Err)
 	case inspect.InterceptedPorts:
