@@ -18,7 +18,11 @@ type Exchange struct {
 	tcp  net.Conn
 	Type rpcparse.AuthType
 	ID   uint32 // of the security context
-	call uint32
+	// Group is the association of the connection, once it is bound.
+	Group uint32
+	// Handle is that of the session that was opened last.
+	Handle nspi.Handle
+	call   uint32
 }
 
 // DialExchange connects to the port of NSPI at address.
@@ -71,6 +75,9 @@ func (x *Exchange) Leg(token []byte) (answer []byte, ok bool, reason string) {
 	if err != nil {
 		return nil, false, describePDU(got)
 	}
+	if a.AssocGroupID != 0 {
+		x.Group = a.AssocGroupID
+	}
 	return a.Verifier.Token, true, ""
 }
 
@@ -104,11 +111,39 @@ func (x *Exchange) NspiBind() string {
 	case err != nil:
 		return err.Error()
 	case answer.Code == nspi.Success:
+		x.Handle = answer.Handle
 		return "granted"
 	case answer.Code == nspi.LogonFailed:
 		return "refused"
 	}
 	return fmt.Sprintf("code %#x", uint32(answer.Code))
+}
+
+// NspiUnbind ends the session that was opened last, as the user of the context x.ID, and returns what was answered:
+// "unbound", or else.
+func (x *Exchange) NspiUnbind() string {
+	stub := nspi.AppendUnbindRequest(nil, nspi.UnbindRequest{Handle: x.Handle}, nspi.NDR, rpcparse.LittleEndian)
+	v := x.verifier(make([]byte, 16))
+	v.PadLength = rpcparse.PadTo(len(stub), 16)
+	pdu, err := rpcparse.AppendRequest(nil, rpcparse.Request{
+		Header: x.header(rpcparse.PTypeRequest), AllocHint: uint32(len(stub)), Opnum: nspi.OpnumUnbind, Stub: stub, HasVerifier: true, Verifier: v,
+	})
+	if err != nil {
+		return err.Error()
+	}
+	got, err := x.roundTrip(pdu)
+	if err != nil {
+		return err.Error()
+	}
+	r, err := rpcparse.ParseResponse(got)
+	if err != nil {
+		return describePDU(got)
+	}
+	u, err := nspi.ParseUnbindResponse(r.Stub, nspi.NDR, rpcparse.LittleEndian)
+	if err == nil && u.Code == nspi.UnbindSuccess {
+		return "unbound"
+	}
+	return fmt.Sprintf("code %#x, %v", uint32(u.Code), err)
 }
 
 func (x *Exchange) roundTrip(pdu []byte) ([]byte, error) {

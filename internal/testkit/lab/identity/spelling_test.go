@@ -45,6 +45,15 @@ const unsigned = ntlm.FlagSign | ntlm.FlagSeal | ntlm.FlagAlwaysSign | ntlm.Flag
 func logon(t testing.TB, address string, s spelling, password string) (x *lab.Exchange, bind string) {
 	t.Helper()
 	x = lab.DialExchange(t, address, rpcparse.AuthNTLM)
+	if why := authenticate(t, x, s, password); why != "" {
+		return x, why
+	}
+	return x, x.NspiBind()
+}
+
+// authenticate makes a security context; why is empty if nothing was refused yet.
+func authenticate(t testing.TB, x *lab.Exchange, s spelling, password string) (why string) {
+	t.Helper()
 	i := ntlm.Initiator{Domain: s.domain, User: s.user, Password: password, Workstation: "PC1",
 		Without: unsigned}
 	negotiate, err := i.Negotiate()
@@ -53,16 +62,16 @@ func logon(t testing.TB, address string, s spelling, password string) (x *lab.Ex
 	}
 	challenge, ok, why := x.Leg(negotiate)
 	if !ok {
-		return x, why
+		return why
 	}
-	authenticate, err := i.Authenticate(challenge)
+	token, err := i.Authenticate(challenge)
 	if err != nil {
-		return x, err.Error()
+		return err.Error()
 	}
-	if err := x.Last(authenticate); err != nil {
-		return x, err.Error()
+	if err := x.Last(token); err != nil {
+		return err.Error()
 	}
-	return x, x.NspiBind()
+	return ""
 }
 
 // nspiPort is the port of NSPI at address, which serves the endpoint mapper.
