@@ -2,7 +2,6 @@ package policy
 
 import (
 	"fmt"
-	"io"
 	"text/tabwriter"
 )
 
@@ -48,7 +47,7 @@ func (c *Config) describeCounting(w *tabwriter.Writer) {
 }
 
 // describeDomains prints the trusted domains.
-func (i *Identity) describeDomains(w io.Writer) {
+func (i *Identity) describeDomains(w *tabwriter.Writer) {
 	for _, d := range i.Domains {
 		if d.DNS == "" {
 			fmt.Fprintf(w, "  trusted\t%s\n", d.NetBIOS)

@@ -55,6 +55,9 @@ func (*Conn) Local() netip.AddrPort { return netip.AddrPort{} }
 // Head returns false.
 func (*Conn) Head() (Head, bool) { return Head{}, false }
 
+// End does nothing.
+func (*Conn) End(error) {}
+
 // Server returns the zero address.
 func (*Conn) Server() netip.AddrPort { return netip.AddrPort{} }
 
