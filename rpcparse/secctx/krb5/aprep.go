@@ -4,7 +4,6 @@ import (
 	"fmt"
 
 	"github.com/oiweiwei/gokrb5.fork/v9/iana/keyusage"
-	"github.com/oiweiwei/gokrb5.fork/v9/messages"
 
 	"github.com/nspiproxy/nspiproxy/rpcparse/internal/wire"
 )
@@ -46,12 +45,12 @@ func (in *Initiated) OpenAPRep(token []byte) (*Established, error) {
 	if err != nil {
 		return nil, err
 	}
-	if in.clocked && (!part.CTime.Equal(in.ctime) || part.Cusec != in.cusec) {
+	if in.clocked && (!moment(part[0]).Equal(in.ctime) || int(int32(number(part[1]))) != in.cusec) {
 		return nil, wire.Errorf(wire.ClassAuth, nameAPRep, 0, "answers another AP-REQ: the client's clock is not repeated")
 	}
-	e := &Established{Initiated: in, AcceptorSequence: uint32(part.SequenceNumber)}
-	if part.Subkey.KeyType != 0 || len(part.Subkey.KeyValue) != 0 {
-		e.acceptor = seal(Key{Etype: part.Subkey.KeyType, Value: part.Subkey.KeyValue})
+	e := &Established{Initiated: in, AcceptorSequence: uint32(number(part[3]))}
+	if part[2] != nil {
+		e.acceptor = seal(readKey(part[2]))
 	}
 	return e, nil
 }
@@ -64,8 +63,8 @@ func (e *Established) CheckThirdLeg(token []byte) error {
 	if err != nil {
 		return err
 	}
-	if uint32(part.SequenceNumber) != e.AcceptorSequence {
-		return wire.Errorf(wire.ClassAuth, nameAPRep, 0, "the third leg repeats number %d, the server's is %d", uint32(part.SequenceNumber), e.AcceptorSequence)
+	if n := uint32(number(part[3])); n != e.AcceptorSequence {
+		return wire.Errorf(wire.ClassAuth, nameAPRep, 0, "the third leg repeats number %d, the server's is %d", n, e.AcceptorSequence)
 	}
 	return nil
 }
@@ -117,25 +116,25 @@ func (in *Initiated) Wipe() {
 }
 
 // openPart decrypts and reads an AP-REP.
-func (in *Initiated) openPart(token []byte) (*messages.EncAPRepPart, error) {
+func (in *Initiated) openPart(token []byte) (fields, error) {
 	b, err := message(token, tagAPRep)
 	if err != nil {
-		return nil, err
+		return fields{}, err
 	}
-	var rep messages.APRep
-	if err := Decode(b, "AP-REP", rep.Unmarshal); err != nil {
-		return nil, err
-	}
-	if rep.PVNO != protocolVersion {
-		return nil, wire.Errorf(wire.ClassInvalid, nameAPRep, 0, "version %d, expected %d", rep.PVNO, protocolVersion)
-	}
-	plain, err := Decrypt(rep.EncPart, in.session(), keyusage.AP_REP_ENCPART, "AP-REP")
+	rep, err := readFields(b, "AP-REP", tagAPRep)
 	if err != nil {
-		return nil, err
+		return fields{}, err
 	}
-	part := &messages.EncAPRepPart{}
-	if err := Decode(plain, "AP-REP", part.Unmarshal); err != nil {
-		return nil, err
+	if version, kind := number(rep[0]), number(rep[1]); version != protocolVersion || kind != typeAPRep {
+		return fields{}, wire.Errorf(wire.ClassInvalid, nameAPRep, 0, "version %d, expected %d, of message type %d, expected %d", version, protocolVersion, kind, typeAPRep)
 	}
-	return part, nil
+	enc, err := readEncrypted(rep[2], "AP-REP")
+	if err != nil {
+		return fields{}, err
+	}
+	plain, err := Decrypt(enc, in.session(), keyusage.AP_REP_ENCPART, "AP-REP")
+	if err != nil {
+		return fields{}, err
+	}
+	return readFields(plain, "AP-REP", tagEncAPRepPart)
 }

@@ -3,10 +3,8 @@ package krb5
 import (
 	"crypto/sha256"
 	"fmt"
-	"strings"
 	"time"
 
-	"github.com/oiweiwei/gokrb5.fork/v9/messages"
 	"github.com/oiweiwei/gokrb5.fork/v9/types"
 
 	"github.com/nspiproxy/nspiproxy/rpcparse/internal/wire"
@@ -17,9 +15,20 @@ const nameAPReq = "ap_req"
 // protocolVersion of Kerberos messages and tickets (RFC 4120 5.3, 5.5.1).
 const protocolVersion = 5
 
-// useSessionKey is bit 1 of ap-options: the ticket is encrypted in the session
-// key of a ticket of the server's, not in its long-term key (RFC 4120 5.5.1).
-const useSessionKey = 1
+// Message types (RFC 4120 7.5.7).
+const (
+	typeAPReq = 14
+	typeAPRep = 15
+)
+
+// Bits of ap-options (RFC 4120 5.5.1).
+const (
+	// useSessionKey: the ticket is encrypted in the session key of a ticket of the
+	// server's, not in its long-term key.
+	useSessionKey = 1
+	// mutualRequired: the client wants an AP-REP.
+	mutualRequired = 2
+)
 
 // Initiated is what an AP-REQ tells who holds the service's key: the first leg
 // of a handshake. Its names are of a client with a valid ticket; that the
@@ -60,8 +69,9 @@ type Initiated struct {
 // accept nothing (MS-KILE 3.4.5.1). Where that cannot be read it is assumed.
 func (in *Initiated) DCEStyle() bool { return in.Flags&FlagDCEStyle != 0 }
 
-// Mutual reports whether the server answers with an AP-REP.
-func (in *Initiated) Mutual() bool { return in.Flags&FlagMutual != 0 }
+// Mutual reports whether the server answers with an AP-REP if it accepts the
+// ticket. DCE style implies it: some clients of Windows set only that.
+func (in *Initiated) Mutual() bool { return in.Flags&(FlagMutual|FlagDCEStyle) != 0 }
 
 // String names client and service.
 func (in *Initiated) String() string {
@@ -73,6 +83,14 @@ func (in *Initiated) Format(s fmt.State, _ rune) {
 	_, _ = s.Write([]byte(in.String()))
 }
 
+// request is what is in clear in an AP-REQ.
+type request struct {
+	realm                 string
+	service               []string // components of the ticket's sname
+	userToUser, mutual    bool
+	ticket, authenticator types.EncryptedData // slices of the token
+}
+
 // OpenAPReq opens the AP-REQ in token, which may be bare or GSS-framed, with
 // the keys of a server's own account. The first return value is nil unless the
 // Outcome's result is KeyFound.
@@ -81,26 +99,25 @@ func (in *Initiated) Format(s fmt.State, _ rune) {
 // and its PAC is needed for that. What else is needed to protect PDUs is read
 // strictly, see [Initiated.Protection].
 func OpenAPReq(token []byte, keys *Service) (*Initiated, Outcome) {
-	req, err := parseAPReq(token)
+	req, err := readAPReq(token)
 	if err != nil {
 		return nil, Outcome{Result: Malformed, Err: err}
 	}
-	ticket := &req.Ticket
 	o := Outcome{
-		Service: principal(ticket.SName, ticket.Realm),
-		Etype:   ticket.EncPart.EType,
-		Kvno:    uint32(ticket.EncPart.KVNO),
+		Service: principal(req.service, req.realm),
+		Etype:   req.ticket.EType,
+		Kvno:    uint32(req.ticket.KVNO),
 	}
-	if req.APOptions.At(useSessionKey) != 0 {
+	if req.userToUser {
 		o.Result = Undecryptable
 		o.Err = wire.Errorf(wire.ClassAuth, nameAPReq, 0, "the ticket is user-to-user: no long-term key opens it")
 		return nil, o
 	}
-	plain, entry, err := keys.openTicket(ticket)
+	plain, entry, err := keys.openTicket(&req)
 	if plain == nil {
-		return nil, keys.unopened(o, ticket.Realm, ticket.SName.NameString, err)
+		return nil, keys.unopened(o, req.realm, req.service, err)
 	}
-	in, err := initiate(req, plain, entry)
+	in, err := initiate(&req, plain, entry)
 	if err != nil {
 		o.Result, o.Err = Malformed, err
 		return nil, o
@@ -110,50 +127,57 @@ func OpenAPReq(token []byte, keys *Service) (*Initiated, Outcome) {
 	return in, o
 }
 
-// parseAPReq reads what is in clear.
-func parseAPReq(token []byte) (*messages.APReq, error) {
+// readAPReq reads what is in clear.
+func readAPReq(token []byte) (r request, err error) {
 	b, err := message(token, tagAPReq)
 	if err != nil {
-		return nil, err
+		return r, err
 	}
-	req := &messages.APReq{}
-	if err := Decode(b, "AP-REQ", req.Unmarshal); err != nil {
-		return nil, err
+	f, err := readFields(b, "AP-REQ", tagAPReq)
+	if err != nil {
+		return r, err
 	}
-	if req.PVNO != protocolVersion || req.Ticket.TktVNO != protocolVersion {
-		return nil, wire.Errorf(wire.ClassInvalid, nameAPReq, 0, "versions %d and %d, expected %d", req.PVNO, req.Ticket.TktVNO, protocolVersion)
+	t, err := readFields(f[3], "ticket", tagTicket)
+	if err != nil {
+		return r, err
 	}
-	return req, nil
+	if version, of := number(f[0]), number(t[0]); version != protocolVersion || of != protocolVersion || number(f[1]) != typeAPReq {
+		return r, wire.Errorf(wire.ClassInvalid, nameAPReq, 0, "versions %d and %d, expected %d, of message type %d, expected %d",
+			version, of, protocolVersion, number(f[1]), typeAPReq)
+	}
+	r.realm, r.service = shown(text(t[1])), readName(t[2]).components()
+	r.userToUser, r.mutual = bit(f[2], useSessionKey), bit(f[2], mutualRequired)
+	if r.ticket, err = readEncrypted(t[3], "ticket"); err != nil {
+		return r, err
+	}
+	r.authenticator, err = readEncrypted(f[4], nameAuthenticator)
+	return r, err
 }
 
 // initiate reads the opened ticket, and the authenticator with its session
 // key.
-func initiate(req *messages.APReq, plain []byte, service Entry) (*Initiated, error) {
-	var part messages.EncTicketPart
-	if err := Decode(plain, "ticket", part.Unmarshal); err != nil {
+func initiate(req *request, plain []byte, service Entry) (*Initiated, error) {
+	part, err := readFields(plain, "ticket", tagEncTicketPart)
+	if err != nil {
 		return nil, err
 	}
+	realm := shown(text(part[2]))
 	in := &Initiated{
-		Client:   principal(part.CName, part.CRealm),
-		AuthTime: part.AuthTime,
-		EndTime:  part.EndTime,
-		ReplayID: sha256.Sum256(req.EncryptedAuthenticator.Cipher),
+		Client:   principal(readName(part[3]).components(), realm),
+		AuthTime: moment(part[5]),
+		EndTime:  moment(part[7]),
+		ReplayID: sha256.Sum256(req.authenticator.Cipher),
 		account:  service.account(),
-		session:  seal(Key{Etype: part.Key.KeyType, Value: part.Key.KeyValue}),
+		session:  seal(readKey(part[1])),
 	}
 	if err := in.takeAuthenticator(req); err != nil {
 		return nil, err
 	}
-	in.PAC, in.PACErr = findPAC(part.AuthorizationData, service.key())
+	in.PAC, in.PACErr = findPAC(part[10], service.key())
 	if in.PAC != nil {
-		if err := in.PAC.filter(part.CRealm, service.Realm); err != nil {
+		if err := in.PAC.filter(realm, service.Realm); err != nil {
 			in.PAC, in.PACErr = nil, err
 		}
 	}
 	return in, nil
-}
-
-// principal prints a name as Kerberos does. It may hold any character.
-func principal(name types.PrincipalName, realm string) string {
-	return strings.Join(name.NameString, "/") + "@" + realm
 }

@@ -41,7 +41,7 @@ type Ticket struct {
 
 // Format prints the names alone, whatever the verb.
 func (t *Ticket) Format(s fmt.State, _ rune) {
-	_, _ = fmt.Fprintf(s, "ticket of %q for %q", principal(t.Client, t.Realm), principal(t.Ticket.SName, t.Ticket.Realm))
+	_, _ = fmt.Fprintf(s, "ticket of %q for %q", principal(t.Client.NameString, t.Realm), principal(t.Ticket.SName.NameString, t.Ticket.Realm))
 }
 
 // Check returns an error unless the session key has a type and size that a

@@ -2,14 +2,12 @@ package krb5
 
 import "github.com/nspiproxy/nspiproxy/rpcparse/internal/wire"
 
-// Limits of the DER that libraries may see. A ticket of Active Directory nests
-// eight deep and has about sixty elements. A client can have a KDC put hundreds of
-// elements of authorization data into its ticket (RFC 4120 3.3.3), and can put
-// them into its authenticator. An element has two bytes at least, and libraries
-// allocate some 200 bytes for one: so this bounds them to some MiB.
+// Limits of the DER that libraries may see: replies of KDCs, and KRB-ERRORs. They
+// nest eight deep and have about sixty elements; what is encrypted in them is an
+// OCTET STRING and counts as one. Libraries allocate some 200 bytes for one.
 const (
 	maxDERDepth    = 16
-	maxDERElements = 16384
+	maxDERElements = 1024
 )
 
 // nameDER names errors of the DER guard.

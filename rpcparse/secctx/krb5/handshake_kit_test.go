@@ -219,6 +219,13 @@ func (k *kdc) keys(t testing.TB) *Keytab {
 	return keysOf(t, entry(strings.Join(k.sname, "/")+"@"+k.realm, uint32(k.kvno), k.service))
 }
 
+// mechanisms are the object identifiers of Kerberos, with tag and length: the
+// standard's, and the one that Windows 2000 made of it by mistake.
+var mechanisms = [][]byte{
+	{0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x12, 0x01, 0x02, 0x02},
+	{0x06, 0x09, 0x2a, 0x86, 0x48, 0x82, 0xf7, 0x12, 0x01, 0x02, 0x02},
+}
+
 // framed puts a message into a GSS frame of the mechanism.
 func framed(mechanism []byte, id []byte, message []byte) []byte {
 	body := slices.Concat(mechanism, id, message)

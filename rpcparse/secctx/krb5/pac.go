@@ -5,16 +5,20 @@ import (
 	"fmt"
 
 	"github.com/oiweiwei/gokrb5.fork/v9/iana/adtype"
-	"github.com/oiweiwei/gokrb5.fork/v9/types"
 
+	"github.com/nspiproxy/nspiproxy/rpcparse/internal/ber"
 	"github.com/nspiproxy/nspiproxy/rpcparse/internal/wire"
 )
 
 const namePAC = "pac"
 
-// maxRelevant is how deep containers of authorization data may hold each other.
-// KDCs make one level.
-const maxRelevant = 8
+// Limits of the authorization data of a ticket. KDCs put one PAC into one container
+// in front of all else. Clients can have more of both behind it, which are never
+// reached where that PAC is good.
+const (
+	maxRelevant = 10 // levels of containers in each other, as Heimdal reads
+	maxPACs     = 32 // whose signatures are verified
+)
 
 // PAC is who a ticket is for, as the KDC vouches for it (MS-PAC), with SIDs in
 // their text form. Names are for people; they may hold any character.
@@ -62,39 +66,55 @@ const (
 	pacInfoSize   = 16
 )
 
-// findPAC returns the PAC of a ticket that was signed with the service's key.
-// Clients can put authorization data into their ticket requests, so there may
-// be others: they are not believed, wherever they are.
-func findPAC(data types.AuthorizationData, service Key) (*PAC, error) {
-	var failed error
-	for _, b := range pacsOf(nil, data, maxRelevant) {
-		p, err := ParsePAC(b, service)
-		if err == nil {
-			return p, nil
-		}
-		if failed == nil {
-			failed = err // of the first, which servers read
-		}
+// findPAC returns the PAC of a ticket that was signed with the service's key: the
+// first such one in its authorization data, nil if that has no PAC at all. Clients
+// can put authorization data into their ticket requests, so there may be others:
+// they are not believed, wherever they are.
+func findPAC(data []byte, service Key) (*PAC, error) {
+	s := pacSearch{service: service}
+	s.in(data, maxRelevant)
+	if s.found != nil {
+		return s.found, nil
 	}
-	return nil, failed
+	return nil, s.failed
 }
 
-// pacsOf appends the PACs in authorization data, in their order, and in its
-// AD-IF-RELEVANT containers (RFC 4120 5.2.6.1), which hold each other at most
-// depth times. Together they have no more bytes than the ticket.
-func pacsOf(pacs [][]byte, data types.AuthorizationData, depth int) [][]byte {
-	for _, e := range data {
-		switch {
-		case e.ADType == adtype.ADWin2KPAC:
-			pacs = append(pacs, e.ADData)
-		case e.ADType == adtype.ADIfRelevant && depth > 0:
-			var inner types.AuthorizationData
-			if Decode(e.ADData, "authorization data", inner.Unmarshal) == nil {
-				pacs = pacsOf(pacs, inner, depth-1)
-			}
+// pacSearch looks for a PAC.
+type pacSearch struct {
+	service Key
+	found   *PAC
+	tried   int
+	failed  error // why the first PAC is not believed, which servers read
+}
+
+// in looks into AuthorizationData (RFC 4120 5.2.6) and its AD-IF-RELEVANT
+// containers, which hold each other at most depth times.
+func (s *pacSearch) in(data []byte, depth int) {
+	list, err := ber.Inside(data, tagSequence)
+	for err == nil && len(list) > 0 && s.found == nil {
+		f, broken := readFields(list, "authorization data")
+		_, list, err = ber.Next(list)
+		switch kind := number(f[0]); {
+		case broken != nil:
+		case kind == int64(adtype.ADWin2KPAC):
+			s.try(octets(f[1]))
+		case kind == int64(adtype.ADIfRelevant) && depth > 0:
+			s.in(octets(f[1]), depth-1)
 		}
 	}
-	return pacs
+}
+
+// try takes a PAC that is signed with the service's key.
+func (s *pacSearch) try(b []byte) {
+	if s.tried++; s.tried > maxPACs {
+		return
+	}
+	p, err := ParsePAC(b, s.service)
+	if err == nil {
+		s.found = p
+	} else if s.failed == nil {
+		s.failed = err
+	}
 }
 
 // ParsePAC verifies the server signature of a PAC with the service's key, and

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/oiweiwei/gokrb5.fork/v9/iana/keyusage"
-	"github.com/oiweiwei/gokrb5.fork/v9/messages"
 )
 
 // How many keys are tried on one ticket as long as it is not known which account
@@ -145,9 +144,9 @@ func (s *Service) maySearch() bool {
 
 // openTicket tries keys on a ticket, the likeliest first. plain is nil when
 // none fits; err is the first, and so the likeliest, key's.
-func (s *Service) openTicket(t *messages.Ticket) (plain []byte, with Entry, err error) {
-	for _, e := range s.candidates(t.Realm, t.SName.NameString, t.EncPart.EType, uint32(t.EncPart.KVNO)) {
-		plain, failed := Decrypt(t.EncPart, e.key(), keyusage.KDC_REP_TICKET, "ticket")
+func (s *Service) openTicket(r *request) (plain []byte, with Entry, err error) {
+	for _, e := range s.candidates(r.realm, r.service, r.ticket.EType, uint32(r.ticket.KVNO)) {
+		plain, failed := Decrypt(r.ticket, e.key(), keyusage.KDC_REP_TICKET, "ticket")
 		if failed == nil {
 			return plain, e, nil
 		}
