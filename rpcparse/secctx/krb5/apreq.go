@@ -167,7 +167,7 @@ func initiate(req *request, plain []byte, service Entry) (*Initiated, error) {
 		AuthTime: moment(part[5]),
 		EndTime:  moment(part[7]),
 		ReplayID: sha256.Sum256(req.authenticator.Cipher),
-		account:  service.account(),
+		account:  service.computer,
 		session:  seal(readKey(part[1])),
 	}
 	if err := in.takeAuthenticator(req); err != nil {

@@ -39,7 +39,8 @@ type Entry struct {
 	Etype     int32
 	Written   time.Time // when the key was put into the file, as the file says
 
-	key sealed
+	computer account // that the key is of; zero: a user's
+	key      sealed
 }
 
 // String names the key without showing it.
@@ -164,6 +165,7 @@ func newEntry(from *keytab.Entry) (e Entry, usable bool, err error) {
 		Kvno:      from.KVNO,
 		Etype:     key.Etype,
 		Written:   from.Timestamp,
+		computer:  computerOf(p.Components, p.Realm),
 		key:       seal(key),
 	}
 	if encryptionTypeOf(key.Etype) == nil {

@@ -8,14 +8,17 @@ import (
 	"time"
 
 	"github.com/oiweiwei/gokrb5.fork/v9/iana/keyusage"
+
+	"github.com/nspiproxy/nspiproxy/rpcparse/internal/wire"
 )
 
 // How many keys are tried on one ticket as long as it is not known which account
-// is the server's. One costs some 30 µs for a ticket of 2 KiB, and an event loop
-// waits: so all keys are tried on one ticket in searchInterval, and on the others
-// only the likeliest, which are those of the host that the ticket names.
+// is the server's. One costs some 2 µs, whatever the size of the ticket, and an
+// event loop waits: so all keys are tried on one ticket in searchInterval, and on
+// the others only the likeliest, which are those of the host that the ticket names.
 const (
 	maxCandidates  = 16
+	maxVersions    = 256 // of one account's key
 	maxSearch      = 1024
 	searchInterval = 2 * time.Second
 )
@@ -53,7 +56,7 @@ func (kt *Keytab) Service(host string) *Service {
 	s := &Service{}
 	if kt != nil {
 		for _, e := range kt.entries {
-			if e.account() != (account{}) {
+			if e.computer != (account{}) {
 				s.entries = append(s.entries, e)
 			}
 		}
@@ -69,7 +72,7 @@ func (kt *Keytab) Service(host string) *Service {
 func (kt *Keytab) Computers() int {
 	seen := map[account]bool{}
 	for _, e := range kt.Entries() {
-		if a := e.account(); a != (account{}) {
+		if a := e.computer; a != (account{}) {
 			seen[a] = true
 		}
 	}
@@ -93,7 +96,7 @@ func (s *Service) accountOf(host string) *account {
 	name, domain, _ := strings.Cut(strings.ToLower(host), ".")
 	var found []account
 	for _, e := range s.entries {
-		a := e.account()
+		a := e.computer
 		if a.host != name || slices.Contains(found, a) {
 			continue
 		}
@@ -108,32 +111,52 @@ func (s *Service) accountOf(host string) *account {
 	return &found[0]
 }
 
-// candidates returns the keys of that encryption type to try, the likeliest first.
+// candidates returns the keys of that encryption type to try, the likeliest first:
+// those of the server's account where it is known, else those of the host that the
+// ticket names and then others.
 func (s *Service) candidates(realm string, sname []string, etype int32, kvno uint32) []Entry {
 	if s == nil {
 		return nil
 	}
+	near := account{strings.ToLower(realm), hostOf(sname)}
 	own := s.own.Load()
-	named := account{strings.ToLower(realm), hostOf(sname)}
-	var found []Entry
-	for _, e := range s.entries {
-		if e.Etype == etype && (own == nil || e.account() == *own) {
-			found = append(found, e)
+	if own != nil {
+		near = *own
+	}
+	var found, others []Entry
+	for i := range s.entries {
+		switch e := &s.entries[i]; {
+		case e.Etype != etype:
+		case e.computer == near && len(found) < maxVersions:
+			found = append(found, *e)
+		case own == nil && len(others) < maxSearch:
+			others = append(others, *e)
 		}
 	}
-	slices.SortStableFunc(found, func(a, b Entry) int {
+	if most := max(0, maxCandidates-len(found)); len(others) > most && !s.maySearch() {
+		others = others[:most]
+	}
+	sortEntries(found, near.realm, kvno)
+	sortEntries(others, near.realm, kvno)
+	return slices.CompactFunc(append(found, others...), func(a, b Entry) bool { return slices.Equal(a.key().Value, b.key().Value) })
+}
+
+// sortEntries puts keys of the realm in front of others, the version asked for
+// before others, newer before older.
+func sortEntries(list []Entry, realm string, kvno uint32) {
+	inRealm := func(e *Entry) int {
+		if e.computer.realm == realm {
+			return 1
+		}
+		return 0
+	}
+	slices.SortStableFunc(list, func(a, b Entry) int {
 		return cmp.Or(
-			cmp.Compare(a.distance(named), b.distance(named)),
+			-cmp.Compare(inRealm(&a), inRealm(&b)),
 			-cmp.Compare(a.versionMatch(kvno), b.versionMatch(kvno)),
 			-cmp.Compare(a.Kvno, b.Kvno),
 		)
 	})
-	found = slices.CompactFunc(found, func(a, b Entry) bool { return slices.Equal(a.key().Value, b.key().Value) })
-	most := maxCandidates
-	if len(found) > most && s.maySearch() {
-		most = maxSearch
-	}
-	return found[:min(len(found), most)]
 }
 
 // maySearch reports whether all keys may be tried now, and notes that they are.
@@ -146,7 +169,7 @@ func (s *Service) maySearch() bool {
 // none fits; err is the first, and so the likeliest, key's.
 func (s *Service) openTicket(r *request) (plain []byte, with Entry, err error) {
 	for _, e := range s.candidates(r.realm, r.service, r.ticket.EType, uint32(r.ticket.KVNO)) {
-		plain, failed := Decrypt(r.ticket, e.key(), keyusage.KDC_REP_TICKET, "ticket")
+		plain, failed := openWith(r, e.key())
 		if failed == nil {
 			return plain, e, nil
 		}
@@ -155,6 +178,16 @@ func (s *Service) openTicket(r *request) (plain []byte, with Entry, err error) {
 		}
 	}
 	return nil, Entry{}, err
+}
+
+// errOtherKey is the error of a key that a look at the ticket's beginning excludes.
+var errOtherKey = wire.Errorf(wire.ClassAuth, nameIntegrity, 0, "the key does not open the ticket")
+
+func openWith(r *request, key Key) ([]byte, error) {
+	if !mayOpen(r.ticket.Cipher, key) {
+		return nil, errOtherKey
+	}
+	return Decrypt(r.ticket, key, keyusage.KDC_REP_TICKET, "ticket")
 }
 
 // unopened says why none of the keys opened a ticket of this service.
@@ -191,32 +224,11 @@ func (s *Service) candidatesOfName(realm string, sname []string) (found []Entry)
 		a = *own
 	}
 	for _, e := range s.entries {
-		if e.account() == a {
+		if e.computer == a {
 			found = append(found, e)
 		}
 	}
 	return found
-}
-
-// account returns the computer account that the key is of.
-func (e *Entry) account() account {
-	if host := hostOf(e.Name); host != "" {
-		return account{strings.ToLower(e.Realm), host}
-	}
-	return account{}
-}
-
-// distance to the account that a ticket names: 0 for it, 1 for another of its
-// realm.
-func (e *Entry) distance(named account) int {
-	a := e.account()
-	switch {
-	case a == named:
-		return 0
-	case a.realm == named.realm:
-		return 1
-	}
-	return 2
 }
 
 // versionMatch is 1 for the version that the ticket names.
@@ -225,6 +237,14 @@ func (e *Entry) versionMatch(kvno uint32) int {
 		return 1
 	}
 	return 0
+}
+
+// computerOf returns the computer account that a principal is of.
+func computerOf(name []string, realm string) account {
+	if host := hostOf(name); host != "" {
+		return account{strings.ToLower(realm), host}
+	}
+	return account{}
 }
 
 // hostOf returns the name of the computer whose account has a principal, up to

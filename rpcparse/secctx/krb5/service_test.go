@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/oiweiwei/gokrb5.fork/v9/iana/keyusage"
 )
 
 // tried lists the keys that a service tries on a ticket.
@@ -144,5 +146,50 @@ func TestHostileTicketsDoNotHaveAllKeysTried(t *testing.T) {
 	}
 	if got := tried(s, "LAB.TEST", "host/dc40.lab.test", 0); len(got) != maxCandidates || !strings.HasPrefix(got[0], "DC40$") {
 		t.Errorf("then %q", got)
+	}
+}
+
+// A look at the beginning of a ticket never excludes the key that opens it.
+func TestProbeExcludesOtherKeysOnly(t *testing.T) {
+	for _, etype := range allEtypes {
+		k := newKDC(t, etype)
+		for name, f := range spellings {
+			plain := rewritten(t, k.ticketPart(t), f)
+			for _, size := range []int{len(plain), 2 * leastProbed, leastProbed, leastProbed / 2, 1} {
+				sealed := k.encrypted(t, k.service, plain[:min(size, len(plain))], keyusage.KDC_REP_TICKET)
+				if !mayOpen(sealed.Cipher, k.service) {
+					t.Errorf("etype %d, %s, %d bytes: the right key is excluded", etype, name, size)
+				}
+			}
+		}
+		passed := 0
+		ticket := k.encrypted(t, k.service, k.ticketPart(t), keyusage.KDC_REP_TICKET)
+		for n := range 256 {
+			if mayOpen(ticket.Cipher, secret(etype, byte(n))) {
+				passed++
+			}
+		}
+		if passed > 16 {
+			t.Errorf("etype %d: %d of 256 keys pass", etype, passed)
+		}
+	}
+}
+
+func BenchmarkTicketThatNoKeyOpens(b *testing.B) {
+	var all []*Keytab
+	for n := range maxSearch {
+		key := secret(18, byte(n))
+		key.Value[31] = byte(n >> 8)
+		all = append(all, keysOf(b, entry(fmt.Sprintf("DC%d$@LAB.TEST", n), 1, key)))
+	}
+	kt := Join(all...)
+	k := newKDC(b, 18)
+	k.data = ifRelevant(b, pacElement(make([]byte, 60000)))
+	token := k.request(b)
+	b.ReportAllocs()
+	for b.Loop() {
+		if in, _ := OpenAPReq(token, kt.Service("")); in != nil {
+			b.Fatal("opened")
+		}
 	}
 }
