@@ -184,7 +184,12 @@ func (p *pacSpec) set(kind pacType, data []byte) {
 // layout writes the PAC; server signature is type and zeros for key.
 func (p *pacSpec) layout(key Key) []byte {
 	e := encryptionTypeOf(key.Etype)
-	p.set(pacServerSignature, append(binary.LittleEndian.AppendUint32(nil, uint32(e.pacChecksum)), make([]byte, e.macSize)...))
+	return p.layoutOf(e.pacChecksum, e.macSize)
+}
+
+// layoutOf writes the PAC with zeros for a server signature of that type and size.
+func (p *pacSpec) layoutOf(kind checksumType, size int) []byte {
+	p.set(pacServerSignature, append(binary.LittleEndian.AppendUint32(nil, uint32(kind)), make([]byte, size)...))
 	b := make([]byte, pacHeaderSize+pacInfoSize*len(p.kinds))
 	binary.LittleEndian.PutUint32(b, uint32(len(p.kinds)))
 	for i, kind := range p.kinds {

@@ -3,6 +3,7 @@ package krb5
 import (
 	"bytes"
 	"crypto/hmac"
+	"crypto/md5"
 	"encoding/binary"
 
 	"github.com/oiweiwei/gokrb5.fork/v9/crypto"
@@ -45,12 +46,12 @@ func verifyPAC(b []byte, buffers []pacBuffer, service Key) error {
 	if err != nil {
 		return err
 	}
-	// A weaker or unkeyed type than the one of the key is a forgery.
-	if want := encryptionTypeOf(service.Etype).pacChecksum; kind != want {
+	// An unkeyed type, or one of another kind of key, is a forgery.
+	if want := encryptionTypeOf(service.Etype).pacChecksum; kind != want && kind != checksumHMACMD5 {
 		return wire.Errorf(wire.ClassAuth, namePACSignature, server.offset, "type %#x, a key of encryption type %d signs with %#x", uint32(kind), service.Etype, uint32(want))
 	}
 	for _, whole := range [...]bool{false, true} {
-		sum, err := checksum(service, signedPAC(b, buffers, whole))
+		sum, err := checksum(kind, service, signedPAC(b, buffers, whole))
 		if err != nil {
 			return err
 		}
@@ -98,8 +99,18 @@ func pacSignature(b pacBuffer) (checksumType, []byte, error) {
 	return kind, b.data[pacSignatureOffset : pacSignatureOffset+size], nil
 }
 
-// checksum is the keyed checksum of the key's own type.
-func checksum(key Key, b []byte) (sum []byte, err error) {
+// checksumHMACMD5 is made with keys of every type: KDCs of Windows Server 2008 sign
+// so, whatever the key of the service, and servers accept it (Heimdal's pac.c).
+const checksumHMACMD5 checksumType = 0xffffff76
+
+// checksum is the keyed checksum of that type, which is HMAC-MD5 or the key's own.
+func checksum(kind checksumType, key Key, b []byte) (sum []byte, err error) {
+	if kind == checksumHMACMD5 {
+		message := md5.New()
+		message.Write(binary.LittleEndian.AppendUint32(nil, keyusage.KERB_NON_KERB_CKSUM_SALT))
+		message.Write(b)
+		return hmacMD5(hmacMD5(key.Value, []byte("signaturekey\x00")), message.Sum(nil)), nil
+	}
 	err = guarded("PAC", func() error {
 		e, err := crypto.GetEtype(key.Etype)
 		if err != nil {

@@ -143,6 +143,26 @@ func TestOnlyTheKDCsSignatureMakesAnIdentity(t *testing.T) {
 	}
 }
 
+// Old KDCs sign with HMAC-MD5 and the key of the service, whatever its type.
+func TestPACSignedWithHMACMD5AndAnAESKeyIsBelieved(t *testing.T) {
+	for _, etype := range allEtypes {
+		key := secret(etype, 0x01)
+		p := newPAC()
+		b := p.layoutOf(checksumHMACMD5, 16)
+		at := p.find(b, pacServerSignature)
+		signed := slices.Clone(b)
+		clear(signed[p.find(b, pacKDCSignature)+4:][:16])
+		sum, err := checksum(checksumHMACMD5, key, signed)
+		copy(b[at+4:], must(t, sum, err))
+		if got, err := ParsePAC(b, key); err != nil || got.SID != kitUserSID {
+			t.Errorf("etype %d: %v, %v", etype, got, err)
+		}
+		if got, err := ParsePAC(b, secret(etype, 0x02)); err == nil {
+			t.Errorf("etype %d, another key: %v", etype, got)
+		}
+	}
+}
+
 func TestEveryByteButTheSignaturesIsSigned(t *testing.T) {
 	p := newPAC()
 	good := p.sign(t, pacKey)
