@@ -74,6 +74,8 @@ type Deps struct {
 	Events    Events
 	// After calls a function on any goroutine when a time is over. Nil: the clock's.
 	After func(time.Duration, func())
+
+	tickets ticketNames
 }
 
 // Settings are what a reload of the configuration exchanges: all of it in one

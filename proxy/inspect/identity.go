@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync/atomic"
+	"time"
 
 	"github.com/nspiproxy/nspiproxy/policy"
 	"github.com/nspiproxy/nspiproxy/rpcparse"
@@ -106,8 +107,14 @@ func (i *Inspector) identify(s *rpcparse.SecurityContext) (u *user, ok bool) {
 	return i.namedUser(s)
 }
 
+// ticketUser returns the user of a ticket that the server has accepted.
 func (i *Inspector) ticketUser(t *secctx.Identity) *user {
-	id := i.nameless(session.AssuranceVerified)
+	i.deps.tickets.learn(t, time.Now())
+	return i.knownUser(session.AssuranceVerified, t)
+}
+
+func (i *Inspector) knownUser(a session.Assurance, t *secctx.Identity) *user {
+	id := i.nameless(a)
 	id.SID, id.Account = t.SID, session.Account{Domain: t.Domain, User: t.User}
 	return &user{id: id, groups: t.Groups, name: policy.Name{Domain: t.Domain, DNSDomain: t.DNSDomain, User: t.User, UPN: t.UPN}}
 }
@@ -138,8 +145,12 @@ func (i *Inspector) namedUser(s *rpcparse.SecurityContext) (u *user, ok bool) {
 	return u, true
 }
 
-// claimedUser returns the user of a name that is not looked up.
+// claimedUser returns the user of a name that is not looked up: the one that a ticket
+// has named so, if there was one.
 func (i *Inspector) claimedUser(n accountName) *user {
+	if t := i.deps.tickets.find(n.account, time.Now()); t != nil {
+		return i.knownUser(session.AssuranceResolved, t)
+	}
 	u := &user{id: i.nameless(session.AssuranceClaimed), name: n.forRules()}
 	u.id.Account = n.account
 	return u

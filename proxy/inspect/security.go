@@ -51,6 +51,7 @@ func (c *securityContext) FromClient(token []byte) {
 
 // FromServer implements rpcparse.TokenFollower.
 func (c *securityContext) FromServer(token []byte) {
+	c.user = nil
 	if c.keys != nil {
 		c.keys.FromServer(token)
 	}

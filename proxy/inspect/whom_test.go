@@ -458,3 +458,37 @@ func TestSecondConnectionOfAUserKeepsTheSessions(t *testing.T) {
 	}
 	s.wantSlots(1, 0, 0, 0)
 }
+
+// Without a directory, a ticket says which SID an account has.
+func TestKerberosAndNTLMOfOneAccountAreOneUser(t *testing.T) {
+	s := newSite(t, limit(2))
+	s.deps.Keys = dcKeys(t)
+	c := ticketOfUser("alice", aliceSID, forge.OneLeg)
+	d := s.connect()
+	d.leg(rpcparse.PTypeBind, 1, c.Request(), nil)
+	if !d.opened(2, handle(1)) || s.heldBy(aliceSID) != 1 {
+		t.Fatalf("%+v", s.table.Users())
+	}
+	// The PAC of these tests has no NetBIOS name, as a server without a CHALLENGE.
+	s.deps.tickets.learn(&secctx.Identity{SID: aliceSID, Domain: "LAB", User: "alice", UPN: "a.smith@corp.example"}, time.Now())
+	if n := binds(s, named(t, "LAB", "alice"), named(t, "X", "ALICE"), named(t, "", "a.smith@corp.example")); n != 1 || s.heldBy(aliceSID) != 2 {
+		t.Errorf("%d granted; %+v", n, s.table.Users())
+	}
+}
+
+func TestNamesOfTicketsAreForgotten(t *testing.T) {
+	var names ticketNames
+	now := time.Now()
+	id := &secctx.Identity{SID: aliceSID, Domain: "LAB", User: "alice"}
+	names.learn(id, now)
+	of := session.Account{Domain: "lab", User: "Alice"}
+	if names.find(of, now.Add(ticketNameTTL)) != id || names.find(of, now.Add(ticketNameTTL+1)) != nil || names.find(of, now) != nil {
+		t.Error("it is remembered for another time than it should")
+	}
+	for n := range maxTicketNames + 100 {
+		names.learn(&secctx.Identity{SID: "S", Domain: "LAB", User: fmt.Sprint(n)}, now)
+	}
+	if len(names.known) != maxTicketNames {
+		t.Errorf("%d names", len(names.known))
+	}
+}

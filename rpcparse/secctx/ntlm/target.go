@@ -19,9 +19,21 @@ func ReadTarget(challenge []byte) *Target {
 	}
 	return &Target{
 		Flags:           c.Flags,
-		NetBIOSDomain:   c.TargetInfo.Text(AVNbDomainName),
-		DNSDomain:       c.TargetInfo.Text(AVDNSDomainName),
-		NetBIOSComputer: c.TargetInfo.Text(AVNbComputerName),
-		DNSComputer:     c.TargetInfo.Text(AVDNSComputerName),
+		NetBIOSDomain:   c.TargetInfo.short(AVNbDomainName),
+		DNSDomain:       c.TargetInfo.short(AVDNSDomainName),
+		NetBIOSComputer: c.TargetInfo.short(AVNbComputerName),
+		DNSComputer:     c.TargetInfo.short(AVDNSComputerName),
 	}
+}
+
+// maxTargetName is the greatest length of a name in a Target, in bytes: that of a
+// DNS name (RFC 1035 2.3.4). A connection may have many contexts, each with a Target.
+const maxTargetName = 255
+
+// short returns a name attribute, or "" if it is absent or longer than names are.
+func (p AVPairs) short(id AVID) string {
+	if s := p.Text(id); len(s) <= maxTargetName {
+		return s
+	}
+	return ""
 }

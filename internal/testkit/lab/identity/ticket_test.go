@@ -84,6 +84,25 @@ func (k *kit) authenticators() (all []handshake) {
 	add("another name in the authenticator", func(c *forge.Client) {
 		c.Edit = func(a *types.Authenticator) { a.CName = types.NewPrincipalName(1, lab.Bob.Name) }
 	})
+	for name, c := range map[string]forge.Client{"two legs": {Flags: forge.Mutual}, "one leg": {Flags: forge.OneLeg}, "no checksum": {Checksum: -1}} {
+		for _, e := range []envelope{raw, framed, simple} {
+			all = append(all, of("a clock of last year, "+name, e, func() *forge.Client {
+				c := c
+				c.Ticket = k.tickets[lab.Alice.Name]
+				c.Edit = func(a *types.Authenticator) { a.CTime = a.CTime.AddDate(-1, 0, 0) }
+				return &c
+			}), of("of another session key, "+name, e, func() *forge.Client {
+				c, t := c, *k.tickets[lab.Alice.Name]
+				t.Session = forge.NewKey(5)
+				c.Ticket = &t
+				return &c
+			}), of("an expired ticket, "+name, e, func() *forge.Client {
+				c := c
+				c.Ticket = k.tickets[lab.Alice.Name].Edited(k.dc, func(p *messages.EncTicketPart) { p.EndTime = p.AuthTime.AddDate(-1, 0, 0) })
+				return &c
+			}))
+		}
+	}
 	add("a clock of last year", func(c *forge.Client) { c.Edit = func(a *types.Authenticator) { a.CTime = a.CTime.AddDate(-1, 0, 0) } })
 	return all
 }
