@@ -9,8 +9,7 @@ import (
 type Counting struct {
 	Who string // which users
 	How string // by what
-	// Alarming tells that they would have names, and are not told apart behind one
-	// address.
+	// Alarming: they would have names, and those behind one address share one limit.
 	Alarming bool
 }
 

@@ -93,7 +93,7 @@ func (i *Inspector) nameless(a session.Assurance) session.Identity {
 }
 
 // identify finds out who a security context is of, for userOf. What the server has
-// not accepted, and what it may have read and the proxy has not, names nobody.
+// not accepted, and what it may have read and the proxy has not, is no name.
 func (i *Inspector) identify(s *rpcparse.SecurityContext) (u *user, ok bool) {
 	if t, ok := ticketOf(s); ok {
 		return i.ticketUser(t), true
@@ -125,14 +125,14 @@ func (i *Inspector) namedUser(s *rpcparse.SecurityContext) (u *user, ok bool) {
 	if i.deps.Directory == nil {
 		return i.claimedUser(nameOf(s, trusted)), true
 	}
-	known, told := i.deps.Directory.Domains()
+	known, had := i.deps.Directory.Domains()
 	n := nameOf(s, slices.Concat(trusted, known))
 	a, ok := i.identity.ask(i.deps.Directory, n.question(), i.conn.Wake)
 	if !ok {
 		return nil, false
 	}
-	if known, now := i.deps.Directory.Domains(); now && !told {
-		// The first answer has told which domains there are.
+	if known, now := i.deps.Directory.Domains(); now && !had {
+		// With the first answer it is known which domains there are.
 		if read := nameOf(s, slices.Concat(trusted, known)); read.question() != n.question() {
 			return i.namedUser(s)
 		}
@@ -157,7 +157,7 @@ func (i *Inspector) claimedUser(n accountName) *user {
 }
 
 // isUser reports whether a security context that the server has accepted is of a
-// user, whoever that is.
+// user, known or not.
 func isUser(s *rpcparse.SecurityContext) bool {
 	if s.Presented != rpcparse.PresentedTicket {
 		return s.HasUser()

@@ -10,7 +10,7 @@ import (
 
 // errStranger is why a connection is ended that keeps alive an association to whose
 // users it does not belong.
-var errStranger = errors.New("the users of its association have left, and nobody has logged on on this connection")
+var errStranger = errors.New("the users of its association have left, and there was no logon on this connection")
 
 // Options say what an [Inspector] is for.
 type Options struct {

@@ -9,16 +9,16 @@ import (
 
 // Audit is what Samba says of one authentication or authorisation: the truth about who a client is.
 type Audit struct {
-	Kind   string // "Authentication" of NTLM with a name and a password; "Authorization" of a client that is somebody now
+	Kind   string // "Authentication" of NTLM with a name and a password; "Authorization" of a client that has a user now
 	Remote netip.AddrPort
 	Status string // Authentication
 
 	ClientDomain, ClientAccount string // Authentication: as the client wrote it
-	Domain, Account, SID        string // whom the domain controller made of it
+	Domain, Account, SID        string // what the domain controller made of it
 	AuthType                    string // Authorization: krb5, NTLMSSP, ncacn_ip_tcp for anonymous
 }
 
-// Anonymous is the SID of a client that is nobody.
+// Anonymous is the SID of a client without a user.
 const Anonymous = "S-1-5-7"
 
 // auditLine is how Samba writes it (source4/auth, auth_json_audit).

@@ -98,15 +98,11 @@ func (x *Exchange) NspiBind() string {
 	if err != nil {
 		return err.Error()
 	}
-	got, err := x.roundTrip(pdu)
-	if err != nil {
-		return err.Error()
+	stub, why := x.ask(pdu)
+	if why != "" {
+		return why
 	}
-	r, err := rpcparse.ParseResponse(got)
-	if err != nil {
-		return describePDU(got)
-	}
-	answer, err := nspi.ParseBindResponse(r.Stub, nspi.NDR, rpcparse.LittleEndian)
+	answer, err := nspi.ParseBindResponse(stub, nspi.NDR, rpcparse.LittleEndian)
 	switch {
 	case err != nil:
 		return err.Error()
@@ -131,19 +127,28 @@ func (x *Exchange) NspiUnbind() string {
 	if err != nil {
 		return err.Error()
 	}
-	got, err := x.roundTrip(pdu)
-	if err != nil {
-		return err.Error()
+	answer, why := x.ask(pdu)
+	if why != "" {
+		return why
 	}
-	r, err := rpcparse.ParseResponse(got)
-	if err != nil {
-		return describePDU(got)
-	}
-	u, err := nspi.ParseUnbindResponse(r.Stub, nspi.NDR, rpcparse.LittleEndian)
+	u, err := nspi.ParseUnbindResponse(answer, nspi.NDR, rpcparse.LittleEndian)
 	if err == nil && u.Code == nspi.UnbindSuccess {
 		return "unbound"
 	}
 	return fmt.Sprintf("code %#x, %v", uint32(u.Code), err)
+}
+
+// ask returns the stub of the response to a request, or what was answered else.
+func (x *Exchange) ask(request []byte) (stub []byte, why string) {
+	got, err := x.roundTrip(request)
+	if err != nil {
+		return nil, err.Error()
+	}
+	r, err := rpcparse.ParseResponse(got)
+	if err != nil {
+		return nil, describePDU(got)
+	}
+	return r.Stub, ""
 }
 
 func (x *Exchange) roundTrip(pdu []byte) ([]byte, error) {

@@ -13,7 +13,7 @@ type Authenticate struct {
 	Domain      string // may be empty, a NetBIOS or a DNS name
 	User        string // may be a user principal name, with an empty Domain
 	Workstation string
-	Anonymous   bool // claims nobody: no name and no response (MS-NLMP 3.2.5.1.2)
+	Anonymous   bool // claims no account: no name and no response (MS-NLMP 3.2.5.1.2)
 
 	LMResponse []byte
 	NTResponse []byte // 24 bytes: NTLMv1; more: see ParseNTLMv2Response

@@ -131,6 +131,7 @@ backends:
   - {name: dc1, address: 10.77.2.2, nspi_port: %d}
   - {name: dc2, address: 10.77.2.100, nspi_port: %[1]d}
 policy: {scope: all, default: {limit: %d}}
+identity: {networks: {ipv6: 128}}
 health: {check: none}
 relay: {handshake_timeout: %s}
 metrics: {address: 127.0.0.1:9135}
