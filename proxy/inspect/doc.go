@@ -32,6 +32,8 @@
 //	protection   protection.go  which security contexts are followed with keys, or desynced
 //	             security.go    all that is known of one context
 //	identity     identity.go    the users that binds are charged to, and the look-up under way
+//	             account.go     what a domain controller makes of an NTLM name
+//	             ticketnames.go which SID an account has, from tickets; shared, in Deps
 //	admission    admission.go   the PDU of the client that waits; fragments of an NspiBind
 //	replies      replies.go     answers of the proxy's own, and when they may leave
 //	rewriters    rewriter.go    endpoints.go, learner.go, referral.go, groupids.go
