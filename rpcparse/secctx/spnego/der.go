@@ -67,10 +67,7 @@ func (r *reader) length() (head, length int, err error) {
 	if first < 0x80 {
 		return 2, int(first), nil
 	}
-	n := int(first & 0x7f)
-	if n == 0 {
-		return 0, 0, wire.Errorf(wire.ClassInvalid, "der_length", r.off+1, "an indefinite length")
-	}
+	n := max(1, int(first&0x7f)) // Samba's asn1.c reads the indefinite form (80) as one octet
 	if len(r.b) < 2+n {
 		return 0, 0, r.overrun(len(r.b), 2+n)
 	}

@@ -19,6 +19,37 @@ const (
 	OIDKerberosUU OID = "\x2a\x86\x48\x86\xf7\x12\x01\x02\x02\x03" // 1.2.840.113554.1.2.2.3, user to user
 )
 
+// known are the identifiers that canonical returns without an allocation.
+var known = [...]OID{OIDSPNEGO, OIDKerberos, OIDMSKerberos, OIDNTLM, OIDNegoEx, OIDKerberosUU}
+
+// canonical returns an identifier in its shortest form: peers compare numbers, in
+// front of which octets of 80 mean nothing (Samba's asn1.c).
+func canonical(b []byte) OID {
+	const padding, more = 0x80, 0x80
+	var short []byte // nil as long as b has no padding
+	for i, start := 0, true; i < len(b); i++ {
+		switch {
+		case start && b[i] == padding:
+			if short == nil {
+				short = append(make([]byte, 0, len(b)), b[:i]...)
+			}
+			continue
+		case short != nil:
+			short = append(short, b[i])
+		}
+		start = b[i]&more == 0
+	}
+	if short != nil {
+		b = short
+	}
+	for _, o := range known {
+		if string(b) == string(o) {
+			return o
+		}
+	}
+	return OID(b)
+}
+
 // Mech is a mechanism, whatever identifier it went by.
 type Mech uint8
 

@@ -104,14 +104,13 @@ func TestHostileTokensAreErrors(t *testing.T) {
 	}{
 		{"empty", nil, wire.ClassShort},
 		{"another tag", unhex(t, "3003020100"), wire.ClassInvalid},
-		{"indefinite length", unhex(t, "a180 3005 a003 0a0100 0000"), wire.ClassInvalid},
+		{"indefinite length", unhex(t, "a180 3005 a003 0a0100 0000"), wire.ClassShort},
 		{"length beyond the token", unhex(t, "a182ffff 3005"), wire.ClassShort},
 		{"length beyond any token", unhex(t, "a183ffffff 3005"), wire.ClassInvalid},
 		{"inner length beyond its container", unhex(t, "a107 3006 a003 0a0100"), wire.ClassInvalid},
 		{"multi-byte tag", unhex(t, "a107 3005 bf03 0a0100"), wire.ClassInvalid},
 		{"state of two bytes", unhex(t, "a108 3006 a004 0a020000"), wire.ClassInvalid},
 		{"state of no bytes", unhex(t, "a106 3004 a002 0a00"), wire.ClassInvalid},
-		{"unknown state", unhex(t, "a107 3005 a003 0a0104"), wire.ClassInvalid},
 		{"not SPNEGO in the frame", appendElement(nil, tagApplication, appendElement(nil, tagOID, []byte(OIDNTLM))), wire.ClassInvalid},
 		{"10,000 nested containers", append(unhex(t, "a1829c40"), nested...), wire.ClassInvalid},
 	} {
@@ -139,9 +138,18 @@ func TestOtherFormsOfATokenAreRead(t *testing.T) {
 		"without the GSS frame":   inner[head:],
 		"fields in another order": reversed,
 		"bytes behind":            append(slices.Clone(usual), 1, 2, 3),
+		"padded identifier":       appendElement(nil, tagApplication, append(unhex(t, "0608 2b0601 80 0580 05 02"), inner[head:]...)),
 	} {
 		got, err := Parse(token)
 		if err != nil || !got.Init || len(got.MechTypes) != 34 || !bytes.Equal(got.MechToken, ntlmMessage) {
+			t.Errorf("%s: %+v, %v", name, got, err)
+		}
+	}
+	for name, token := range map[string][]byte{
+		"a state that RFC 4178 has not": unhex(t, "a107 3005 a003 0a0109"),
+		"the indefinite form":           unhex(t, "a180 08 3080 05 a003 0a0109"), // as Samba reads it: one octet of length
+	} {
+		if got, err := Parse(token); err != nil || got.State != 9 {
 			t.Errorf("%s: %+v, %v", name, got, err)
 		}
 	}
@@ -167,6 +175,8 @@ func TestUnwrapFindsTheMechanismInEveryEnvelope(t *testing.T) {
 		{"bare KRB-ERROR", []byte{0x7e, 0}, MechKerberos, []byte{0x7e, 0}},
 		{"framed Kerberos", gssKerberos, MechKerberos, apReq},
 		{"framed NTLM", gssNTLM, MechNTLM, ntlmMessage},
+		{"Kerberos with a long tag", appendElement(nil, tagApplication,
+			append(append(appendElement(nil, tagOID, []byte(OIDKerberos)), 1, 0, 0x7f, 0x80, 0x0e), apReq[1:]...)), MechKerberos, apReq},
 		{"NTLM in negTokenInit", AppendInit(nil, Token{MechTypes: []OID{OIDNTLM}, MechToken: ntlmMessage}), MechNTLM, ntlmMessage},
 		{"NTLM in negTokenResp", AppendResp(nil, Token{MechToken: ntlmMessage}), MechNTLM, ntlmMessage},
 		{"framed Kerberos in SPNEGO", AppendInit(nil, Token{MechTypes: []OID{OIDMSKerberos}, MechToken: gssKerberos}), MechKerberos, apReq},
@@ -194,6 +204,20 @@ func TestUnwrapGivesNothingForWhatHoldsNothing(t *testing.T) {
 	} {
 		if mech, inner, ok := Unwrap(token); ok || mech != MechNone || inner != nil {
 			t.Errorf("%s: %v %x %v", name, mech, inner, ok)
+		}
+	}
+}
+
+func TestIdentifiersCompareByTheirNumbers(t *testing.T) {
+	for in, want := range map[string]OID{
+		string(OIDKerberos): OIDKerberos,
+		"\x80\x2a\x80\x80\x86\x48\x86\xf7\x12\x01\x80\x02\x02": OIDKerberos,
+		"\x2a\x03\x80\x04": "\x2a\x03\x04",
+		"\x2a\x81\x80\x04": "\x2a\x81\x80\x04", // zeros inside a number count
+		"":                 "",
+	} {
+		if got := canonical([]byte(in)); got != want {
+			t.Errorf("%x: %x, want %x", in, string(got), string(want))
 		}
 	}
 }

@@ -66,13 +66,34 @@ func unframe(token []byte) ([]byte, bool) {
 	if err != nil {
 		return nil, false
 	}
-	switch OID(oid.b).Mech() {
+	switch canonical(oid.b).Mech() {
 	case MechNTLM:
 		return frame.b, true
 	case MechKerberos:
 		if len(frame.b) > tokenIDSize {
-			return frame.b[tokenIDSize:], true
+			return shortTag(frame.b[tokenIDSize:]), true
 		}
 	}
 	return nil, false
+}
+
+// longTag begins an identifier of class application whose number follows, seven
+// bits in an octet (X.690 8.1.2.4).
+const longTag = 0x7f
+
+// shortTag returns a Kerberos message with its tag in one octet: Heimdal reads the
+// long form as well. Only then it is a copy.
+func shortTag(b []byte) []byte {
+	if len(b) == 0 || b[0] != longTag {
+		return b
+	}
+	const more, constructedApplication, most = 0x80, 0x60, 0x1e
+	at := 1
+	for at < len(b) && b[at] == more {
+		at++
+	}
+	if at == len(b) || b[at] > most {
+		return b
+	}
+	return append([]byte{constructedApplication | b[at]}, b[at+1:]...)
 }
