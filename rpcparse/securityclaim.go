@@ -16,19 +16,44 @@ func (s *SecurityContext) clientToken(v *Verifier, out []Event) ([]Event, error)
 	if err := s.check(v); err != nil {
 		return out, err
 	}
-	if s.clientIsDone(v.Token) {
+	token, whole := s.joined(v)
+	if !whole && !s.completed {
+		return out, nil
+	}
+	if s.clientIsDone(token) {
 		return out, Errorf(ClassState, "authenticated_twice", v.Offset,
 			"a token for security context %d, whose handshake is over", s.ID)
 	}
 	if s.Follower != nil {
-		s.Follower.FromClient(v.Token)
+		s.Follower.FromClient(token)
 	}
 	before := s.claims
-	s.readClient(v.Token)
+	s.readClient(token)
 	if s.claims != before && (s.Presented == PresentedName || s.Presented == PresentedAnonymous) {
 		out = append(out, Event{Kind: EventUserClaimed, Security: s})
 	}
 	return out, nil
+}
+
+// maxJoined is how many bytes a token has that comes in several PDUs. Samba takes
+// as many (UINT16_MAX in its gensec/spnego.c).
+const maxJoined = 65535
+
+// joined returns the token of a PDU behind the beginning of it that came before:
+// a token of SPNEGO that announces more bytes than it has goes on in the next one,
+// as it does for Samba. whole is false as long as bytes are missing; nobody has
+// read anything of it then.
+func (s *SecurityContext) joined(v *Verifier) (token []byte, whole bool) {
+	token = v.Token
+	if s.begun != nil {
+		token = append(s.begun, token...)
+		s.begun = nil
+	}
+	if s.Type != AuthSPNEGO || len(token) == 0 || len(token)+spnego.Missing(token) > maxJoined || spnego.Missing(token) == 0 {
+		return token, true
+	}
+	s.begun = append([]byte(nil), token...)
+	return token, false
 }
 
 // clientIsDone reports whether the client has sent its last token before this

@@ -37,6 +37,9 @@ func (s *SecurityContext) answered(b *pendingBind, token []byte, answer PType, o
 // completedBy reports whether an answer of the server says that the exchange is
 // over and has succeeded.
 func (s *SecurityContext) completedBy(token []byte, answer PType) bool {
+	if s.begun != nil {
+		return false // it waits for the rest of the client's token
+	}
 	t, err := spnego.Parse(token)
 	if err == nil {
 		return t.HasState && t.State == spnego.StateAcceptCompleted
@@ -72,6 +75,7 @@ func (s *SecurityContext) rejected(claim uint32) {
 	if s == nil || s.completed || s.state == securityRefused {
 		return
 	}
+	s.begun = nil
 	if claim == s.claims {
 		s.present(PresentedNothing)
 	} else {

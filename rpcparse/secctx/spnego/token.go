@@ -79,6 +79,28 @@ func Parse(token []byte) (Token, error) {
 	return Token{}, wire.Errorf(wire.ClassInvalid, "spnego", 0, "tag %#02x, expected 0x60 or 0xa1", token[0])
 }
 
+// maxFragmentedLength is of how many octets, behind the first, the length of a token
+// is that may come in several pieces: Samba joins those of no longer form.
+const maxFragmentedLength = 4
+
+// Missing returns how many bytes a token announces and does not have; 0 for tokens
+// that are no negTokenInit in its frame and no negTokenResp.
+func Missing(token []byte) int {
+	const moreOctets = 0x80
+	if len(token) < 2 || token[0] != tagApplication && token[0] != tagContext1 {
+		return 0
+	}
+	if n := int(token[1] &^ moreOctets); token[1] >= moreOctets && (n > maxFragmentedLength || len(token) < 2+max(1, n)) {
+		return 0
+	}
+	r := reader{b: token, top: true}
+	head, length, err := r.length()
+	if err != nil {
+		return 0
+	}
+	return max(0, head+length-len(token))
+}
+
 // parseInit reads a0 { 30 { a0 mechTypes, a1 reqFlags, a2 mechToken,
 // a3 mechListMIC or negHints, a4 mechListMIC } }.
 func parseInit(r reader) (Token, error) {

@@ -47,6 +47,33 @@ func TestInitRoundTrip(t *testing.T) {
 	failsAtEveryTruncation(t, b)
 }
 
+func TestMissingBytesOfATokenAreCounted(t *testing.T) {
+	whole := AppendInit(nil, Token{MechTypes: []OID{OIDKerberos}, MechToken: bytes.Repeat(apReq, 100)})
+	for n := range len(whole) + 1 {
+		want := len(whole) - n
+		if n < 4 { // without its length
+			want = 0
+		}
+		if got := Missing(whole[:n]); got != want {
+			t.Errorf("%d of %d bytes: %d, want %d", n, len(whole), got, want)
+		}
+	}
+	for name, token := range map[string][]byte{
+		"Kerberos":                  {0x6e, 0x82, 1, 0},
+		"NTLM":                      ntlmMessage,
+		"a length of five octets":   {tagApplication, 0x85, 0, 0, 0, 1, 0},
+		"a length beyond any":       {tagApplication, 0x84, 1, 0, 0, 0},
+		"more than is announced":    append(bytes.Clone(whole), 1),
+		"the smallest answer":       unhex(t, "a107 3005 a003 0a0100"),
+		"nothing":                   nil,
+		"an octet of a long length": {tagContext1, 0x82, 1},
+	} {
+		if got := Missing(token); got != 0 {
+			t.Errorf("%s: %d", name, got)
+		}
+	}
+}
+
 func TestRespRoundTrip(t *testing.T) {
 	for name, want := range map[string]Token{
 		"state only": {HasState: true, State: StateAcceptIncomplete},
