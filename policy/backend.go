@@ -24,8 +24,9 @@ type Backend struct {
 	// DNSServer is asked for SRV and for the addresses behind it. Default: the
 	// servers of /etc/resolv.conf.
 	DNSServer netip.AddrPort `yaml:"dns_server"`
-	// Host is the DNS name of the domain controller at Address, for the ticket of
-	// a check with Kerberos. Default: none.
+	// Host is the DNS name of the domain controller at Address: for the ticket of a
+	// check with Kerberos, and for its account in keytabs, whose keys alone open its
+	// clients' tickets. Default: none.
 	Host HostName `yaml:"host"`
 	// NSPIPort is the TCP port of NSPI where it is fixed. Default 0: ask the
 	// endpoint mapper of the domain controller.

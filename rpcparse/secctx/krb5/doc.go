@@ -7,10 +7,14 @@
 //	        ◀────────────── bind_ack ── AP-REP    acceptor's subkey, number
 //	AP-REP  ── alter_context or auth3 ▶           nothing new
 //
-// A [Keytab] opens an AP-REQ with [OpenAPReq], which gives the session key and
-// the client's identity; [Initiated.OpenAPRep] gives the key that protects
-// PDUs. Tokens are hostile until a key has verified them: libraries see only
-// what has passed checks of sizes and nesting, and never take the process down.
+// A [Service] has the keys of one server's computer account, out of a [Keytab].
+// [OpenAPReq] opens an AP-REQ with them, which gives the session key and the
+// client's identity; [Initiated.OpenAPRep] gives the key that protects PDUs, and
+// proves that the server has read that ticket. For the identity, messages are read
+// as leniently as servers read them (read.go): in any form of ASN.1, and without
+// what only protection needs. Tokens are hostile until a key has verified them:
+// libraries see only what has passed checks of sizes, and never take the process
+// down.
 //
 // A [Client] is one of the ends: it makes the first and the last leg for the
 // project's own RPC client, with a ticket that it is given.
