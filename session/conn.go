@@ -65,6 +65,9 @@ func (c *Conn) Close() {
 			t.connectionLost(s, c, a)
 		}
 	}
+	if a != nil && ended == nil {
+		t.abandon(a) // of what was in flight there may be sessions of its user
+	}
 	t.runDown(ended)
 	t.forget(c.controller)
 }

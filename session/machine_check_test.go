@@ -13,6 +13,7 @@ func (m *machine) check(t *rapid.T) {
 	m.checkUsers(t)
 	m.checkSessions(t)
 	m.checkWaiters(t)
+	m.checkStrangers(t)
 	m.checkRecords(t)
 }
 
@@ -171,6 +172,16 @@ func (m *machine) checkWaiters(t *rapid.T) {
 		}
 		if w.waiting && m.model.timedOut(w) {
 			t.Fatalf("waits for too long: %+v", w)
+		}
+	}
+}
+
+// checkStrangers: a connection is ended once, and only while strangers keep alive
+// what is not theirs.
+func (m *machine) checkStrangers(t *rapid.T) {
+	for _, c := range m.model.conns {
+		if c.ended != c.expect {
+			t.Fatalf("ended %d times, want %d: %+v", c.ended, c.expect, c)
 		}
 	}
 }

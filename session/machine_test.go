@@ -2,6 +2,7 @@ package session
 
 import (
 	"errors"
+	"net/netip"
 	"testing"
 	"time"
 
@@ -57,7 +58,8 @@ func (m *machine) conn(t *rapid.T) *modelConn {
 	if len(m.model.conns) == 0 {
 		t.Skip("no connection yet")
 	}
-	return rapid.SampledFrom(m.model.conns).Draw(t, "conn")
+	recent := m.model.conns[max(0, len(m.model.conns)-6):]
+	return rapid.SampledFrom(recent).Draw(t, "conn")
 }
 
 func (m *machine) slot(t *rapid.T) *modelSlot {
@@ -85,6 +87,7 @@ func (m *machine) actions() map[string]func(*rapid.T) {
 		"handleUnknown": m.handleUnknown,
 		"withdraw":      m.withdraw,
 		"joinRefused":   m.joinRefused,
+		"vouch":         m.vouch,
 		"close":         m.close,
 		"advance":       m.advance,
 		"":              m.check,
@@ -95,8 +98,22 @@ func (m *machine) open(t *rapid.T) {
 	client := addrPort(rapid.ByteRange(1, 2).Draw(t, "client"))
 	place := drawPlace.Draw(t, "place")
 	scope := m.scopeOf(place.backend)
-	c := &modelConn{real: m.table.Open(client, scope, place.backend, place.endpoint), client: client.Addr(), scope: scope, place: place}
+	m.opened(&modelConn{client: client.Addr(), scope: scope, place: place}, client)
+}
+
+func (m *machine) opened(c *modelConn, client netip.AddrPort) {
+	c.real = m.table.Open(client, c.scope, c.place.backend, c.place.endpoint)
+	c.real.EndWith(func() {
+		m.table.Count() // would block if the lock were held
+		c.ended++
+	})
 	m.model.conns = append(m.model.conns, c)
+}
+
+func (m *machine) vouch(t *rapid.T) {
+	c := m.conn(t)
+	c.real.Vouch()
+	m.model.vouch(c)
 }
 
 func (m *machine) mayJoin(t *rapid.T) {
@@ -174,6 +191,17 @@ func (m *machine) commit(t *rapid.T) {
 	s, h := m.slot(t), drawHandle.Draw(t, "handle")
 	s.real.Commit(h)
 	m.model.commit(s, h, false)
+}
+
+// grant asks for a session and has it granted.
+func (m *machine) grant(t *rapid.T) {
+	n := len(m.slots)
+	m.ask(t, m.conn(t), m.users.Draw(t, "user"), -1, true, true)
+	if len(m.slots) > n {
+		s, h := m.slots[n], drawHandle.Draw(t, "handle")
+		s.real.Commit(h)
+		m.model.commit(s, h, false)
+	}
 }
 
 func (m *machine) commitOpaque(t *rapid.T) {
@@ -261,6 +289,7 @@ func (m *machine) advance(t *rapid.T) {
 	m.model.now += d
 	m.table.Expire()
 	m.model.expire()
+	m.model.endStrangers()
 }
 
 func TestRandomHistoriesAgreeWithTheModel(t *testing.T) {
@@ -298,6 +327,45 @@ func TestRandomHistoriesOfOneUserAgreeWithTheModel(t *testing.T) {
 			"advance":     m.advance,
 			"advanceMore": m.advance,
 			"":            m.check,
+		})
+		m.closeAll(t)
+	})
+}
+
+// Few random histories have an association of several connections with sessions.
+func TestRandomHistoriesOfOneAssociationAgreeWithTheModel(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		m := newMachine()
+		m.users = rapid.SampledFrom([]Identity{account("anna"), account("anna"), account("bob"), address(addrPort(1).Addr())})
+		m.limit = rapid.Just(-1)
+		open := func(t *rapid.T) {
+			c := &modelConn{client: addrPort(1).Addr(), scope: "dc1", place: places[0]}
+			m.opened(c, addrPort(1))
+			if rapid.Bool().Draw(t, "vouched") {
+				c.real.Vouch()
+				m.model.vouch(c)
+			}
+			id := uint32(7)
+			if m.model.assoc(c.place, id) == nil {
+				id = 0
+			}
+			if c.real.MayJoin(id) != nil || m.model.mayJoin(c, id) != nil || c.real.Join(7) != nil || m.model.join(c, 7) != nil {
+				t.Fatal("it may not join")
+			}
+		}
+		for range 3 {
+			open(t)
+		}
+		t.Repeat(map[string]func(*rapid.T){
+			"open":      open,
+			"reserve":   m.reserve,
+			"grant":     m.grant,
+			"grantMore": m.grant,
+			"unbound":   m.unbound,
+			"vouch":     m.vouch,
+			"close":     m.close,
+			"advance":   m.advance,
+			"":          m.check,
 		})
 		m.closeAll(t)
 	})

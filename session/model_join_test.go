@@ -44,7 +44,7 @@ func (m *model) mayJoin(c *modelConn, id uint32) error {
 	case a.client != c.client:
 		return ErrForeignAssociation
 	}
-	c.assoc = a
+	m.enter(c, a)
 	return nil
 }
 
@@ -86,14 +86,63 @@ func (m *model) join(c *modelConn, id uint32) error {
 	if a.client != c.client {
 		return ErrForeignAssociation
 	}
-	c.assoc, c.joined = a, true
+	m.enter(c, a)
+	c.joined = true
 	return nil
+}
+
+// enter makes c a connection of a. One with a user takes over what strangers had.
+func (m *model) enter(c *modelConn, a *modelAssoc) {
+	c.assoc = a
+	a.left = a.left && !c.vouched
+}
+
+// vouch notes that a user was accepted on c.
+func (m *model) vouch(c *modelConn) {
+	if c.closed {
+		return
+	}
+	c.vouched = true
+	if c.assoc != nil {
+		c.assoc.left = false
+	}
+}
+
+// leftBy notes that a connection has left a, perhaps to strangers.
+func (m *model) leftBy(a *modelAssoc) {
+	vouched := slices.ContainsFunc(m.conns, func(c *modelConn) bool { return c.assoc == a && c.vouched })
+	if !a.left && m.hasConns(a) && !vouched && m.hasUsers(a) {
+		a.left, a.since = true, m.now
+	}
+}
+
+// hasUsers reports whether there are sessions in a of users with a name.
+func (m *model) hasUsers(a *modelAssoc) bool {
+	return slices.ContainsFunc(m.slots, func(s *modelSlot) bool { return s.assoc == a && s.user.Assurance >= AssuranceClaimed })
+}
+
+// endStrangers ends each connection once.
+func (m *model) endStrangers() {
+	for _, a := range m.assocs {
+		over := a.left && m.now-a.since >= StrangerTime
+		if over && m.hasUsers(a) {
+			for _, c := range m.conns {
+				if c.assoc == a {
+					c.expect = 1
+				}
+			}
+		}
+		a.left = a.left && !over && m.hasUsers(a)
+	}
 }
 
 func (m *model) leave(c *modelConn) {
 	a := c.assoc
 	c.assoc = nil
 	if a == nil || m.hasConns(a) {
+		if a != nil {
+			m.leftBy(a)
+		}
 		return
 	}
 	m.assocs = slices.DeleteFunc(m.assocs, func(o *modelAssoc) bool { return o == a })
@@ -133,6 +182,9 @@ func (m *model) close(c *modelConn) {
 		if a != nil && m.hasConns(a) {
 			m.connectionLost(s, a, claim)
 		}
+	}
+	if a != nil {
+		m.leftBy(a)
 	}
 	m.settle()
 }

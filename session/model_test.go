@@ -33,6 +33,10 @@ type modelConn struct {
 	joined bool
 	closed bool
 	assoc  *modelAssoc
+
+	vouched bool // a user was accepted on it
+	ended   int  // how often it was ended as a stranger's
+	expect  int  // by the model
 }
 
 // owner names whom a session of id on c is charged to.
@@ -45,6 +49,9 @@ type modelAssoc struct {
 	id      uint32
 	client  netip.Addr
 	current bool // has the right to its id
+
+	left  bool          // strangers alone keep sessions of users alive
+	since time.Duration // then: since when
 }
 
 type phase int

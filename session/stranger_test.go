@@ -124,3 +124,22 @@ func TestClaimsAreRememberedByNetwork(t *testing.T) {
 	other, id := at("2001:db8:1::2")
 	expectOutcome(t, other, ReserveRequest{User: id, Limit: 1, Wake: func() {}}, Reserved)
 }
+
+// The owner has left with a bind in flight, which may have become a session.
+func TestStrangersDoNotKeepUnansweredSessionsAlive(t *testing.T) {
+	table, clock := newTable()
+	owner := joined(t, table, 1, 0, 7)
+	owner.Vouch()
+	mustReserve(t, owner, ReserveRequest{User: account("anna"), Limit: 1, Proven: true})
+	stranger := joined(t, table, 1, 7, 7)
+	ended := 0
+	stranger.EndWith(func() { ended++; stranger.Close() })
+	owner.Close()
+	expectHeld(t, table, 1)
+	clock.advance(StrangerTime)
+	table.Expire()
+	if ended != 1 {
+		t.Errorf("ended %d times", ended)
+	}
+	expectHeld(t, table, 0)
+}

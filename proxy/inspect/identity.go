@@ -157,16 +157,20 @@ func (i *Inspector) claimedUser(n accountName) *user {
 }
 
 // isUser reports whether a security context that the server has accepted is of a
-// user, known or not.
+// user, known or not. A ticket that no key opens is a user's: after a change of the
+// domain controller's password the keytab is behind for a while, and connections
+// must not be ended for that.
 func isUser(s *rpcparse.SecurityContext) bool {
 	if s.Presented != rpcparse.PresentedTicket {
 		return s.HasUser()
 	}
-	if h := handshakeOf(s); h != nil && h.Keyed() {
-		_, ok := h.Identity()
-		return ok
+	h := handshakeOf(s)
+	if h == nil || !h.Keyed() {
+		return true
 	}
-	return true
+	_, known := h.Identity()
+	why, _ := h.Unread()
+	return known || why.Result.LacksKey()
 }
 
 // userOfCall names the user of a call, as userOf does. A call that servers may take

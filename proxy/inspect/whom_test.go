@@ -459,6 +459,42 @@ func TestSecondConnectionOfAUserKeepsTheSessions(t *testing.T) {
 	s.wantSlots(1, 0, 0, 0)
 }
 
+// A second connection whose ticket no key opens is a user's, because a keytab may be out of date; one whose token is nonsense is
+// a stranger's.
+func TestConnectionWithATicketOfANewKeyKeepsTheSessions(t *testing.T) {
+	for name, tc := range map[string]struct {
+		token []byte
+		ended bool
+	}{
+		"a key that is not known": {(&forge.Client{Ticket: forge.NewTicket(forge.NewKey(2), "alice", aliceSID), Flags: forge.OneLeg}).Request(), false},
+		"no ticket":               {[]byte("\x6e\x02ab"), true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSite(t)
+			s.deps.Keys = dcKeys(t)
+			owner := s.connect()
+			owner.leg(rpcparse.PTypeBind, 1, ticketOfUser("alice", aliceSID, forge.OneLeg).Request(), nil)
+			if !owner.opened(2, handle(1)) || s.heldBy(aliceSID) != 1 {
+				t.Fatalf("%+v", s.table.Users())
+			}
+			group := 0x1000 + s.groups
+			second := s.connect()
+			second.client(bindPDU(t, rpcparse.PTypeBind, 1, group, &rpcparse.Verifier{
+				Type: rpcparse.AuthKerberos, Level: rpcparse.LevelConnect, ContextID: 7, Token: tc.token,
+			}))
+			second.server(ackPDU(t, rpcparse.PTypeBindAck, 1, group, nil))
+			second.atServer()
+			second.atClient()
+			second.opened(5, handle(2))
+			owner.close()
+			s.pass(2 * session.StrangerTime)
+			if got := errors.Is(second.ended, errStranger); got != tc.ended {
+				t.Errorf("ended: %v, want %t", second.ended, tc.ended)
+			}
+		})
+	}
+}
+
 // Without a directory, a ticket says which SID an account has.
 func TestKerberosAndNTLMOfOneAccountAreOneUser(t *testing.T) {
 	s := newSite(t, limit(2))

@@ -32,6 +32,10 @@ func (r Result) String() string {
 	return "unknown"
 }
 
+// LacksKey reports whether the reason is that the proxy has no key for what the
+// client presented, which may be genuine.
+func (r Result) LacksKey() bool { return r == NoKey || r == WrongVersion || r == Undecryptable }
+
 // Outcome is a result and what an administrator needs to know about it: for a
 // wrong version, which one the ticket has and which the keytab.
 type Outcome struct {
