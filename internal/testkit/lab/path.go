@@ -45,6 +45,9 @@ func StartPath(t *testing.T, network *Network, o PathOptions) *PathProxy {
 		On: network.Router, OrdinaryUser: true, Folder: o.Folder, Limit: o.Limit,
 		Listeners: o.listeners(network), Policy: o.Policy, Relay: o.Relay,
 	}
+	if !strings.Contains(o.More, "identity:") {
+		o.More += "identity: {networks: {ipv6: 128}}\n" // each of a client's addresses is another client
+	}
 	p.Started.More = fmt.Sprintf("transparent: {when_down: %s, state_file: '%s'}\n%s",
 		cmp.Or(o.WhenDown, Modes[o.Mode]), p.StateFile(), o.More)
 	before := packetFilter(t, network.Router)

@@ -50,7 +50,7 @@ const (
 	// StopTime is how long a proxy may take to stop: longer than the configured
 	// shutdown_timeout.
 	StopTime   = 40 * time.Second
-	scrapeTime = 5 * time.Second
+	scrapeTime = 20 * time.Second
 )
 
 // StartProxy starts nspiproxy serve and returns when it accepts connections.
