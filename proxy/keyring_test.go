@@ -57,7 +57,7 @@ func newRing(t *testing.T, accounts ringAccounts) (r *keyring, path string) {
 type discardEvents struct{}
 
 func (discardEvents) Report(inspect.Event) {}
-func (discardEvents) Verbose() bool         { return false }
+func (discardEvents) Verbose() bool        { return false }
 
 // opens reports whether the keys for connections to a server open a ticket for a key.
 func opens(r *keyring, server string, key types.EncryptionKey) (*krb5.Initiated, bool) {

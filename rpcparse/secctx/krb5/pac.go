@@ -183,8 +183,10 @@ func pacBuffers(b []byte) ([]pacBuffer, error) {
 		if err != nil {
 			return nil, err
 		}
-		if _, ok := find(buffers, buffer.kind); ok && (buffer.kind == pacServerSignature || buffer.kind == pacKDCSignature) {
-			return nil, wire.Errorf(wire.ClassInvalid, namePAC, at, "two signatures of type %d", buffer.kind)
+		if buffer.kind == pacServerSignature || buffer.kind == pacKDCSignature {
+			if _, ok := find(buffers, buffer.kind); ok {
+				return nil, wire.Errorf(wire.ClassInvalid, namePAC, at, "two signatures of type %d", buffer.kind)
+			}
 		}
 		buffers = append(buffers, buffer)
 	}

@@ -63,16 +63,6 @@ func readFields(b []byte, what string, around ...byte) (f fields, err error) {
 	return f, nil
 }
 
-// need returns an error unless all the fields of these numbers are present.
-func (f *fields) need(what string, numbers ...int) error {
-	for _, n := range numbers {
-		if f[n] == nil {
-			return wire.Errorf(wire.ClassInvalid, nameMessage, 0, "the %s has no field %d", what, n)
-		}
-	}
-	return nil
-}
-
 // unreadable says in which message an element cannot be read.
 func unreadable(what string, err error) error {
 	return wire.Errorf(wire.ClassInvalid, nameMessage, 0, "the %s: %v", what, err)
