@@ -46,13 +46,14 @@ const maxJoined = 65535
 func (s *SecurityContext) joined(v *Verifier) (token []byte, whole bool) {
 	token = v.Token
 	if s.begun != nil {
-		token = append(s.begun, token...)
+		token = append(*s.begun, token...)
 		s.begun = nil
 	}
 	if s.Type != AuthSPNEGO || len(token) == 0 || len(token)+spnego.Missing(token) > maxJoined || spnego.Missing(token) == 0 {
 		return token, true
 	}
-	s.begun = append([]byte(nil), token...)
+	begun := append([]byte(nil), token...)
+	s.begun = &begun
 	return token, false
 }
 

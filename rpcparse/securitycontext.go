@@ -86,7 +86,7 @@ type SecurityContext struct {
 	// contested says that a handshake PDU for the context was not understood, so
 	// that the server may know it under another user.
 	contested bool
-	begun     []byte // the beginning of a client's token that goes on in its next PDU; nil: none
+	begun     *[]byte // the beginning of a client's token that goes on in its next PDU; nil: none
 }
 
 // Accepted reports whether the server has accepted the context, and with it the user.
