@@ -43,7 +43,7 @@ func (c *Conversation) readBind(pending *pendingBind, p *PDU, out []Event) ([]Ev
 		s.byBind = b.Type == PTypeBind
 		pending.beganSecurity = true
 	}
-	if out, err = s.clientToken(&b.Verifier, out); err != nil {
+	if out, err = s.clientToken(&b.Verifier, c.security.begun(), out); err != nil {
 		return out, err
 	}
 	pending.security, pending.claim = s, s.claims
@@ -169,7 +169,7 @@ func (c *Conversation) auth3(p *PDU, out []Event) ([]Event, error) {
 			return out, err
 		}
 	}
-	if out, err = s.clientToken(&a.Verifier, out); err != nil {
+	if out, err = s.clientToken(&a.Verifier, c.security.begun(), out); err != nil {
 		c.security.contest(func(k *SecurityContext) bool { return k == s })
 	}
 	return out, err

@@ -69,3 +69,23 @@ func TestTokenThatAnnouncesTooMuchIsUnread(t *testing.T) {
 		}
 	}
 }
+
+// A connection may have thousands of contexts: the beginnings of all their tokens are no more than one token.
+func TestBeginningsOfTokensAreBoundedInAll(t *testing.T) {
+	s := newScript(t)
+	piece := make([]byte, 4000)
+	copy(piece, []byte{0x60, 0x82, 0xf0, 0})
+	leg := func(id uint32) *Verifier {
+		return &Verifier{Type: AuthSPNEGO, Level: LevelConnect, ContextID: id, Token: piece}
+	}
+	s.client(s.bindPDU(leg(0)))
+	s.server(s.ackPDU(PTypeBindAck, 1, nil, acceptNDR, acceptNDR64, acceptNDR, acceptNDR))
+	for n := range uint32(40) {
+		s.client(must(t)(AppendBind(nil, Bind{Header: whole(PTypeAlterContext, n+2), HasVerifier: true, Verifier: *leg(n + 1)})))
+		s.server(s.ackPDU(PTypeAlterContextResp, n+2, nil))
+	}
+	s.wantNoError()
+	if n := s.c.security.begun(); n > maxJoined || n < maxJoined-len(piece) {
+		t.Errorf("%d bytes are kept", n)
+	}
+}

@@ -11,12 +11,13 @@ import (
 
 // clientToken follows a token of the client. Errors are about the trailer, never
 // about the token: the server judges that, and an unreadable one leaves the
-// context without a known user.
-func (s *SecurityContext) clientToken(v *Verifier, out []Event) ([]Event, error) {
+// context without a known user. kept is how many bytes the connection keeps of
+// tokens that have begun.
+func (s *SecurityContext) clientToken(v *Verifier, kept int, out []Event) ([]Event, error) {
 	if err := s.check(v); err != nil {
 		return out, err
 	}
-	token, whole := s.joined(v)
+	token, whole := s.joined(v, kept)
 	if !whole && !s.completed {
 		return out, nil
 	}
@@ -36,24 +37,31 @@ func (s *SecurityContext) clientToken(v *Verifier, out []Event) ([]Event, error)
 }
 
 // maxJoined is how many bytes a token has that comes in several PDUs. Samba takes
-// as many (UINT16_MAX in its gensec/spnego.c).
+// as many (UINT16_MAX in its gensec/spnego.c). All contexts of a connection
+// together keep no more.
 const maxJoined = 65535
 
 // joined returns the token of a PDU behind the beginning of it that came before:
 // a token of SPNEGO that announces more bytes than it has goes on in the next one,
-// as it does for Samba. whole is false as long as bytes are missing; nobody has
-// read anything of it then.
-func (s *SecurityContext) joined(v *Verifier) (token []byte, whole bool) {
+// as it does for Samba. whole is false as long as bytes are missing: nothing of it
+// has been read then.
+func (s *SecurityContext) joined(v *Verifier, kept int) (token []byte, whole bool) {
 	token = v.Token
-	if s.begun != nil {
-		token = append(*s.begun, token...)
-		s.begun = nil
+	begun := s.begun
+	s.begun = nil
+	if begun != nil {
+		*begun = append(*begun, token...)
+		token = *begun
 	}
-	if s.Type != AuthSPNEGO || len(token) == 0 || len(token)+spnego.Missing(token) > maxJoined || spnego.Missing(token) == 0 {
+	missing := spnego.Missing(token)
+	if s.Type != AuthSPNEGO || missing == 0 || len(token)+missing > maxJoined || kept+len(v.Token) > maxJoined {
 		return token, true
 	}
-	begun := append([]byte(nil), token...)
-	s.begun = &begun
+	if begun == nil {
+		begun = new([]byte)
+		*begun = append(*begun, token...)
+	}
+	s.begun = begun
 	return token, false
 }
 

@@ -77,6 +77,16 @@ func (t securityContexts) contest(which func(*SecurityContext) bool) {
 	}
 }
 
+// begun returns how many bytes are kept of tokens that go on in a later PDU.
+func (t securityContexts) begun() (n int) {
+	for _, s := range t {
+		if s.begun != nil {
+			n += len(*s.begun)
+		}
+	}
+	return n
+}
+
 // implied returns the context that a server takes for a request without a
 // verifier: the only one at level connect. Where there are several, Windows demands a
 // verifier (MS-RPCE 3.3.1.5.4), and Samba takes the one that was accepted last, or
