@@ -33,7 +33,12 @@ func ticketNameKey(a session.Account) string {
 }
 
 // learn remembers an accepted ticket under its account and its user principal name.
+// What another realm says is not remembered: its KDC could give its users the names
+// of others.
 func (n *ticketNames) learn(t *secctx.Identity, now time.Time) {
+	if t.Foreign {
+		return
+	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.known == nil {

@@ -521,6 +521,10 @@ func TestNamesOfTicketsAreForgotten(t *testing.T) {
 	if names.find(of, now.Add(ticketNameTTL)) != id || names.find(of, now.Add(ticketNameTTL+1)) != nil || names.find(of, now) != nil {
 		t.Error("it is remembered for another time than it should")
 	}
+	names.learn(&secctx.Identity{SID: "S-1-5-21-9-9-9-1000", Domain: "LAB", User: "alice", Foreign: true}, now)
+	if names.find(of, now) != nil {
+		t.Error("another realm says who alice is")
+	}
 	for n := range maxTicketNames + 100 {
 		names.learn(&secctx.Identity{SID: "S", Domain: "LAB", User: fmt.Sprint(n)}, now)
 	}

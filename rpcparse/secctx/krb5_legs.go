@@ -70,7 +70,7 @@ func (h *Handshake) ticket(message []byte, negotiated bool) {
 func identityOf(in *krb5.Initiated) (*Identity, Outcome) {
 	switch p := in.PAC; {
 	case p != nil:
-		return &Identity{SID: p.SID, Groups: p.Groups, Domain: p.Domain, DNSDomain: p.DNSDomain, User: p.Account, UPN: p.UPN}, Outcome{}
+		return &Identity{SID: p.SID, Groups: p.Groups, Domain: p.Domain, DNSDomain: p.DNSDomain, User: p.Account, UPN: p.UPN, Foreign: p.Foreign}, Outcome{}
 	case in.PACErr != nil:
 		return nil, Outcome{Result: BadPAC, Detail: in.PACErr.Error()}
 	}

@@ -56,4 +56,5 @@ type Identity struct {
 	DNSDomain string // its DNS name
 	User      string // sAMAccountName
 	UPN       string // user principal name
+	Foreign   bool   // the names are those that another realm than the server's says
 }

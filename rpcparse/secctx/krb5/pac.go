@@ -28,6 +28,10 @@ type PAC struct {
 	Account string   // sAMAccountName
 	Domain  string   // NetBIOS name of the account's domain
 
+	// Foreign: the ticket is of another realm than the server's, which may say any
+	// names.
+	Foreign bool
+
 	UPN        string // user principal name, perhaps made up from account and domain
 	DNSDomain  string // DNS name of the account's domain
 	ClientName string // client name of the ticket request

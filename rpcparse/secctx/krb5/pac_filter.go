@@ -36,6 +36,7 @@ func (p *PAC) filter(client, own string) error {
 	if strings.EqualFold(client, own) {
 		return nil
 	}
+	p.Foreign = true
 	if p.resourceDomain != "" && strings.HasPrefix(p.SID, p.resourceDomain+"-") {
 		return wire.Errorf(wire.ClassInvalid, namePAC, 0, "user %s of the server's own domain in a ticket of realm %q", p.SID, client)
 	}

@@ -356,7 +356,7 @@ func TestUserOfATicketIsAnAccountOfItsRealm(t *testing.T) {
 		"a domain":                 {PAC{SID: "S-1-5-21-1-2-3"}, "LAB.TEST", false, 0},
 		"an account with an annex": {PAC{SID: kitUserSID + "-1"}, "LAB.TEST", false, 0},
 	} {
-		if err := tc.pac.filter(tc.client, "LAB.TEST"); (err == nil) != tc.ok || err == nil && len(tc.pac.Groups) != tc.groups {
+		if err := tc.pac.filter(tc.client, "LAB.TEST"); (err == nil) != tc.ok || err == nil && len(tc.pac.Groups) != tc.groups || err == nil && tc.pac.Foreign != (tc.client != "lab.test") {
 			t.Errorf("%s: %v, %q", name, err, tc.pac.Groups)
 		}
 	}
