@@ -3,6 +3,8 @@ package forge
 import (
 	"slices"
 
+	"github.com/jcmturner/gofork/encoding/asn1"
+
 	"github.com/nspiproxy/nspiproxy/rpcparse/secctx/spnego"
 )
 
@@ -93,4 +95,20 @@ func (e Envelope) Token() []byte {
 		return element(0xa0, e.Octets, body)
 	}
 	return element(0x60, e.Octets, element(0x06, 0, []byte(spnego.OIDSPNEGO)), element(0xa0, 0, body))
+}
+
+// Rewritten returns DER with every element as f makes it, which gets the tag and the content, those inside rewritten.
+func Rewritten(b []byte, f func(tag byte, content []byte) (byte, []byte)) (out []byte) {
+	for len(b) > 0 {
+		var v asn1.RawValue
+		rest := must(asn1.Unmarshal(b, &v))
+		content := v.Bytes
+		if v.IsCompound {
+			content = Rewritten(content, f)
+		}
+		tag, content := f(b[0], content)
+		out = append(out, element(tag, 0, content)...)
+		b = rest
+	}
+	return out
 }

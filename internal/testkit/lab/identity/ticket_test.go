@@ -175,6 +175,22 @@ func (k *kit) encodings() (all []handshake) {
 		"length of four octets":  func(b []byte) []byte { return forge.Long(b, 4) },
 		"indefinite length":      forge.Indefinite,
 		"four bytes behind":      func(b []byte) []byte { return append(b, 1, 2, 3, 4) },
+		"zeros in front of numbers": func(b []byte) []byte {
+			return forge.Rewritten(b, func(tag byte, content []byte) (byte, []byte) {
+				if tag == 0x02 { // INTEGER
+					content = append([]byte{0}, content...)
+				}
+				return tag, content
+			})
+		},
+		"bits behind those in use": func(b []byte) []byte {
+			return forge.Rewritten(b, func(tag byte, content []byte) (byte, []byte) {
+				if tag == 0x03 { // BIT STRING
+					content = slices.Concat([]byte{7}, content[1:], []byte{0x7f})
+				}
+				return tag, content
+			})
+		},
 	} {
 		e := envelope{"raw", rpcparse.AuthKerberos, encode, bare}
 		all = append(all, of("request with "+name, e, func() *forge.Client { return k.alice(forge.DCEStyle) }))
@@ -191,10 +207,37 @@ func (k *kit) encodings() (all []handshake) {
 		negotiated("SPNEGO, a token in front of the right one", forge.Envelope{Tokens: [][]byte{[]byte("nonsense")}}, forge.Envelope{}),
 		negotiated("SPNEGO, the right one in front of a stolen one", forge.Envelope{}, forge.Envelope{Tokens: [][]byte{k.bob(forge.OneLeg).Request()}}),
 		negotiated("SPNEGO without the frame", forge.Envelope{Bare: true}, forge.Envelope{}),
+		negotiated("SPNEGO, a padded identifier", forge.Envelope{Mechs: []spnego.OID{"\x2a\x80\x86\x48\x86\xf7\x12\x01\x02\x02"}}, forge.Envelope{}),
+		{"SPNEGO, an unknown state", rpcparse.AuthSPNEGO, simple.first, func(b []byte) []byte { return forge.Envelope{State: 9, Tokens: [][]byte{b}}.Token() }},
 	} {
 		all = append(all, of("three legs", e, func() *forge.Client { return k.alice(forge.DCEStyle) }), of("one leg", e, func() *forge.Client { return k.alice(forge.OneLeg) }))
 	}
+	for _, flags := range []uint32{forge.DCEStyle, forge.OneLeg} {
+		all = append(all, handshake{fmt.Sprintf("SPNEGO in two pieces, flags %#x", flags), rpcparse.AuthSPNEGO, func(x *lab.Exchange) string {
+			return inPieces(x, k.alice(flags))
+		}})
+	}
 	return all
+}
+
+// inPieces makes a handshake in SPNEGO whose tokens come in two PDUs each.
+func inPieces(x *lab.Exchange, c *forge.Client) string {
+	leg := func(token []byte) (answer []byte, ok bool, why string) {
+		if _, ok, why := x.Leg(token[:len(token)/2]); !ok {
+			return nil, false, why
+		}
+		return x.Leg(token[len(token)/2:])
+	}
+	answer, ok, why := leg(simple.first(c.Request()))
+	if !ok {
+		return why
+	}
+	if third, ok := c.Third(message(answer)); ok && c.Flags&forge.FlagDCE != 0 {
+		if _, ok, why := leg(simple.later(third)); !ok {
+			return why
+		}
+	}
+	return x.NspiBind()
 }
 
 // attacks are those of alice, who has seen bob's messages, and of somebody who has only seen them.
