@@ -98,25 +98,7 @@ func Relevant(pacs ...[]byte) types.AuthorizationData {
 
 // PAC makes a PAC with what is needed to name a user: UPN_DNS_INFO with the SID (MS-PAC 2.10) and the server's signature.
 func PAC(service types.EncryptionKey, user, sid string) []byte {
-	const header, info, macSize = 8, 16, 12
-	names := upnInfo(user, sid)
-	at := header + 2*info
-	pac := make([]byte, at, at+len(names)+4+macSize)
-	binary.LittleEndian.PutUint32(pac, 2)
-	put := func(n int, kind, size, offset int) {
-		entry := pac[header+n*info:]
-		binary.LittleEndian.PutUint32(entry, uint32(kind))
-		binary.LittleEndian.PutUint32(entry[4:], uint32(size))
-		binary.LittleEndian.PutUint64(entry[8:], uint64(offset))
-	}
-	put(0, 12, len(names), at)
-	put(1, 6, 4+macSize, at+len(names))
-	pac = append(pac, names...)
-	pac = binary.LittleEndian.AppendUint32(pac, 0x10) // HMAC-SHA1-96-AES256
-	pac = append(pac, make([]byte, macSize)...)
-	sum := must(must(crypto.GetEtype(service.KeyType)).GetChecksumHash(service.KeyValue, pac, keyusage.KERB_NON_KERB_CKSUM_SALT))
-	copy(pac[len(pac)-macSize:], sum)
-	return pac
+	return Signed(service, Buffer{UPNInfo, upnInfo(user, sid)}, Buffer{Kind: ServerSignature})
 }
 
 func upnInfo(user, sid string) []byte {
