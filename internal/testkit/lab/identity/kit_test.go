@@ -26,6 +26,7 @@ type kit struct {
 	t        testing.TB
 	dc       types.EncryptionKey
 	aliceRC4 types.EncryptionKey // which is her NT hash
+	kdc      *config.Config
 	tickets  map[string]*forge.Ticket
 	sids     map[string]string
 }
@@ -40,19 +41,26 @@ func newKit(t testing.TB, samba *lab.Samba) *kit {
 	if err != nil {
 		t.Fatal(err)
 	}
+	k.kdc = conf
 	for _, u := range []lab.User{lab.Alice, lab.Bob} {
-		c := kerberos.Client{Config: conf, Realm: lab.SambaRealm, Name: u.Name, Password: u.Password}
-		got, err := c.Ticket(t.Context(), nspiService)
-		if err != nil {
-			t.Fatal(err)
-		}
-		k.tickets[u.Name] = &forge.Ticket{
-			Ticket: got.Ticket, Client: got.Client, Realm: got.Realm,
-			Session: types.EncryptionKey{KeyType: got.Session.Etype, KeyValue: got.Session.Value},
-		}
+		k.tickets[u.Name] = k.ticket(u, nspiService)
 		k.sids[samba.SID(t, u.Name)] = u.Name
 	}
 	return k
+}
+
+// ticket gets a user's ticket for a service from the KDC.
+func (k *kit) ticket(u lab.User, service string) *forge.Ticket {
+	k.t.Helper()
+	c := kerberos.Client{Config: k.kdc, Realm: lab.SambaRealm, Name: u.Name, Password: u.Password}
+	got, err := c.Ticket(k.t.Context(), service)
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	return &forge.Ticket{
+		Ticket: got.Ticket, Client: got.Client, Realm: got.Realm,
+		Session: types.EncryptionKey{KeyType: got.Session.Etype, KeyValue: got.Session.Value},
+	}
 }
 
 // keyIn returns the newest key of that type in a keytab.
