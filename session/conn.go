@@ -12,8 +12,7 @@ type Conn struct {
 	scope      string
 	controller *controller
 	endpoint   string
-	network    netip.Prefix // that the client is counted in, and its address, or the client's own: set by the first Reserve
-	place      netip.Addr
+	network    netip.Prefix // that the client is counted in; set by the first Reserve
 
 	recent atomic.Pointer[Slot] // the session that Touch found last
 

@@ -61,7 +61,7 @@ func (t *Table) unreserve(s *Slot) {
 		t.counts.Provisional--
 	case stateStale:
 		u.stale--
-		u.addUnresolved(s.conn.place, -1)
+		u.addUnresolved(s.conn.place(), -1)
 		t.counts.Provisional--
 	case stateReserved:
 		u.reserved--
@@ -119,7 +119,7 @@ func (t *Table) connectionLost(s *Slot, c *Conn, a *association) {
 	}
 	claimed := s.user
 	t.unreserve(s)
-	claimed.addUnresolved(c.place, 1)
+	claimed.addUnresolved(c.place(), 1)
 	id := Identity{Assurance: AssuranceAddress, Address: c.addr, Network: c.network}
 	key := userKey{c.scope, id.Key()}
 	u := t.users.byKey[key]
@@ -129,7 +129,7 @@ func (t *Table) connectionLost(s *Slot, c *Conn, a *association) {
 	charged := t.take(c, u, true)
 	charged.opaque, charged.unanswered = true, true
 	t.hold(charged, a)
-	a.unanswered.claimed, a.unanswered.place = claimed, c.place
+	a.unanswered.claimed, a.unanswered.place = claimed, c.place()
 	t.settle(claimed)
 }
 

@@ -30,7 +30,7 @@ func (byAge) of(w *waiter) *links[waiter]             { return &w.ageLinks }
 
 // push adds w behind the others of its client or, with first, before all requests.
 func (q *queue) push(w *waiter, first bool) {
-	cq := q.clientQueueOf(w.conn.place)
+	cq := q.clientQueueOf(w.conn.place())
 	w.queue = cq
 	q.n++
 	if !first {

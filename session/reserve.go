@@ -116,14 +116,17 @@ func (c *Conn) grant(u *user, key userKey, r *ReserveRequest) (*user, *Slot) {
 // placeAt notes the network that c's client is counted in, at the first request:
 // claims that came from a place must be found there again.
 func (c *Conn) placeAt(network netip.Prefix) {
-	if c.place.IsValid() {
+	if c.network.IsValid() {
 		return
 	}
-	c.network, c.place = network, c.addr
+	c.network = netip.PrefixFrom(c.addr, c.addr.BitLen())
 	if network.IsValid() {
-		c.place = network.Masked().Addr()
+		c.network = network.Masked()
 	}
 }
+
+// place is the address of the network that c's client is counted in.
+func (c *Conn) place() netip.Addr { return c.network.Addr() }
 
 // keyOf returns the key of id. A connection mostly has one user, whose key is
 // known already.
@@ -152,7 +155,7 @@ func (c *Conn) check(u *user, r *ReserveRequest, first bool) (Usage, Outcome) {
 	if r.Wake == nil || c.wait != nil && c.wait.timedOut(c.table.clock()) {
 		return u.usage(), decide(r.Limit, u.proven(), 0)
 	}
-	unresolved := u.claims.n + u.unresolvedClaims[c.place]
+	unresolved := u.claims.n + u.unresolvedClaims[c.place()]
 	if !first {
 		unresolved += u.position(r.Proven)
 	}

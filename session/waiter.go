@@ -212,7 +212,7 @@ func (t *Table) expireClaims(u *user) {
 	for s := u.claims.head; s != nil && now-s.since >= ClaimTimeout; s = u.claims.head {
 		u.claims.remove(s)
 		u.stale++
-		u.addUnresolved(s.conn.place, 1)
+		u.addUnresolved(s.conn.place(), 1)
 		s.state = stateStale
 	}
 }
