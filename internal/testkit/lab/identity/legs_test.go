@@ -18,7 +18,7 @@ import (
 
 // legs are handshakes that are left unfinished, go on after a failure, or are followed by another.
 func (k *kit) legs() []handshake {
-	return slices.Concat(k.lastLegs(), k.sequences(), k.fallbacks(), k.forgeries(), k.aliases())
+	return slices.Concat(k.lastLegs(), k.sequences(), k.fallbacks(), k.forgeries(), k.aliases(), k.replays())
 }
 
 // lastLegs are what may follow the server's answer in DCE style.
@@ -220,4 +220,28 @@ func (k *kit) aliases() (all []handshake) {
 		}
 	}
 	return all
+}
+
+// replays are of bob's requests, byte for byte, by a client without a key. Samba 4.17 remembers no requests, and takes its
+// own answer for the last leg: the session is bob's there, so it is his for the proxy too.
+func (k *kit) replays() []handshake {
+	recorded := k.bob(forge.DCEStyle).Request()
+	return []handshake{
+		{name: "a recorded request, and the server's answer as last leg", auth: rpcparse.AuthKerberos, run: func(x *lab.Exchange) string {
+			answer, ok, why := x.Leg(recorded)
+			if !ok {
+				return why
+			}
+			if _, ok, why := x.Leg(answer); !ok {
+				return why
+			}
+			return x.NspiBind()
+		}},
+		{name: "a recorded request, and no last leg", auth: rpcparse.AuthKerberos, run: func(x *lab.Exchange) string {
+			if _, ok, why := x.Leg(recorded); !ok {
+				return why
+			}
+			return x.NspiBind()
+		}},
+	}
 }
