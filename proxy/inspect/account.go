@@ -6,7 +6,6 @@ import (
 	"github.com/nspiproxy/nspiproxy/internal/fold"
 	"github.com/nspiproxy/nspiproxy/policy"
 	"github.com/nspiproxy/nspiproxy/rpcparse"
-	"github.com/nspiproxy/nspiproxy/rpcparse/secctx/ntlm"
 	"github.com/nspiproxy/nspiproxy/session"
 )
 
@@ -28,29 +27,28 @@ func foldDomain(name string) string { return strings.TrimSuffix(fold.String(name
 type accountName struct {
 	account session.Account
 	dns     string // DNS name of its domain; empty: unknown
-	upn     bool   // User is a user principal name whose suffix is no domain
+	// upn is the name where it was written user@suffix. It may be the user principal
+	// name of another account than the one that account says (MS-ADTS 5.1.1.1.1): the
+	// directory knows, and so may an accepted ticket.
+	upn string
 }
 
-// nameOf returns what the domain controller makes of a name in an NTLM message,
-// where trusted are the domains that it trusts. A domain that is neither trusted
-// nor its own it takes for its own (KB 103390; Samba with winbindd does the same),
-// and so it does with none, and with its own name. user@suffix is an account of the
-// domain that suffix names, or a user principal name that only the directory knows.
-// Without the names in a CHALLENGE the name is as written.
-func nameOf(s *rpcparse.SecurityContext, trusted []Domain) accountName {
-	own := ownDomain(s.Server)
-	if own == nil {
-		return accountName{account: session.Account{Domain: s.Domain, User: s.User}}
-	}
+// nameOf returns what a domain controller of the domain own makes of a name in an
+// NTLM message, where trusted are the domains that it trusts. A domain that is
+// neither trusted nor its own it takes for its own (KB 103390; Samba with winbindd
+// does the same), and so it does with none, and with its own name. user@suffix is an
+// account of the domain that suffix names, or of its own domain, if the directory
+// knows none of that user principal name.
+func nameOf(s *rpcparse.SecurityContext, own Domain, trusted []Domain) accountName {
 	if at := strings.LastIndexByte(s.User, '@'); at >= 0 {
-		if d := domainNamed(s.User[at+1:], own, trusted); d != nil {
-			return d.account(s.User[:at])
-		}
 		n := own.account(s.User)
-		n.upn = true
+		if d := domainNamed(s.User[at+1:], &own, trusted); d != nil {
+			n = d.account(s.User[:at])
+		}
+		n.upn = s.User
 		return n
 	}
-	if d := domainNamed(s.Domain, own, trusted); d != nil {
+	if d := domainNamed(s.Domain, &own, trusted); d != nil {
 		return d.account(s.User)
 	}
 	return own.account(s.User)
@@ -58,14 +56,6 @@ func nameOf(s *rpcparse.SecurityContext, trusted []Domain) accountName {
 
 func (d *Domain) account(user string) accountName {
 	return accountName{account: session.Account{Domain: d.NetBIOS, User: user}, dns: d.DNS}
-}
-
-// ownDomain returns the domain of a domain controller, or nil if it does not say.
-func ownDomain(server *ntlm.Target) *Domain {
-	if server == nil || server.NetBIOSDomain == "" {
-		return nil
-	}
-	return &Domain{NetBIOS: server.NetBIOSDomain, DNS: server.DNSDomain}
 }
 
 // domainNamed returns the domain of that name, or nil.
@@ -83,8 +73,8 @@ func domainNamed(name string, own *Domain, trusted []Domain) *Domain {
 
 // question is the name as the directory is asked for it.
 func (n *accountName) question() string {
-	if n.upn {
-		return `\` + n.account.User
+	if n.upn != "" {
+		return `\` + n.upn
 	}
 	return n.account.Domain + `\` + n.account.User
 }

@@ -1,6 +1,7 @@
 package inspect
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -10,12 +11,12 @@ import (
 )
 
 var (
-	labTarget  = &ntlm.Target{NetBIOSDomain: "LAB", DNSDomain: "lab.test", NetBIOSComputer: "DC1", DNSComputer: "dc1.lab.test"}
+	lab        = Domain{"LAB", "lab.test"}
 	labTrusted = []Domain{{"PARTNER", "partner.example"}, {"OLD", ""}}
 )
 
 func keyOfName(domain, user string) string {
-	n := nameOf(&rpcparse.SecurityContext{Domain: domain, User: user, Server: labTarget}, labTrusted)
+	n := nameOf(&rpcparse.SecurityContext{Domain: domain, User: user}, lab, labTrusted)
 	return session.Identity{Assurance: session.AssuranceClaimed, Account: n.account}.Key()
 }
 
@@ -74,24 +75,48 @@ func TestBothNamesOfATrustedDomainMeanIt(t *testing.T) {
 	}
 }
 
-// A domain controller that does not say what it is called leaves names as they are written.
-func TestWithoutTheServersNamesDomainsAreAsWritten(t *testing.T) {
-	for _, server := range []*ntlm.Target{nil, {}, {DNSDomain: "lab.test"}} {
-		n := nameOf(&rpcparse.SecurityContext{Domain: "X", User: "alice", Server: server}, labTrusted)
-		if n.account != (session.Account{Domain: "X", User: "alice"}) {
-			t.Errorf("%+v: %+v", server, n.account)
+// A client that does not ask the domain controller what it is called has no further names by that.
+func TestWithoutTheServersNamesTheDomainIsTheOneOfEarlierHandshakes(t *testing.T) {
+	said := &ntlm.Target{NetBIOSDomain: "LAB", DNSDomain: "lab.test"}
+	for _, silent := range []*ntlm.Target{nil, {}, {DNSDomain: "other.test"}} {
+		var o ownDomains
+		if got := o.of("dc1", silent); got != (Domain{}) {
+			t.Errorf("%+v: %+v", silent, got)
 		}
+		o.learn("dc1", o.of("dc1", said))
+		o.learn("dc1", o.of("dc1", silent))
+		o.learn("dc1", Domain{NetBIOS: "lab"})
+		if got := o.of("dc1", silent); got != lab {
+			t.Errorf("%+v: %+v", silent, got)
+		}
+		if got := o.of("dc2", silent); got != (Domain{}) {
+			t.Errorf("another domain controller: %+v", got)
+		}
+		o.learn("dc1", Domain{NetBIOS: "NEW"})
+		if got := o.of("dc1", silent); got != (Domain{NetBIOS: "NEW"}) {
+			t.Errorf("renamed: %+v", got)
+		}
+	}
+}
+
+func TestRememberedDomainsOfServersAreBounded(t *testing.T) {
+	var o ownDomains
+	for n := range maxOwnDomains + 10 {
+		o.learn(fmt.Sprint(n), lab)
+	}
+	if len(o.known) != maxOwnDomains {
+		t.Error(len(o.known))
 	}
 }
 
 func TestDirectoryIsAskedForWhatTheDomainControllerMeans(t *testing.T) {
 	for want, name := range map[string][2]string{
 		`LAB\alice`:           {"X7", "alice"},
-		`LAB\bob`:             {"", "bob@lab.test"},
+		`\bob@lab.test`:       {"", "bob@lab.test"},
 		`PARTNER\alice`:       {"partner.example", "alice"},
 		`\alice@corp.example`: {"X", "alice@corp.example"},
 	} {
-		n := nameOf(&rpcparse.SecurityContext{Domain: name[0], User: name[1], Server: labTarget}, labTrusted)
+		n := nameOf(&rpcparse.SecurityContext{Domain: name[0], User: name[1]}, lab, labTrusted)
 		if got := n.question(); got != want {
 			t.Errorf("%q: %q, want %q", name, got, want)
 		}

@@ -76,6 +76,7 @@ type Deps struct {
 	After func(time.Duration, func())
 
 	tickets ticketNames
+	own     ownDomains
 }
 
 // Settings are what a reload of the configuration exchanges: all of it in one

@@ -110,6 +110,9 @@ func (i *Inspector) identify(s *rpcparse.SecurityContext) (u *user, ok bool) {
 // ticketUser returns the user of a ticket that the server has accepted.
 func (i *Inspector) ticketUser(t *secctx.Identity) *user {
 	i.deps.tickets.learn(t, time.Now())
+	if !t.Foreign {
+		i.deps.own.learn(i.backend, Domain{NetBIOS: t.Domain, DNS: t.DNSDomain})
+	}
 	return i.knownUser(session.AssuranceVerified, t)
 }
 
@@ -122,20 +125,24 @@ func (i *Inspector) knownUser(a session.Assurance, t *secctx.Identity) *user {
 // namedUser returns the user of an NTLM name.
 func (i *Inspector) namedUser(s *rpcparse.SecurityContext) (u *user, ok bool) {
 	trusted := i.deps.Settings.Load().Domains
+	own := i.deps.own.of(i.backend, s.Server)
+	i.deps.own.learn(i.backend, own)
 	if i.deps.Directory == nil {
-		return i.claimedUser(nameOf(s, trusted)), true
+		return i.claimedUser(nameOf(s, own, trusted)), true
 	}
 	known, had := i.deps.Directory.Domains()
-	n := nameOf(s, slices.Concat(trusted, known))
+	n := nameOf(s, own, slices.Concat(trusted, known))
 	a, ok := i.identity.ask(i.deps.Directory, n.question(), i.conn.Wake)
 	if !ok {
 		return nil, false
 	}
 	if known, now := i.deps.Directory.Domains(); now && !had {
 		// With the first answer it is known which domains there are.
-		if read := nameOf(s, slices.Concat(trusted, known)); read.question() != n.question() {
+		read := nameOf(s, own, slices.Concat(trusted, known))
+		if read.question() != n.question() {
 			return i.namedUser(s)
 		}
+		n = read
 	}
 	u = i.claimedUser(n)
 	if a.Down != nil {
@@ -146,9 +153,18 @@ func (i *Inspector) namedUser(s *rpcparse.SecurityContext) (u *user, ok bool) {
 }
 
 // claimedUser returns the user of a name that is not looked up: the one that a ticket
-// has named so, if there was one.
+// has named so, if there was one. A user principal name is that of the account that
+// has it before it is the name of an account with its domain (MS-ADTS 5.1.1.1.1).
 func (i *Inspector) claimedUser(n accountName) *user {
-	if t := i.deps.tickets.find(n.account, time.Now()); t != nil {
+	now := time.Now()
+	var t *secctx.Identity
+	if n.upn != "" {
+		t = i.deps.tickets.find(session.Account{Domain: n.account.Domain, User: n.upn}, now)
+	}
+	if t == nil {
+		t = i.deps.tickets.find(n.account, now)
+	}
+	if t != nil {
 		return i.knownUser(session.AssuranceResolved, t)
 	}
 	u := &user{id: i.nameless(session.AssuranceClaimed), name: n.forRules()}

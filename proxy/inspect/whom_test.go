@@ -74,6 +74,96 @@ func TestMadeUpDomainsAreOneUser(t *testing.T) {
 	}
 }
 
+// unnamed is a context on a domain controller that does not say what it is called, as the client has not asked.
+func unnamed(t testing.TB, domain, user string) *secured {
+	sec := named(t, domain, user)
+	sec.server.Domain, sec.server.Computer, sec.server.DNSDomain, sec.server.DNSComputer = "", "", "", ""
+	return sec
+}
+
+func TestMadeUpDomainsAreOneUserWhereTheServerIsNotAskedForItsName(t *testing.T) {
+	for name, tc := range map[string]struct {
+		directory Directory
+		before    []*secured
+		want      int
+	}{
+		"at first":              {nil, nil, 5},
+		"behind a usual client": {nil, []*secured{named(t, "LAB", "alice")}, 5},
+		"directory": {&fakeDirectory{domains: []Domain{lab}, known: map[string]Answer{
+			`\alice`: {Found: true, SID: aliceSID, Name: labAlice}, `LAB\alice`: {Found: true, SID: aliceSID, Name: labAlice},
+		}}, nil, 5},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSite(t, limit(5))
+			if tc.directory != nil {
+				s.deps.Directory = tc.directory
+			}
+			all := tc.before
+			for n := range 30 {
+				all = append(all, unnamed(t, fmt.Sprintf("X%d", n), "alice"))
+			}
+			if n := binds(s, all...); n != tc.want {
+				t.Errorf("%d of %d are granted, want %d", n, len(all), tc.want)
+			}
+		})
+	}
+}
+
+// What an accepted ticket says of the domain serves names in NTLM.
+func TestTicketNamesTheDomainOfItsServer(t *testing.T) {
+	s := newSite(t, func(c *policy.Config) {
+		c.Policy.Rules = []policy.RuleConfig{{Name: "none", Match: policy.Match{Account: policy.MustPattern(`LAB\alice`)}, Limit: 0}}
+	})
+	d := s.connect()
+	d.inspector.ticketUser(&secctx.Identity{SID: besSID, Domain: "PARTNER", DNSDomain: "partner.example", User: "besadmin", Foreign: true})
+	d.inspector.ticketUser(&secctx.Identity{SID: besSID, Domain: "LAB", DNSDomain: "LAB.TEST", User: "besadmin"})
+	d.inspector.ticketUser(&secctx.Identity{SID: besSID, Domain: "PARTNER", DNSDomain: "partner.example", User: "besadmin", Foreign: true})
+	if n := binds(s, unnamed(t, "X", "alice")); n != 0 {
+		t.Error("granted")
+	}
+}
+
+// The user principal name of one account may look like the name of another with its domain. The domain controller takes
+// it for the first (MS-ADTS 5.1.1.1.1).
+func TestUserPrincipalNameIsOfTheAccountThatHasIt(t *testing.T) {
+	const bobSID = "S-1-5-21-1-2-3-1120"
+	bob := Answer{Found: true, SID: bobSID, Name: policy.Name{Domain: "LAB", DNSDomain: "lab.test", User: "bob", UPN: "alice@lab.test"}}
+	inDirectory := &fakeDirectory{domains: []Domain{lab}, known: map[string]Answer{
+		`LAB\alice`: {Found: true, SID: aliceSID, Name: labAlice}, `LAB\bob`: bob, `\alice@lab.test`: bob, `\alice@LAB.TEST`: bob,
+	}}
+	for name, s := range map[string]*site{"directory": newSite(t, limit(2)), "tickets": newSite(t, limit(2))} {
+		if name == "directory" {
+			s.deps.Directory = inDirectory
+		} else {
+			s.deps.tickets.learn(&secctx.Identity{SID: aliceSID, Domain: "LAB", User: "alice"}, time.Now())
+			s.deps.tickets.learn(&secctx.Identity{SID: bobSID, Domain: "LAB", User: "bob", UPN: "alice@lab.test"}, time.Now())
+		}
+		n := binds(s, named(t, "LAB", "bob"), named(t, "", "alice@lab.test"), named(t, "X", "alice@LAB.TEST"))
+		if m := binds(s, named(t, "LAB", "alice"), named(t, "", "alice")); n != 2 || m != 2 || s.heldBy(bobSID) != 2 || s.heldBy(aliceSID) != 2 {
+			t.Errorf("%s: %d of bob's are granted and %d of alice's; %+v", name, n, m, s.table.Users())
+		}
+	}
+}
+
+// A domain of a name is known to be trusted with the directory's first answer only.
+func TestUserPrincipalNameIsReadAgainWithTheFirstAnswer(t *testing.T) {
+	s := newSite(t, limit(1))
+	names := &fakeDirectory{}
+	s.deps.Directory = names
+	sec := named(t, "", "alice@partner.example")
+	d := s.connect()
+	d.bound(sec)
+	call := nspiBind(2, sec)
+	d.client(call.request(t, call.bindStub()))
+	names.domains = []Domain{lab, {"PARTNER", "partner.example"}}
+	names.answer(s, Answer{})
+	d.server(call.response(t, call.grantedStub(handle(1))))
+	users := s.table.Users()
+	if len(users) != 1 || users[0].User.Account != (session.Account{Domain: "PARTNER", User: "alice"}) {
+		t.Errorf("%+v", users)
+	}
+}
+
 func TestRulesMeanTheAccountNotTheSpelling(t *testing.T) {
 	rule := func(pattern string) func(*policy.Config) {
 		return func(c *policy.Config) {

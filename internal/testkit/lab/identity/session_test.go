@@ -9,7 +9,7 @@ import (
 	"github.com/nspiproxy/nspiproxy/internal/testkit/lab"
 )
 
-var aliceInLAB, bobInLAB = spelling{"LAB", lab.Alice.Name}, spelling{"LAB", lab.Bob.Name}
+var aliceInLAB, bobInLAB = spelt("LAB", lab.Alice.Name), spelt("LAB", lab.Bob.Name)
 
 // TestStrangersDoNotKeepSessionsAlive: somebody behind alice's address joins her association and does not log on. When she
 // has left, her sessions end, on the domain controller too.

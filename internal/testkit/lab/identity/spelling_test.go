@@ -14,7 +14,13 @@ import (
 )
 
 // spelling is a name as a client may write it.
-type spelling struct{ domain, user string }
+type spelling struct {
+	domain, user string
+	// unasked says that the client does not ask the server what it is called, which does not say so then.
+	unasked bool
+}
+
+func spelt(domain, user string) spelling { return spelling{domain: domain, user: user} }
 
 // spellings are ways to write alice's name, some of which no domain controller takes for it.
 func spellings() (all []spelling) {
@@ -25,7 +31,7 @@ func spellings() (all []spelling) {
 		"krbtgt", "DC=lab,DC=test", "*", "LAB*",
 	}
 	for _, d := range domains {
-		all = append(all, spelling{d, "alice"})
+		all = append(all, spelt(d, "alice"))
 	}
 	for _, user := range []string{
 		"ALICE", "Alice", "alice ", " alice", "al  ice", "al ice", "ａｌｉｃｅ", "álice", "alice\x00", "al\x00ice", "alice\u200e", "al\u0131ce",
@@ -33,9 +39,12 @@ func spellings() (all []spelling) {
 		"alice@", "@alice", `LAB\alice`, `lab.test\alice`, `X\alice`, "LAB/alice", "alice.", "alice,", "CN=alice,CN=Users,DC=lab,DC=test",
 		"alice@lab.test@lab.test", "alice@dc1.lab.test",
 	} {
-		all = append(all, spelling{"", user}, spelling{"LAB", user})
+		all = append(all, spelt("", user), spelt("LAB", user))
 	}
-	return append(all, spelling{"X", "alice@lab.test"}, spelling{"X", "alice@LAB"}, spelling{"X", "alice@madeup"}, spelling{"X", `LAB\alice`}, spelling{"X", "ALICE "})
+	for _, d := range []string{"", "LAB", "X0", "X1", "X2", "x2", "lab.test", "OTHER.TEST"} {
+		all = append(all, spelling{d, "alice", true})
+	}
+	return append(all, spelt("X", "alice@lab.test"), spelt("X", "alice@LAB"), spelt("X", "alice@madeup"), spelt("X", `LAB\alice`), spelt("X", "ALICE "))
 }
 
 // unsigned are the flags that a client at level connect does not ask for: Samba faults requests without a signature else.
@@ -54,8 +63,10 @@ func logon(t testing.TB, address string, s spelling, password string) (x *lab.Ex
 // authenticate makes a security context; why is empty if nothing was refused yet.
 func authenticate(t testing.TB, x *lab.Exchange, s spelling, password string) (why string) {
 	t.Helper()
-	i := ntlm.Initiator{Domain: s.domain, User: s.user, Password: password, Workstation: "PC1",
-		Without: unsigned}
+	i := ntlm.Initiator{Domain: s.domain, User: s.user, Password: password, Workstation: "PC1", Without: unsigned}
+	if s.unasked {
+		i.Without |= ntlm.FlagRequestTarget | ntlm.FlagTargetInfo
+	}
 	negotiate, err := i.Negotiate()
 	if err != nil {
 		t.Fatal(err)
@@ -114,7 +125,7 @@ func TestSpellingsOfOneAccountHaveOneLimit(t *testing.T) {
 		sid := became(t, samba, x)
 		hers[s] = sid == alice
 		if granted := bind == "granted"; granted != (sid != "") || sid != "" && sid != alice {
-			t.Errorf("%q became %q, and the domain controller answers %s", s, sid, bind)
+			t.Errorf("%+v became %q, and the domain controller answers %s", s, sid, bind)
 		}
 	}
 	proxy := lab.StartProxy(t, lab.ProxyOptions{Front: "127.0.20.91", Samba: samba, Limit: limit})
@@ -128,7 +139,7 @@ func TestSpellingsOfOneAccountHaveOneLimit(t *testing.T) {
 		x, byRule := logon(t, nspiPort(t, ruled.Front), s, lab.Alice.Password)
 		x.Close()
 		if bind == "granted" && !hers[s] || byRule == "granted" || hers[s] && byRule != "refused" {
-			t.Errorf("%q, alice's for the domain controller: %t; it is %s, with a rule against her %s", s, hers[s], bind, byRule)
+			t.Errorf("%+v, alice's for the domain controller: %t; it is %s, with a rule against her %s", s, hers[s], bind, byRule)
 		}
 	}
 	if granted != limit || samba.Status(t).Users[alice] != limit {

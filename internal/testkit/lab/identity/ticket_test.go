@@ -320,10 +320,10 @@ func (k *kit) attacks() []handshake {
 			return x.NspiBind()
 		}},
 		{name: "a ticket is offered, and NTLM taken", auth: rpcparse.AuthSPNEGO, run: func(x *lab.Exchange) string {
-			return ntlmBehindTicket(x, k, spelling{"LAB", lab.Alice.Name}, lab.Alice.Password)
+			return ntlmBehindTicket(x, k, spelt("LAB", lab.Alice.Name), lab.Alice.Password)
 		}},
 		{name: "a stolen ticket is offered, and NTLM fails", auth: rpcparse.AuthSPNEGO, run: func(x *lab.Exchange) string {
-			return ntlmBehindTicket(x, k, spelling{"LAB", lab.Bob.Name}, "guess")
+			return ntlmBehindTicket(x, k, spelt("LAB", lab.Bob.Name), "guess")
 		}},
 		{name: "two contexts, alice's and a stolen one", auth: rpcparse.AuthKerberos, run: func(x *lab.Exchange) string {
 			if got := raw.run(x, k.alice(forge.OneLeg)); got != "granted" {
