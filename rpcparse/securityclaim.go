@@ -205,9 +205,14 @@ func clip(name string) string {
 	return name[:end] + "\u2026"
 }
 
-// visible drops a character that has no width.
+// visible drops a character that counts for nothing where names are compared: marks,
+// controls, what has no width, and what is no character.
 func visible(r rune) rune {
-	if !unicode.IsSpace(r) && unicode.In(r, unicode.Cc, unicode.Cf, unicode.Mn) {
+	switch {
+	case unicode.IsSpace(r):
+		return r
+	case unicode.In(r, unicode.Mn, unicode.Me, unicode.Other_Default_Ignorable_Code_Point),
+		!unicode.In(r, unicode.L, unicode.M, unicode.N, unicode.P, unicode.S, unicode.Z, unicode.Co):
 		return -1
 	}
 	return r

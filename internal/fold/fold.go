@@ -7,9 +7,11 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// expansions are letters that are compared as two.
+// expansions are letters that are compared as two, and letters with a stroke, which
+// Unicode does not take apart and Active Directory compares without it.
 var expansions = map[rune]string{
 	'ß': "SS", 'ẞ': "SS", 'æ': "AE", 'Æ': "AE", 'œ': "OE", 'Œ': "OE", 'þ': "TH", 'Þ': "TH",
+	'ø': "O", 'Ø': "O", 'đ': "D", 'Đ': "D", 'ð': "D", 'Ð': "D", 'ħ': "H", 'Ħ': "H", 'ł': "L", 'Ł': "L", 'ŧ': "T", 'Ŧ': "T", 'ƀ': "B", 'Ƀ': "B",
 }
 
 // String returns the folded form of s, which is s itself where it is folded.
@@ -70,12 +72,27 @@ func appendRune(dst []byte, at position, r rune) ([]byte, position) {
 			at = spaced
 		}
 		return dst, at
-	case unicode.In(r, unicode.Mn, unicode.Cc, unicode.Cf):
+	case weightless(r):
 		return dst, at
 	case at == spaced:
 		dst = append(dst, ' ')
 	}
 	return appendLetter(dst, r), within
+}
+
+// weightless reports whether a character counts for nothing in a comparison: marks
+// and characters without a width, controls, and what is no character in Unicode,
+// which has no weight to be compared by.
+func weightless(r rune) bool {
+	switch {
+	case unicode.IsSpace(r):
+		return false
+	case r < utf8.RuneSelf:
+		return r < ' ' || r == 0x7f
+	case unicode.In(r, unicode.Mn, unicode.Me, unicode.Cc, unicode.Cf, unicode.Other_Default_Ignorable_Code_Point):
+		return true
+	}
+	return !unicode.In(r, unicode.L, unicode.M, unicode.N, unicode.P, unicode.S, unicode.Z, unicode.Co)
 }
 
 func appendLetter(dst []byte, r rune) []byte {

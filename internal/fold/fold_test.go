@@ -10,7 +10,11 @@ import (
 
 func TestSpellingsOfOneNameFoldToIt(t *testing.T) {
 	for want, spellings := range map[string][]string{
-		"ALICE":    {"alice", "Alice", "aLICE", "alice ", " alice", "\talice\n", "ａｌｉｃｅ", "ÁLICE", "a\u0301lice", "alice\u200e", "ali\x00ce", "alice\x00", "al\u00adice", "a\u200dlice"},
+		"ALICE": {"alice", "Alice", "aLICE", "alice ", " alice", "\talice\n", "ａｌｉｃｅ", "ÁLICE", "a\u0301lice", "alice\u200e", "ali\x00ce", "alice\x00", "al\u00adice", "a\u200dlice",
+			"alice\u20dd", "al\u0378ice", "alice\u3164", "\u115falice", "alice\U000e0020", "alice\U000e1000", "a\ufe0flice", "alic\u0489e", "\uffffalice"},
+		// Active Directory compares these so (KB 938447, Samba's bug 14847).
+		"BJORN":    {"björn", "bjørn", "bjǫrṅ", "b̨́̄̐j᪲ǫ̈́Ⓡn̨̈́"},
+		"LODZ":     {"łódź", "ŁÓĐŹ", "lodz"},
 		"SVC BES":  {"svc bes", "svc  bes", " svc\u00a0bes ", "SVC\u3000BES"},
 		"STRASSE":  {"straße", "STRAẞE", "Strasse", "ſtraſſe"},
 		"かな":       {"カナ", "ｶﾅ", "かな"},
