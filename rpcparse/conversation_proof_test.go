@@ -1,6 +1,7 @@
 package rpcparse
 
 import (
+	"encoding/binary"
 	"slices"
 	"strings"
 	"testing"
@@ -168,6 +169,45 @@ func TestNamesThatNoAccountHasAreCut(t *testing.T) {
 	}
 	if want := strings.Repeat("\u4e00", maxName/3) + "\u2026"; k.User != want {
 		t.Errorf("user %q, want %q", k.User, want)
+	}
+}
+
+// What has no weight does not make a name longer than names are.
+func TestCharactersWithoutWeightDoNotCutAName(t *testing.T) {
+	for _, r := range []string{"\u0301", "\u20dd", "\u0378", "\u3164", "\u200e", " ", "\x01", "\U000e1000"} {
+		s := challenged(t, AuthNTLM)
+		s.client(s.auth3(7, LevelConnect, authenticateToken("LAB", "alice"+strings.Repeat(r, 300))))
+		if user := s.last().Security.User; user != "alice" {
+			t.Errorf("%q: %q", r, user)
+		}
+	}
+}
+
+// The server may know the code page, and take for an account what is no name here.
+func TestUserNameOfUnknownCharactersIsUnread(t *testing.T) {
+	const domain, user, flags = 32, 40, 60
+	with := func(field int, first uint16, unicode byte) []byte {
+		token := authenticateToken("LAB", "alice")
+		binary.LittleEndian.PutUint16(token[binary.LittleEndian.Uint32(token[field:]):], first)
+		token[flags] = unicode
+		return token
+	}
+	for name, tc := range map[string]struct {
+		token []byte
+		want  Presented
+	}{
+		"OEM":                        {with(user, 0x00e9, 2), PresentedMalformed},
+		"a lone surrogate":           {with(user, 0xd800, 1), PresentedMalformed},
+		"a replacement character":    {with(user, 0xfffd, 1), PresentedName},
+		"OEM in the domain":          {with(domain, 0x00e9, 2), PresentedName},
+		"a surrogate in the domain":  {with(domain, 0xd800, 1), PresentedName},
+		"ASCII in OEM, cut at a NUL": {with(user, 'a', 2), PresentedName},
+	} {
+		s := challenged(t, AuthNTLM)
+		s.client(s.auth3(7, LevelConnect, tc.token))
+		if k := s.c.security[0]; k.Presented != tc.want || k.HasUser() != (tc.want == PresentedName) {
+			t.Errorf("%s: presented %d, user %q", name, k.Presented, k.User)
+		}
 	}
 }
 

@@ -1,6 +1,10 @@
 package ntlm
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+
+	"github.com/nspiproxy/nspiproxy/rpcparse/internal/wire"
+)
 
 // micSize is the size of the MIC of an AUTHENTICATE.
 const micSize = 16
@@ -41,7 +45,9 @@ const (
 // flags say (Samba's ntlmssp_server.c); 0 where they are not known. Servers judge
 // by account and NT response and let the rest be wrong or missing, so that a
 // workstation, LM response, session key or flags that cannot be read are only
-// missing.
+// missing. A user name with characters that cannot be read is an error, because a
+// server that knows the code page may find an account by it; a domain is none,
+// because servers take one that they do not know for their own.
 func ParseAuthenticate(token []byte, negotiated Flags) (Authenticate, error) {
 	if err := check(token, TypeAuthenticate, authMin); err != nil {
 		return Authenticate{}, err
@@ -75,9 +81,15 @@ func (a *Authenticate) parseNames(token []byte, unicode bool) (err error) {
 	if a.Domain, err = nameField(token, authDomain, unicode, "ntlm_domain"); err != nil {
 		return err
 	}
-	if a.User, err = nameField(token, authUser, unicode, "ntlm_user"); err != nil {
+	b, err := field(token, authUser, "ntlm_user")
+	if err != nil {
 		return err
 	}
+	user, whole := decodeName(b, unicode)
+	if !whole {
+		return wire.Errorf(wire.ClassInvalid, "ntlm_user", authUser, "a name of characters that are not known")
+	}
+	a.User = user
 	a.Workstation, _ = nameField(token, authWorkstation, unicode, "ntlm_workstation")
 	return nil
 }

@@ -81,7 +81,8 @@ func (p AVPairs) Timestamp() (uint64, bool) {
 // Text returns a name attribute, decoded, or "" if it is absent.
 func (p AVPairs) Text(id AVID) string {
 	v, _ := p.Get(id)
-	return decodeName(v, true)
+	text, _ := decodeName(v, true)
+	return text
 }
 
 // AppendAVPair appends one attribute, whose value has at most 65535 bytes;

@@ -138,7 +138,7 @@ func TestNamesThatCannotBeRealAccountsAreNotMadeReal(t *testing.T) {
 		{"a name ends at a NUL", []byte("a\x00b"), false, "a"},
 		{"half a character", []byte{'a', 0, 'b'}, true, "a"},
 	} {
-		if got := decodeName(tc.b, tc.unicode); got != tc.want {
+		if got, _ := decodeName(tc.b, tc.unicode); got != tc.want {
 			t.Errorf("%s: %q, want %q", tc.name, got, tc.want)
 		}
 	}

@@ -47,7 +47,8 @@ func nameField(token []byte, at int, unicode bool, name string) (string, error) 
 	if err != nil {
 		return "", err
 	}
-	return decodeName(b, unicode), nil
+	text, _ := decodeName(b, unicode)
+	return text, nil
 }
 
 // AppendNegotiate appends n, with the flags that its names need.

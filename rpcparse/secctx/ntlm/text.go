@@ -15,40 +15,59 @@ const maxName = 8192
 // decodeName decodes a name field as servers do: it ends at the first NUL (Samba
 // handles names as C strings), and an odd last byte is no character. Lone
 // surrogates and, because nothing declares the code page, OEM bytes outside ASCII
-// become U+FFFD, so that such a name equals no real account. The result may hold
-// any other character, control characters included: escape it at every sink.
-func decodeName(b []byte, unicode bool) string {
+// become U+FFFD; whole is false then. The result may hold any other character,
+// control characters included: escape it at every sink.
+func decodeName(b []byte, unicode bool) (text string, whole bool) {
 	b = b[:min(len(b), maxName)]
-	text := ""
 	if unicode {
-		text = DecodeUTF16(b)
+		text, whole = decodeUTF16(b)
 	} else {
-		text = decodeOEM(b)
+		text, whole = decodeOEM(b)
 	}
 	text, _, _ = strings.Cut(text, "\x00")
-	return text
+	return text, whole
 }
 
-func decodeOEM(b []byte) string {
+func decodeOEM(b []byte) (text string, whole bool) {
 	var sb strings.Builder
+	whole = true
 	for _, c := range b {
 		if c >= utf8.RuneSelf {
 			sb.WriteRune(utf8.RuneError)
+			whole = false
 			continue
 		}
 		sb.WriteByte(c)
 	}
-	return sb.String()
+	return sb.String(), whole
 }
 
 // DecodeUTF16 decodes UTF-16LE; lone surrogates become U+FFFD and an odd last
 // byte is dropped.
 func DecodeUTF16(b []byte) string {
+	text, _ := decodeUTF16(b)
+	return text
+}
+
+// decodeUTF16 is DecodeUTF16; whole is false where there are lone surrogates.
+func decodeUTF16(b []byte) (text string, whole bool) {
 	units := make([]uint16, len(b)/2)
 	for i := range units {
 		units[i] = binary.LittleEndian.Uint16(b[2*i:])
 	}
-	return string(utf16.Decode(units))
+	runes := utf16.Decode(units)
+	made := 0
+	for _, r := range runes {
+		if r == utf8.RuneError {
+			made++
+		}
+	}
+	for _, u := range units {
+		if u == utf8.RuneError {
+			made-- // the client has sent it
+		}
+	}
+	return string(runes), made == 0
 }
 
 // AppendUTF16 appends s as UTF-16LE.
