@@ -2,8 +2,8 @@ package inspect
 
 import (
 	"strings"
+	"unicode/utf8"
 
-	"github.com/nspiproxy/nspiproxy/internal/fold"
 	"github.com/nspiproxy/nspiproxy/policy"
 	"github.com/nspiproxy/nspiproxy/rpcparse"
 	"github.com/nspiproxy/nspiproxy/session"
@@ -12,15 +12,15 @@ import (
 // Domain is a domain by both of its names. DNS may be unknown.
 type Domain struct{ NetBIOS, DNS string }
 
-// is reports whether name is one of the domain's.
+// is reports whether a domain controller takes name for one of the domain's. It has no
+// regard to case (Samba's find_domain_from_name_noinit), and none to the dot at the
+// end of a DNS name; what is not the name by that, it takes for its own domain.
 func (d *Domain) is(name string) bool {
-	folded := foldDomain(name)
-	return folded != "" && (folded == foldDomain(d.NetBIOS) || folded == foldDomain(d.DNS))
+	upper := upperDomain(name)
+	return upper != "" && (upper == upperDomain(d.NetBIOS) || upper == upperDomain(d.DNS))
 }
 
-// foldDomain brings a name of a domain into the form in which it is compared; a DNS
-// name may end with a dot.
-func foldDomain(name string) string { return strings.TrimSuffix(fold.String(name), ".") }
+func upperDomain(name string) string { return strings.ToUpper(strings.TrimSuffix(name, ".")) }
 
 // accountName is the name that a client has given, as the domain controller reads
 // it.
@@ -40,18 +40,29 @@ type accountName struct {
 // account of the domain that suffix names, or of its own domain, if the directory
 // knows none of that user principal name.
 func nameOf(s *rpcparse.SecurityContext, own Domain, trusted []Domain) accountName {
-	if at := strings.LastIndexByte(s.User, '@'); at >= 0 {
+	if user, suffix, ok := cutSuffix(s.User); ok {
 		n := own.account(s.User)
-		if d := domainNamed(s.User[at+1:], &own, trusted); d != nil {
-			n = d.account(s.User[:at])
+		if d := domainNamed(suffix, &own, trusted); d != nil {
+			n = d.account(user)
 		}
-		n.upn = s.User
+		n.upn = user + "@" + suffix
 		return n
 	}
 	if d := domainNamed(s.Domain, &own, trusted); d != nil {
 		return d.account(s.User)
 	}
 	return own.account(s.User)
+}
+
+// cutSuffix cuts a user principal name at its last @, which may have another width:
+// Active Directory compares without regard to that.
+func cutSuffix(name string) (user, suffix string, ok bool) {
+	at := strings.LastIndexAny(name, "@\uff20\ufe6b")
+	if at < 0 {
+		return "", "", false
+	}
+	_, width := utf8.DecodeRuneInString(name[at:])
+	return name[:at], name[at+width:], true
 }
 
 func (d *Domain) account(user string) accountName {

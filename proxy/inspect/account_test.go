@@ -75,6 +75,17 @@ func TestBothNamesOfATrustedDomainMeanIt(t *testing.T) {
 	}
 }
 
+// Only case makes no difference in the name of a trusted domain: any other name is the domain controller's own, and a
+// second spelling of it would be a further user.
+func TestDomainThatIsOnlyLikeATrustedOneIsTheServersOwn(t *testing.T) {
+	want := keyOfName("LAB", "alice")
+	for _, domain := range []string{"PARTNER ", " PARTNER", "PÁRTNER", "ＰＡＲＴＮＥＲ", "PARTNER\u200e", "PARTNER\x01", "x.partner.example", "partner.example..", "PARTN\u0131R", "PARTNER$"} {
+		if got := keyOfName(domain, "alice"); got != want {
+			t.Errorf("%q: %q", domain, got)
+		}
+	}
+}
+
 // A client that does not ask the domain controller what it is called has no further names by that.
 func TestWithoutTheServersNamesTheDomainIsTheOneOfEarlierHandshakes(t *testing.T) {
 	said := &ntlm.Target{NetBIOSDomain: "LAB", DNSDomain: "lab.test"}
