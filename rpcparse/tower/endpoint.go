@@ -2,6 +2,7 @@ package tower
 
 import (
 	"iter"
+	"net/netip"
 
 	"github.com/nspiproxy/nspiproxy/rpcparse/internal/wire"
 )
@@ -12,15 +13,16 @@ type Endpoint struct {
 	Tower     TowerRef
 	Interface wire.SyntaxID
 	Transfer  wire.SyntaxID
-	Protocol  byte   // ProtocolTCP or ProtocolHTTP
-	Port      uint16 // where the server listens
+	Protocol  byte       // ProtocolTCP or ProtocolHTTP
+	Port      uint16     // where the server listens
+	Address   netip.Addr // of the server, as the tower says; the zero Addr: it does not
 }
 
 // Endpoints yields the TCP and HTTP towers among towers, which a walk of stub
 // found, in their order. All of them, whatever the interface: the same port
 // serves several. Towers of other transports are passed over, and so is one that
 // cannot be parsed, since no client could use it either. The loop may call
-// [PatchPort] for the tower it is at.
+// [PatchPort] and [PatchAddress] for the tower it is at.
 func Endpoints(stub []byte, towers []TowerRef) iter.Seq[Endpoint] {
 	return func(yield func(Endpoint) bool) {
 		for _, ref := range towers {
@@ -42,11 +44,13 @@ func (ref TowerRef) endpoint(stub []byte) (Endpoint, bool) {
 		return Endpoint{}, false
 	}
 	port, _ := t.Port()
+	address, _ := t.Address()
 	return Endpoint{
 		Tower:     ref,
 		Interface: t.Interface(),
 		Transfer:  t.Transfer(),
 		Protocol:  protocol,
 		Port:      port,
+		Address:   address,
 	}, true
 }

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"net/netip"
 	"reflect"
+	"slices"
 	"testing"
 
 	"github.com/nspiproxy/nspiproxy/rpcparse/internal/wire"
@@ -64,8 +66,8 @@ func TestOnlyTowersOfPortsAreOffered(t *testing.T) {
 				got = append(got, e)
 			}
 			want := []Endpoint{
-				{walked.Towers[0], nspiInterface, ndrSyntax, ProtocolTCP, 1000},
-				{walked.Towers[2], drsInterface, ndrSyntax, ProtocolHTTP, 6004},
+				{walked.Towers[0], nspiInterface, ndrSyntax, ProtocolTCP, 1000, host},
+				{walked.Towers[2], drsInterface, ndrSyntax, ProtocolHTTP, 6004, host},
 			}
 			if !reflect.DeepEqual(got, want) {
 				t.Errorf("got %+v, want %+v", got, want)
@@ -87,5 +89,38 @@ func TestPatchingOutsideTheStubIsRefused(t *testing.T) {
 	}
 	if !bytes.Equal(stub, nspiTower(1)) {
 		t.Error("the stub was changed")
+	}
+}
+
+func TestAddressesAreReplacedByThatOfTheProxy(t *testing.T) {
+	proxy := netip.MustParseAddr("192.0.2.1")
+	tower := func(address string) []byte {
+		return BuildTCP(nspiInterface, ndrSyntax, 1000, netip.MustParseAddr(address))
+	}
+	long := bytes.Clone(tower("10.0.0.2"))
+	long[66+3] = 16 // the length of an address of IPv6
+	long = append(long, make([]byte, 12)...)
+	none := bytes.Clone(tower("10.0.0.2")[:66])
+	none[0] = 4
+	for name, tc := range map[string]struct {
+		octets  []byte
+		address netip.Addr
+		want    []byte
+	}{
+		"IPv4":                         {tower("10.0.0.2"), proxy, tower("192.0.2.1")},
+		"IPv4 written as IPv6":         {tower("10.0.0.2"), netip.MustParseAddr("::ffff:192.0.2.1"), tower("192.0.2.1")},
+		"a proxy at IPv6":              {tower("10.0.0.2"), netip.MustParseAddr("2001:db8::1"), tower("0.0.0.0")},
+		"an address that is not known": {tower("10.0.0.2"), netip.Addr{}, tower("0.0.0.0")},
+		"none that clients could use":  {tower("0.0.0.0"), proxy, tower("0.0.0.0")},
+		"no floor for it":              {none, proxy, none},
+		"no room for it":               {long, proxy, slices.Concat(long[:71], make([]byte, 16))},
+	} {
+		got := bytes.Clone(tc.octets)
+		if err := PatchAddress(got, TowerRef{Length: len(got)}, tc.address); err != nil || !bytes.Equal(got, tc.want) {
+			t.Errorf("%s: %x, %v, want %x", name, got, err, tc.want)
+		}
+	}
+	if err := PatchAddress(none, TowerRef{Length: 76}, proxy); !errors.Is(err, &wire.Error{Class: wire.ClassInvalid, Name: "tower_ref"}) {
+		t.Errorf("outside the stub: %v", err)
 	}
 }

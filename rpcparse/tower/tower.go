@@ -17,6 +17,9 @@ const (
 	floorHost             // address or host name; absent in local towers
 )
 
+// ipv4Size is that of an address of IPv4, in bytes.
+const ipv4Size = 4
+
 // floorCountSize is the size of the floor count in front, in bytes.
 const floorCountSize = 2
 
@@ -126,18 +129,28 @@ func (t Tower) PortOffset() int {
 	return int(t.starts[floorTransport]) + 2 + len(f.LHS) + 2
 }
 
-// Address returns the IPv4 address in floor 5, for display: clients must ignore
-// it, and old servers write it under another protocol identifier in towers of
-// HTTP, where it is not recognised here.
+// Address returns the IPv4 address in floor 5. Windows clients do not look at it,
+// others connect to it. Old servers write it under another protocol identifier in
+// towers of HTTP, where it is not recognised here.
 func (t Tower) Address() (addr netip.Addr, ok bool) {
-	if floorHost >= t.count {
+	b := t.host()
+	if len(b) != ipv4Size {
 		return netip.Addr{}, false
+	}
+	return netip.AddrFrom4([4]byte(b)), true
+}
+
+// host returns the address in floor 5 as it is in the octets; nil where there is
+// none of IP.
+func (t Tower) host() []byte {
+	if floorHost >= t.count {
+		return nil
 	}
 	f := t.Floor(floorHost)
-	if f.Protocol() != ProtocolIP || len(f.RHS) != 4 {
-		return netip.Addr{}, false
+	if f.Protocol() != ProtocolIP {
+		return nil
 	}
-	return netip.AddrFrom4([4]byte(f.RHS)), true
+	return f.RHS
 }
 
 // String returns the interface and the endpoint, as far as the tower has them:
