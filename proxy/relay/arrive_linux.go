@@ -47,9 +47,9 @@ func (c *Conn) takeProxyHeader() bool {
 	switch {
 	case err != nil:
 	case n > 0:
-		var from netip.AddrPort
-		if from, err = parseProxyHeader(b[:n]); err == nil {
-			return c.proxiedFrom(from, b[:n])
+		var from, to netip.AddrPort
+		if from, to, err = parseProxyHeader(b[:n]); err == nil {
+			return c.proxiedFrom(from, to, b[:n])
 		}
 	case !c.client.final:
 		return false
@@ -63,9 +63,15 @@ func (c *Conn) takeProxyHeader() bool {
 	return false
 }
 
+// proxied is what is known of a connection behind a load balancer.
+type proxied struct {
+	peer netip.AddrPort // of the client's socket
+	to   netip.AddrPort // what the client connected to; the zero AddrPort: not known
+}
+
 // proxiedFrom consumes the header, all of which is in the socket, and takes over the
-// client's address from it.
-func (c *Conn) proxiedFrom(from netip.AddrPort, header []byte) bool {
+// client's address from it, and what the client connected to.
+func (c *Conn) proxiedFrom(from, to netip.AddrPort, header []byte) bool {
 	n, errno := recv(c.client.fd, header)
 	if n != len(header) {
 		c.finish(CloseReason{Cause: CauseClientReset, Err: errnoError("read", errno)}, true)
@@ -73,8 +79,8 @@ func (c *Conn) proxiedFrom(from netip.AddrPort, header []byte) bool {
 	}
 	c.awaitsProxy = false
 	if from.IsValid() {
-		peer := c.origin.addrPort()
-		c.peer, c.origin = &peer, newEndpoint(from)
+		c.proxied = &proxied{peer: c.origin.addrPort(), to: to}
+		c.origin = newEndpoint(from)
 	}
 	return true
 }

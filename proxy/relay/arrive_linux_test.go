@@ -15,9 +15,9 @@ import (
 
 // arrival is what a Router can know of a client.
 type arrival struct {
-	client, peer, local netip.AddrPort
-	head                Head
-	headed              bool
+	client, peer, local, reached netip.AddrPort
+	head                         Head
+	headed                       bool
 }
 
 // listenFor adds a listener that waits for what o says, and reports arrivals and
@@ -27,7 +27,7 @@ func (r *rig) listenFor(o ListenOptions) (<-chan arrival, <-chan CloseReason) {
 	arrivals, unrouted := make(chan arrival, 100), make(chan CloseReason, 100)
 	route := r.to(r.target())
 	o.Route = func(c *Conn, attempt int) Route {
-		a := arrival{client: c.Client(), peer: c.Peer(), local: c.Local()}
+		a := arrival{client: c.Client(), peer: c.Peer(), local: c.Local(), reached: c.Reached()}
 		a.head, a.headed = c.Head()
 		arrivals <- a
 		return route(c, attempt)
@@ -212,8 +212,12 @@ func TestProxyHeaderTellsTheClient(t *testing.T) {
 			if c.client != "" {
 				want = netip.MustParseAddrPort(c.client)
 			}
-			if a.client != want || a.peer != peer || a.local != r.ln.Addr() {
-				t.Errorf("told of %+v, want client %v and peer %v", a, want, peer)
+			to := r.ln.Addr()
+			if c.to != "" {
+				to = netip.MustParseAddrPort(c.to)
+			}
+			if a.client != want || a.peer != peer || a.local != r.ln.Addr() || a.reached != to {
+				t.Errorf("told of %+v, want client %v, peer %v and destination %v", a, want, peer, to)
 			}
 			r.expect(r.accept(), sent)
 		})

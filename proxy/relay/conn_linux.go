@@ -20,8 +20,8 @@ type Conn struct {
 	client   side
 	server   side
 	timer    timer
-	reason   CloseReason     // set while the connection is being closed
-	peer     *netip.AddrPort // of the client's socket; nil: the same as origin
+	reason   CloseReason // set while the connection is being closed
+	proxied  *proxied    // nil: there was no PROXY header with an address
 	slot     int32
 	head     Head
 
@@ -69,8 +69,8 @@ func (c *Conn) Client() netip.AddrPort { return c.origin.addrPort() }
 
 // Peer returns the address at the other end of the client's socket.
 func (c *Conn) Peer() netip.AddrPort {
-	if c.peer != nil {
-		return *c.peer
+	if c.proxied != nil {
+		return c.proxied.peer
 	}
 	return c.origin.addrPort()
 }
@@ -79,6 +79,15 @@ func (c *Conn) Peer() netip.AddrPort {
 // connected to: in the transparent modes the client's original destination, or
 // else an address of this machine. It is never taken from a PROXY header.
 func (c *Conn) Local() netip.AddrPort { return c.local.addrPort() }
+
+// Reached returns what the client connected to as far as is known: the destination
+// in the PROXY header if there was one, otherwise Local.
+func (c *Conn) Reached() netip.AddrPort {
+	if c.proxied != nil && c.proxied.to.IsValid() {
+		return c.proxied.to
+	}
+	return c.local.addrPort()
+}
 
 // Head returns what the client's first PDU says. It returns false when that is not
 // a bind, or when ListenOptions.Head is not set.

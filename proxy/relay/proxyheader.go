@@ -76,36 +76,48 @@ func startsLike(b []byte, what string) bool {
 	return string(b[:n]) == what[:n]
 }
 
-// parseProxyHeader parses a whole header and returns the client's address. The zero
-// AddrPort stands for the other end of the socket: the header is of the load balancer
-// itself (LOCAL, and UNKNOWN in version 1: health checks) or of a client on its host
-// (UNIX sockets).
-func parseProxyHeader(b []byte) (netip.AddrPort, error) {
+// parseProxyHeader parses a whole header and returns the client's address and what
+// the client connected to. The zero AddrPort stands for the ends of the socket: the
+// header is of the load balancer itself (LOCAL, and UNKNOWN in version 1: health
+// checks) or of a client on its host (UNIX sockets). A destination to which no client
+// can connect is the zero AddrPort, too.
+func parseProxyHeader(b []byte) (client, to netip.AddrPort, err error) {
 	r := bufio.NewReaderSize(bytes.NewReader(b), len(b)) // the library needs all of it in one read
 	h, err := proxyproto.Read(r)
 	if err != nil {
-		return netip.AddrPort{}, err
+		return client, to, err
 	}
 	if _, err := r.ReadByte(); err == nil {
-		return netip.AddrPort{}, errProxyLeftover
+		return client, to, errProxyLeftover
 	}
 	if h.Command.IsLocal() || h.TransportProtocol.IsUnix() {
-		return netip.AddrPort{}, nil
+		return client, to, nil
 	}
-	from, ok := h.SourceAddr.(*net.TCPAddr)
+	client, ok := endOf(h.SourceAddr)
 	if !ok {
-		return netip.AddrPort{}, errProxyDatagram
+		return client, to, errProxyDatagram
 	}
-	a := from.AddrPort()
-	a = netip.AddrPortFrom(a.Addr().Unmap(), a.Port())
-	if !plausibleClient(a) {
-		return netip.AddrPort{}, fmt.Errorf("a PROXY header for a client at %v", a)
+	if !isUnicast(client) {
+		return client, to, fmt.Errorf("a PROXY header for a client at %v", client)
 	}
-	return a, nil
+	if to, ok = endOf(h.DestinationAddr); !ok || !isUnicast(to) {
+		to = netip.AddrPort{}
+	}
+	return client, to, nil
 }
 
-// plausibleClient reports whether a TCP connection can come from a.
-func plausibleClient(a netip.AddrPort) bool {
+// endOf returns an end of a TCP connection.
+func endOf(a net.Addr) (netip.AddrPort, bool) {
+	tcp, ok := a.(*net.TCPAddr)
+	if !ok {
+		return netip.AddrPort{}, false
+	}
+	end := tcp.AddrPort()
+	return netip.AddrPortFrom(end.Addr().Unmap(), end.Port()), true
+}
+
+// isUnicast reports whether a can be an end of a TCP connection.
+func isUnicast(a netip.AddrPort) bool {
 	ip := a.Addr()
 	return a.Port() != 0 && ip.IsValid() && !ip.IsUnspecified() && !ip.IsMulticast() && ip != broadcast
 }

@@ -30,26 +30,28 @@ func tlv(kind byte, size int) []byte {
 	return append(binary.BigEndian.AppendUint16([]byte{kind}, uint16(size)), make([]byte, size)...)
 }
 
-// proxyHeaders are headers that are accepted, and the client's address in them; "": the
-// address of the other end of the socket.
+// proxyHeaders are headers that are accepted, and the client's address in them and what it
+// connected to; "": the address of that end of the socket.
 var proxyHeaders = map[string]struct {
 	header []byte
 	client string
+	to     string // what the client connected to
 }{
-	"v1 IPv4":    {[]byte("PROXY TCP4 192.0.2.7 10.0.0.2 1024 135\r\n"), "192.0.2.7:1024"},
-	"v1 IPv6":    {[]byte("PROXY TCP6 2001:db8::7 2001:db8::1 65535 6004\r\n"), "[2001:db8::7]:65535"},
-	"v1 mapped":  {[]byte("PROXY TCP6 ::ffff:192.0.2.7 ::1 1 135\r\n"), "192.0.2.7:1"},
-	"v1 unknown": {[]byte("PROXY UNKNOWN\r\n"), ""},
+	"v1 IPv4":       {[]byte("PROXY TCP4 192.0.2.7 10.0.0.2 1024 135\r\n"), "192.0.2.7:1024", "10.0.0.2:135"},
+	"v1 IPv6":       {[]byte("PROXY TCP6 2001:db8::7 2001:db8::1 65535 6004\r\n"), "[2001:db8::7]:65535", "[2001:db8::1]:6004"},
+	"v1 mapped":     {[]byte("PROXY TCP6 ::ffff:192.0.2.7 ::1 1 135\r\n"), "192.0.2.7:1", "[::1]:135"},
+	"v1 to nowhere": {[]byte("PROXY TCP4 192.0.2.7 0.0.0.0 1024 135\r\n"), "192.0.2.7:1024", ""},
+	"v1 unknown":    {[]byte("PROXY UNKNOWN\r\n"), "", ""},
 	"v1 unknown with addresses": {[]byte("PROXY UNKNOWN ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff 65535 65535\r\n"),
-		""},
-	"v2 IPv4":                {proxy2(1, 0x11, addresses("192.0.2.7:1024", "10.0.0.2:135")), "192.0.2.7:1024"},
-	"v2 IPv6":                {proxy2(1, 0x21, addresses("[2001:db8::7]:65535", "[2001:db8::1]:6004")), "[2001:db8::7]:65535"},
-	"v2 mapped":              {proxy2(1, 0x21, addresses("[::ffff:192.0.2.7]:1", "[::1]:135")), "192.0.2.7:1"},
-	"v2 with TLVs":           {proxy2(1, 0x11, addresses("192.0.2.7:1024", "10.0.0.2:135"), tlv(0xea, 21), tlv(0x04, 0), tlv(0x20, 300)), "192.0.2.7:1024"},
-	"v2 as long as possible": {proxy2(1, 0x11, addresses("192.0.2.7:1024", "10.0.0.2:135"), tlv(0x04, maxProxyHeader-proxyPrefix-12-3)), "192.0.2.7:1024"},
-	"v2 local":               {proxy2(0, 0x00), ""},
-	"v2 local with addresses, which do not count": {proxy2(0, 0x11, addresses("192.0.2.7:1024", "10.0.0.2:135")), ""},
-	"v2 UNIX socket": {proxy2(1, 0x31, make([]byte, 216)), ""},
+		"", ""},
+	"v2 IPv4":                {proxy2(1, 0x11, addresses("192.0.2.7:1024", "10.0.0.2:135")), "192.0.2.7:1024", "10.0.0.2:135"},
+	"v2 IPv6":                {proxy2(1, 0x21, addresses("[2001:db8::7]:65535", "[2001:db8::1]:6004")), "[2001:db8::7]:65535", "[2001:db8::1]:6004"},
+	"v2 mapped":              {proxy2(1, 0x21, addresses("[::ffff:192.0.2.7]:1", "[::1]:135")), "192.0.2.7:1", "[::1]:135"},
+	"v2 with TLVs":           {proxy2(1, 0x11, addresses("192.0.2.7:1024", "10.0.0.2:135"), tlv(0xea, 21), tlv(0x04, 0), tlv(0x20, 300)), "192.0.2.7:1024", "10.0.0.2:135"},
+	"v2 as long as possible": {proxy2(1, 0x11, addresses("192.0.2.7:1024", "10.0.0.2:135"), tlv(0x04, maxProxyHeader-proxyPrefix-12-3)), "192.0.2.7:1024", "10.0.0.2:135"},
+	"v2 local":               {proxy2(0, 0x00), "", ""},
+	"v2 local with addresses, which do not count": {proxy2(0, 0x11, addresses("192.0.2.7:1024", "10.0.0.2:135")), "", ""},
+	"v2 UNIX socket": {proxy2(1, 0x31, make([]byte, 216)), "", ""},
 }
 
 // badProxyHeaders are not accepted; with what the error has to contain.
@@ -99,9 +101,12 @@ func TestProxyHeaderIsFoundHoweverLittleOfItIsThere(t *testing.T) {
 					t.Fatalf("%d bytes: length %d, %v", len(c.header), n, err)
 				}
 			}
-			from, err := parseProxyHeader(c.header)
+			from, to, err := parseProxyHeader(c.header)
 			if err != nil {
 				t.Fatal(err)
+			}
+			if got := to.String(); c.to == "" && to.IsValid() || c.to != "" && got != c.to {
+				t.Errorf("it has connected to %v, not %q", got, c.to)
 			}
 			if got := from.String(); c.client == "" && from.IsValid() || c.client != "" && got != c.client {
 				t.Errorf("the client is %v, not %q", got, c.client)
@@ -114,7 +119,7 @@ func TestBadProxyHeaderIsRefused(t *testing.T) {
 	for name, c := range badProxyHeaders {
 		n, err := proxyHeaderLen(c.header)
 		if err == nil && n > 0 {
-			_, err = parseProxyHeader(c.header[:n])
+			_, _, err = parseProxyHeader(c.header[:n])
 		}
 		if err == nil || !strings.Contains(err.Error(), c.why) {
 			t.Errorf("%s: %v, want %q", name, err, c.why)
@@ -146,12 +151,15 @@ func FuzzProxyHeader(f *testing.F) {
 			}
 		}
 		header := bytes.Clone(b[:n])
-		from, err := parseProxyHeader(b[:n])
+		from, to, err := parseProxyHeader(b[:n])
 		if !bytes.Equal(b[:n], header) {
 			t.Fatal("the header was changed")
 		}
-		if err == nil && from.IsValid() && (!plausibleClient(from) || from.Addr().Is4In6()) {
+		if err == nil && from.IsValid() && (!isUnicast(from) || from.Addr().Is4In6()) {
 			t.Fatalf("a client at %v", from)
+		}
+		if to.IsValid() && (err != nil || !isUnicast(to) || to.Addr().Is4In6()) {
+			t.Fatalf("a client of %v", to)
 		}
 	})
 }
