@@ -256,6 +256,9 @@ func TestEndpointMapperAnswersPointToTheProxy(t *testing.T) {
 				t.Fatalf("ept_lookup: %d towers, %v", len(listed), err)
 			}
 			for _, e := range slices.Concat(mapped, listed) {
+				if e.Address != front {
+					t.Fatalf("a client that connects to the address in the answer goes to %v", e.Address)
+				}
 				c, err := client.Connect(netip.AddrPortFrom(front, e.Port).String(), netip.Addr{})
 				if err != nil {
 					t.Fatalf("port %d, which the answer names, is not open at the proxy: %v", e.Port, err)

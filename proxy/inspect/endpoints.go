@@ -1,6 +1,8 @@
 package inspect
 
 import (
+	"net/netip"
+
 	"github.com/nspiproxy/nspiproxy/rpcparse"
 	"github.com/nspiproxy/nspiproxy/rpcparse/tower"
 )
@@ -10,12 +12,13 @@ import (
 // 100,000.
 const maxEndpointAnswer = 256 << 10
 
-// endpointRewriter replaces the ports in the answers of the endpoint mapper.
-// Two bytes of each TCP tower change and nothing else. One belongs to one
-// connection.
+// endpointRewriter replaces the ports and addresses in the answers of the endpoint
+// mapper: clients may connect to either. Two bytes of each TCP tower change, and the
+// four of its address, and nothing else. One belongs to one connection.
 type endpointRewriter struct {
 	passive
 	ports     PortOpener
+	front     netip.Addr
 	fragments []byte // whole PDUs of an answer that is not whole yet
 	callID    uint32 // of that answer
 }
@@ -136,7 +139,7 @@ func (e *endpointRewriter) rewrite(on exchange, k *rpcparse.Call, parts [][]byte
 	}
 }
 
-// patch replaces the port of every TCP tower. It returns false, with nothing
+// patch replaces port and address of every TCP tower. It returns false, with nothing
 // changed, when the answer cannot be walked.
 func (e *endpointRewriter) patch(on exchange, opnum uint16, stub []byte, s tower.Syntax, o rpcparse.Order) bool {
 	towers, err := walk(opnum, stub, s, o)
@@ -154,6 +157,7 @@ func (e *endpointRewriter) patch(on exchange, opnum uint16, stub []byte, s tower
 		if err != nil {
 			on.reportEndpoints(EndpointsNoPort)
 		}
+		_ = tower.PatchAddress(stub, end.Tower, e.front) // fails where the tower cannot be read, as for the port
 	}
 	return true
 }

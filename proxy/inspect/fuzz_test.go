@@ -44,7 +44,7 @@ func tapeOf(t testing.TB, level rpcparse.AuthLevel) (tape []taped) {
 		d.server(call.response(t, call.grantedStub(handle(2))))
 		mapper := rpc{id: 5, ctx: ctxMapper, opnum: tower.OpnumMap, sec: sec}
 		d.client(mapper.request(t, make([]byte, 16)))
-		d.server(fragmentsOf(t, mapper, mapStub(t, tower.OpnumMap, rpcparse.LittleEndian, 49152), 2)...)
+		d.server(fragmentsOf(t, mapper, mapStub(t, tower.OpnumMap, rpcparse.LittleEndian, dcAddress, 49152), 2)...)
 		referral := rpc{id: 6, ctx: ctxReferral, opnum: rfri.OpnumGetFQDNFromServerDN, sec: sec}
 		d.client(referral.request(t, make([]byte, 16)))
 		d.server(referral.response(t, referralStub(t, "dc7")))

@@ -30,6 +30,9 @@ type Options struct {
 	// Ports, on a connection to the endpoint mapper of a forward listener, opens
 	// the ports that are put into its answers. Nil: answers are not changed.
 	Ports PortOpener
+	// Front is put into these answers as the address of the domain controller: the
+	// one that the client has connected to.
+	Front netip.Addr
 	// Interceptor, on a connection to the endpoint mapper through a transparent
 	// listener, intercepts the ports in its answers. Nil: answers are not read.
 	Interceptor PortInterceptor
@@ -73,7 +76,7 @@ func (i *Inspector) Init(d *Deps, o Options) {
 		i.rewriters = append(i.rewriters, i.groups)
 	}
 	if o.Ports != nil {
-		i.rewriters = append(i.rewriters, &endpointRewriter{ports: o.Ports})
+		i.rewriters = append(i.rewriters, &endpointRewriter{ports: o.Ports, front: o.Front})
 	}
 	if o.Interceptor != nil {
 		i.rewriters = append(i.rewriters, &portLearner{ports: o.Interceptor, wake: o.Conn.Wake})

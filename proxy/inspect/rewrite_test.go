@@ -27,17 +27,20 @@ func (p openedPorts) PortFor(e tower.Endpoint) (uint16, error) {
 
 // opening is a connection to the endpoint mapper of a forward listener.
 func opening(last uint16) func(*fakeConn, *Options) {
-	return func(_ *fakeConn, o *Options) { o.Ports = openedPorts{last} }
+	return func(_ *fakeConn, o *Options) { o.Ports, o.Front = openedPorts{last}, frontAddress }
 }
 
+// Where the domain controller is, and what the client has connected to.
+var dcAddress, frontAddress = netip.MustParseAddr("10.0.5.11"), netip.MustParseAddr("10.0.9.1")
+
 // mapStub is an answer of ept_map or ept_lookup in either byte order, whose
-// towers have these ports.
-func mapStub(t testing.TB, opnum uint16, o rpcparse.Order, ports ...uint16) []byte {
+// towers have this address and these ports.
+func mapStub(t testing.TB, opnum uint16, o rpcparse.Order, at netip.Addr, ports ...uint16) []byte {
 	t.Helper()
 	if opnum == tower.OpnumMap {
 		a := tower.MapAnswer{Max: uint32(len(ports))}
 		for _, port := range ports {
-			a.Towers = append(a.Towers, tower.BuildTCP(nspi.Interface, rpcparse.SyntaxNDR, port, netip.MustParseAddr("10.0.5.11")))
+			a.Towers = append(a.Towers, tower.BuildTCP(nspi.Interface, rpcparse.SyntaxNDR, port, at))
 		}
 		stub, err := tower.AppendMapResponse(nil, a, tower.NDR, o)
 		return must(t, stub, err)
@@ -45,7 +48,7 @@ func mapStub(t testing.TB, opnum uint16, o rpcparse.Order, ports ...uint16) []by
 	a := tower.LookupAnswer{Max: uint32(len(ports))}
 	for _, port := range ports {
 		a.Entries = append(a.Entries, tower.AnswerEntry{Annotation: "NSPI",
-			Tower: tower.BuildTCP(nspi.Interface, rpcparse.SyntaxNDR, port, netip.MustParseAddr("10.0.5.11"))})
+			Tower: tower.BuildTCP(nspi.Interface, rpcparse.SyntaxNDR, port, at)})
 	}
 	stub, err := tower.AppendLookupResponse(nil, a, tower.NDR, o)
 	return must(t, stub, err)
@@ -94,8 +97,8 @@ func TestEndpointMapperAnswersNameThePortsOfTheProxy(t *testing.T) {
 							call.sec = alice(t, level)
 						}
 						d.bound(call.sec)
-						got := d.answered(call, mapStub(t, opnum, order, 49152, 49153), n)
-						want := fragmentsOf(t, call, mapStub(t, opnum, order, 50152, 50153), n)
+						got := d.answered(call, mapStub(t, opnum, order, dcAddress, 49152, 49153), n)
+						want := fragmentsOf(t, call, mapStub(t, opnum, order, frontAddress, 50152, 50153), n)
 						d.want("client", got, want)
 						if all := eventsOf[EndpointsUnchanged](s.events); len(all) != 0 {
 							t.Errorf("reported %+v", all)
@@ -108,20 +111,22 @@ func TestEndpointMapperAnswersNameThePortsOfTheProxy(t *testing.T) {
 }
 
 func TestEndpointMapperAnswersThatCannotBeRewrittenPass(t *testing.T) {
-	stub := mapStub(t, tower.OpnumMap, rpcparse.LittleEndian, 49152)
+	stub := mapStub(t, tower.OpnumMap, rpcparse.LittleEndian, dcAddress, 49152)
+	noPort := mapStub(t, tower.OpnumMap, rpcparse.LittleEndian, frontAddress, 49152)
 	for name, tc := range map[string]struct {
 		level rpcparse.AuthLevel
 		keys  bool
 		stub  []byte
 		last  uint16
 		want  EndpointReason
+		got   []byte // by the client; nil: what was sent
 	}{
-		"signed":           {rpcparse.LevelIntegrity, false, stub, 60000, EndpointsProtected},
-		"sealed":           {rpcparse.LevelPrivacy, false, stub, 60000, EndpointsProtected},
-		"sealed with keys": {rpcparse.LevelPrivacy, true, stub, 60000, EndpointsProtected},
-		"malformed":        {0, false, stub[:len(stub)-3], 60000, EndpointsMalformed},
-		"empty":            {0, false, nil, 60000, EndpointsMalformed},
-		"no port":          {0, false, stub, 1024, EndpointsNoPort},
+		"signed":           {rpcparse.LevelIntegrity, false, stub, 60000, EndpointsProtected, nil},
+		"sealed":           {rpcparse.LevelPrivacy, false, stub, 60000, EndpointsProtected, nil},
+		"sealed with keys": {rpcparse.LevelPrivacy, true, stub, 60000, EndpointsProtected, nil},
+		"malformed":        {0, false, stub[:len(stub)-3], 60000, EndpointsMalformed, nil},
+		"empty":            {0, false, nil, 60000, EndpointsMalformed, nil},
+		"no port":          {0, false, stub, 1024, EndpointsNoPort, noPort},
 	} {
 		for n := 1; n < 3; n++ {
 			t.Run(fmt.Sprint(name, " ", n), func(t *testing.T) {
@@ -139,6 +144,9 @@ func TestEndpointMapperAnswersThatCannotBeRewrittenPass(t *testing.T) {
 				d.atServer()
 				sent := fragmentsOf(t, call, tc.stub, n)
 				d.server(sent...)
+				if tc.got != nil {
+					sent = fragmentsOf(t, call, tc.got, n)
+				}
 				d.wantAtClient(sent...)
 				all := eventsOf[EndpointsUnchanged](s.events)
 				if len(all) == 0 || all[0].Reason != tc.want {
@@ -154,16 +162,15 @@ func TestTowersOfOtherTransportsPass(t *testing.T) {
 	s := newSite(t)
 	d := s.connect(opening(60000))
 	d.bound(nil)
-	address := netip.MustParseAddr("10.0.5.11")
-	answer := func(port uint16) []byte {
+	answer := func(port uint16, at netip.Addr) []byte {
 		stub, err := tower.AppendMapResponse(nil, tower.MapAnswer{Max: 2, Towers: [][]byte{
-			tower.AppendHTTP(nil, nspi.Interface, rpcparse.SyntaxNDR, 6004, address),
-			tower.BuildTCP(nspi.Interface, rpcparse.SyntaxNDR, port, address),
+			tower.AppendHTTP(nil, nspi.Interface, rpcparse.SyntaxNDR, 6004, dcAddress),
+			tower.BuildTCP(nspi.Interface, rpcparse.SyntaxNDR, port, at),
 		}}, tower.NDR, rpcparse.LittleEndian)
 		return must(t, stub, err)
 	}
 	call := rpc{id: 2, ctx: ctxMapper, opnum: tower.OpnumMap}
-	d.want("client", d.answered(call, answer(49152), 1), [][]byte{call.response(t, answer(50152))})
+	d.want("client", d.answered(call, answer(49152, dcAddress), 1), [][]byte{call.response(t, answer(50152, frontAddress))})
 }
 
 // Fragments that are kept until an answer is whole are bounded, and an answer that
@@ -174,7 +181,7 @@ func TestEndpointMapperAnswerThatIsNotWholeIsNotLost(t *testing.T) {
 	d.bound(nil)
 	call := rpc{id: 2, ctx: ctxMapper, opnum: tower.OpnumLookup}
 	d.client(call.request(t, nil))
-	stub := mapStub(t, tower.OpnumLookup, rpcparse.LittleEndian, 49152, 49153)
+	stub := mapStub(t, tower.OpnumLookup, rpcparse.LittleEndian, dcAddress, 49152, 49153)
 	part := call.part(first).response(t, stub[:50])
 	d.server(part)
 	d.wantAtClient()
@@ -219,7 +226,7 @@ func TestAnswerThatNamesANewPortWaitsUntilThatIsIntercepted(t *testing.T) {
 		d.bound(nil)
 		call := rpc{id: 2, ctx: ctxMapper, opnum: tower.OpnumMap}
 		d.client(call.request(t, nil))
-		sent := fragmentsOf(t, call, mapStub(t, tower.OpnumMap, rpcparse.LittleEndian, 49152, 49153, 49154), n)
+		sent := fragmentsOf(t, call, mapStub(t, tower.OpnumMap, rpcparse.LittleEndian, dcAddress, 49152, 49153, 49154), n)
 		other := rpc{id: 3, ctx: ctxOther}
 		behind := other.response(t, make([]byte, 4))
 		d.client(other.request(t, nil))
@@ -244,7 +251,7 @@ func TestAnswerThatNamesANewPortWaitsUntilThatIsIntercepted(t *testing.T) {
 		}
 		call.id = 5
 		d.client(call.request(t, nil))
-		again := call.response(t, mapStub(t, tower.OpnumMap, rpcparse.LittleEndian, 49154))
+		again := call.response(t, mapStub(t, tower.OpnumMap, rpcparse.LittleEndian, dcAddress, 49154))
 		d.server(again)
 		d.wantAtClient(again)
 	}

@@ -123,7 +123,7 @@ func (f *forwardListener) route(c *relay.Conn, t target, attempt int) relay.Rout
 	}
 	o := inspect.Options{Referrals: f.referrals}
 	if server == dc.EPM {
-		o.Ports = portOpener{f, dc}
+		o.Ports, o.Front = portOpener{f, dc}, c.Reached().Addr()
 	}
 	if f.pool != nil {
 		o.Groups = f.pool.groups
