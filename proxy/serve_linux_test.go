@@ -282,6 +282,42 @@ func TestSignedEndpointMapperAnswersPassAndAreCounted(t *testing.T) {
 	s.eventually("a note", func() bool { return len(s.log.events("endpoint.protected")) == 1 })
 }
 
+// The proxy knows where NSPI is before any client asks. So it listens there, and a client whose answer it cannot read is
+// limited like any.
+func TestPortsThatTheProxyHasLearntAreOpenUnderTheirNumbers(t *testing.T) {
+	var quiet netip.Addr // of a listener whose answers the proxy cannot read
+	s := newStage(t, func(dc *simdc.Config, c *policy.Config) {
+		dc.MorePorts = 1
+		front := c.Listeners[0]
+		front.Name, front.Address = "quiet", front.Address.Next()
+		c.Listeners, quiet = append(c.Listeners, front), front.Address
+	})
+	c, err := client.DialEPM(netip.AddrPortFrom(quiet, s.dc.EPMAddr().Port()).String(), as(rpcparse.LevelPrivacy))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	mapped, err := c.Map(nspi.Interface, 4)
+	if err != nil || len(mapped) != 2 {
+		t.Fatalf("%v, %v", mapped, err)
+	}
+	for _, e := range mapped {
+		at := netip.AddrPortFrom(quiet, e.Port).String()
+		s.eventually("the port is open at the proxy", func() bool {
+			tcp, err := client.Connect(at, netip.Addr{})
+			if err == nil {
+				tcp.Close()
+			}
+			return err == nil
+		})
+		s.address = at
+		for range 2 {
+			_, _ = s.dial(as(rpcparse.LevelConnect)).NspiBind()
+		}
+	}
+	s.wantSessions(3)
+}
+
 func TestOtherTrafficPassesByteForByte(t *testing.T) {
 	for _, level := range []rpcparse.AuthLevel{rpcparse.LevelConnect, rpcparse.LevelIntegrity, rpcparse.LevelPrivacy} {
 		t.Run(level.String(), func(t *testing.T) {

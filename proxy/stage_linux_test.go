@@ -83,7 +83,9 @@ func newStage(t *testing.T, change func(*simdc.Config, *policy.Config)) *stage {
 	}
 	t.Cleanup(dc.Close)
 	mapper := dc.EPMAddr().Port()
-	config.Listeners[0].EPMPort = mapper
+	for i := range config.Listeners {
+		config.Listeners[i].EPMPort = mapper
+	}
 	config.Backends = []policy.Backend{{Name: "dc1", Address: dcAddress, EPMPort: mapper}}
 
 	s := &stage{t: t, dc: dc, log: &book{}}

@@ -18,6 +18,14 @@ type Listening struct {
 	Target   string // where a port of a forward listener leads
 }
 
+// PortTaken is a port of NSPI that a forward listener could not open under the
+// number that it has on the domain controller.
+type PortTaken struct {
+	Listener string
+	Port     uint16
+	Err      error
+}
+
 // Counted says by what some of the users are counted, at the start.
 type Counted policy.Counting
 
@@ -76,6 +84,7 @@ type ControllerChanged struct {
 }
 
 func (Listening) event()          {}
+func (PortTaken) event()          {}
 func (Counted) event()            {}
 func (Unreachable) event()        {}
 func (ConnectionForeign) event()  {}

@@ -2,6 +2,7 @@ package listen
 
 import (
 	"net/netip"
+	"slices"
 
 	"github.com/nspiproxy/nspiproxy/policy"
 	"github.com/nspiproxy/nspiproxy/proxy/backend"
@@ -68,6 +69,19 @@ func (f *forwardListener) listen(port uint16, t target) error {
 	}
 	f.ports.set(t, l)
 	return nil
+}
+
+// learn opens the ports on which NSPI is on a domain controller, under the same
+// numbers: answers of the endpoint mapper that are signed name them as they are.
+func (f *forwardListener) learn(dc *backend.DC, ports []uint16) {
+	if !slices.Contains(f.config.BackendNames(), dc.BackendName()) {
+		return
+	}
+	for _, port := range ports {
+		if err := f.ports.learnt(f.target(targetNSPI, port), port); err != nil {
+			f.all.Inspect.Events.Report(inspect.PortTaken{Listener: f.config.Name, Port: port, Err: err})
+		}
+	}
 }
 
 // open listens on port for connections to a target. It may be called on a loop.

@@ -3,6 +3,7 @@ package listen
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"sync"
@@ -27,6 +28,7 @@ type Options struct {
 // Listeners are all listeners of a configuration.
 type Listeners struct {
 	Options
+	mu          sync.Mutex
 	forwards    map[string]*forwardListener // by the listener's name
 	listenAddrs sync.Map                    // netip.AddrPort on which forward listeners listen
 	interceptor *portInterceptor            // nil: no listener is transparent
@@ -55,8 +57,25 @@ func (l *Listeners) start(config *policy.Listener) error {
 		return (&transparentListener{all: l, config: config}).start()
 	}
 	f := newForwardListener(l, config)
+	if err := f.start(); err != nil {
+		return err
+	}
+	l.mu.Lock()
 	l.forwards[config.Name] = f
-	return f.start()
+	l.mu.Unlock()
+	for _, name := range config.BackendNames() {
+		for _, dc := range l.Controllers.Members(name) {
+			f.learn(dc, dc.NSPI()) // what was told before
+		}
+	}
+	return nil
+}
+
+// forward returns the forward listeners that have been started.
+func (l *Listeners) forward() []*forwardListener {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Collect(maps.Values(l.forwards))
 }
 
 // Run watches the domain controllers that are known without a client, until ctx
@@ -76,6 +95,9 @@ func (l *Listeners) Close() {
 
 // PortsTold takes from a domain controller where its NSPI is.
 func (l *Listeners) PortsTold(dc *backend.DC, ports []uint16) {
+	for _, f := range l.forward() {
+		f.learn(dc, ports)
+	}
 	if l.interceptor != nil && l.Config.LeadsTo(dc.Addr) {
 		l.interceptor.confirm(dc, ports)
 	}
@@ -91,7 +113,9 @@ func (l *Listeners) KeepsSources(addr netip.Addr) bool {
 // Address returns where clients reach the domain controller's TCP port through
 // the named forward listener, if that port is open.
 func (l *Listeners) Address(listener string, port uint16) (netip.AddrPort, error) {
+	l.mu.Lock()
 	f := l.forwards[listener]
+	l.mu.Unlock()
 	if f == nil || f.pool != nil {
 		return netip.AddrPort{}, fmt.Errorf("no listener %q with one domain controller", listener)
 	}

@@ -16,14 +16,15 @@ const maxMappedPorts = 256
 
 // portMap gives every target that the endpoint mappers name a port of the
 // proxy's own: the same number where that is free. A port that portFor returned
-// accepts connections already. It is shared by all loops.
+// accepts connections already. It is shared by all loops and by what watches domain
+// controllers.
 type portMap struct {
 	// open listens on port (0: any) for connections to a target.
 	open func(port uint16, t target) (mappedPort, error)
 
 	mu    sync.Mutex
 	ports map[target]mappedPort
-	order map[netip.Addr][]target // of each domain controller, those that portFor opened, the oldest first
+	order map[netip.Addr][]target // of each domain controller, those that can be opened again, the oldest first
 }
 
 // mappedPort is a port of the proxy's own.
@@ -49,16 +50,52 @@ func (m *portMap) portFor(t target, want uint16) (uint16, error) {
 	if want == 0 {
 		return 0, fmt.Errorf("port 0 in a tower")
 	}
-	m.makeRoom(t.addr.Addr())
-	l, err := m.open(want, t)
+	if l, err := m.openFor(t, want); err == nil {
+		return l.Addr().Port(), nil
+	}
+	l, err := m.openFor(t, 0)
 	if err != nil {
-		if l, err = m.open(0, t); err != nil {
-			return 0, fmt.Errorf("listening for port %d: %w", want, err)
+		return 0, fmt.Errorf("listening for port %d: %w", want, err)
+	}
+	return l.Addr().Port(), nil
+}
+
+// learnt opens the port of that number for a target on a domain controller that has
+// told where it is. A client may know the number from an answer that could not be
+// changed, or from before the proxy's start. If the target has a port of another
+// number, it has both.
+func (m *portMap) learnt(t target, number uint16) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for other, l := range m.ports {
+		if l.Addr().Port() != number {
+			continue
 		}
+		if other.kind == t.kind && other.addr == t.addr {
+			return nil
+		}
+		return fmt.Errorf("port %d leads to %v", number, other)
+	}
+	if _, ok := m.ports[t]; ok {
+		t.number = number
+	}
+	_, err := m.openFor(t, number)
+	return err
+}
+
+// openFor opens a port (0: any) for a target that has none. The oldest of its domain
+// controller's ports makes room.
+func (m *portMap) openFor(t target, port uint16) (mappedPort, error) {
+	m.makeRoom(t.addr.Addr())
+	l, err := m.open(port, t)
+	if err != nil {
+		return nil, err
 	}
 	m.ports[t] = l
-	m.order[t.addr.Addr()] = append(m.order[t.addr.Addr()], t)
-	return l.Addr().Port(), nil
+	if t.kind == targetPort || t.number != 0 {
+		m.order[t.addr.Addr()] = append(m.order[t.addr.Addr()], t)
+	}
+	return l, nil
 }
 
 // makeRoom closes the oldest port of a domain controller that has too many.

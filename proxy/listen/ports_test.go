@@ -120,3 +120,58 @@ func TestPortsThatWereNamedFirstMakeRoom(t *testing.T) {
 		t.Error("port 0 was mapped")
 	}
 }
+
+func TestLearntPortsAreOpenedUnderTheirNumbers(t *testing.T) {
+	h := newFakePorts(49160)
+	m := newPortMap(h.listen)
+	one, many := portOf("10.0.0.1", 49153), target{kind: targetNSPI}
+	for _, tc := range []struct {
+		target target
+		number uint16
+		opened int
+		fails  bool
+	}{
+		{one, 49153, 1, false},
+		{one, 49153, 1, false}, // the domain controller says it again
+		{many, 49153, 1, true}, // leads elsewhere
+		{portOf("10.0.0.1", 49160), 49160, 1, true},
+		{many, 49161, 2, false},
+		{many, 49162, 3, false}, // another domain controller of the pool
+		{many, 49162, 3, false},
+	} {
+		if err := m.learnt(tc.target, tc.number); (err != nil) != tc.fails || h.opened != tc.opened {
+			t.Errorf("%v under %d: %v; %d opened, want %d", tc.target, tc.number, err, h.opened, tc.opened)
+		}
+	}
+	for target, want := range map[target]uint16{one: 49153, many: 49161} {
+		if got, err := m.portFor(target, 49162); err != nil || got != want {
+			t.Errorf("answers name port %d for %v, want %d", got, target, want)
+		}
+	}
+	// A number that was not free is taken as soon as it is.
+	if got, err := m.portFor(portOf("10.0.0.1", 49160), 49160); err != nil || got == 49160 {
+		t.Fatalf("%d, %v", got, err)
+	}
+	delete(h.open, 49160)
+	if err := m.learnt(portOf("10.0.0.1", 49160), 49160); err != nil || h.open[49160].addr.Port() != 49160 {
+		t.Errorf("%v: %v", h.open[49160], err)
+	}
+}
+
+// The domain controllers of a pool may restart for years. The port that answers name stays.
+func TestLearntPortsOfAPoolMakeRoom(t *testing.T) {
+	h := newFakePorts()
+	m := newPortMap(h.listen)
+	many := target{kind: targetNSPI}
+	for number := uint16(1000); number < 1000+3*maxMappedPorts; number++ {
+		if err := m.learnt(many, number); err != nil {
+			t.Fatal(err)
+		}
+		if len(h.open) > maxMappedPorts+1 {
+			t.Fatalf("%d ports", len(h.open))
+		}
+	}
+	if got, err := m.portFor(many, 1); err != nil || got != 1000 {
+		t.Errorf("answers name port %d: %v", got, err)
+	}
+}

@@ -22,6 +22,8 @@ const (
 type target struct {
 	kind targetKind
 	addr netip.AddrPort // of targetPort
+	// number is the proxy's port where one target has several: see portMap.learnt.
+	number uint16
 }
 
 // on returns where the target is on dc; the zero AddrPort: it is not known.

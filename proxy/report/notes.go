@@ -67,6 +67,9 @@ func (r *recorder) find(e inspect.Event) {
 			"it is not to one of the listener's destinations", e.Client, e.To))
 	case inspect.BackendIsProxy:
 		r.note("backend.itself", e.Backend, fmt.Sprintf("%s is not used as a domain controller: %v is this proxy itself", e.DC, e.Address))
+	case inspect.PortTaken:
+		r.note("listen.port", e.Listener, fmt.Sprintf("NSPI is on port %d of the domain controller, and that number is not free here: "+
+			"clients whose calls to the endpoint mapper are signed do not find it: %v", e.Port, e.Err))
 	case inspect.InterceptionFailed:
 		r.note("intercept.port", e.DC, "connections to a port of NSPI are not intercepted: "+e.Err.Error())
 	}
@@ -78,14 +81,15 @@ func (r *recorder) endpointsUnchanged(e inspect.EndpointsUnchanged) {
 	switch e.Reason {
 	case inspect.EndpointsProtected:
 		r.note("endpoint.protected", e.Backend, "an answer of the endpoint mapper is signed and passed unchanged: "+
-			"that client goes to ports on which the proxy may not listen; fix the port of NSPI on the domain controller and set nspi_port")
+			"that client finds NSPI if the proxy listens on the same port, as it does where that is free; "+
+			"otherwise fix the port of NSPI on the domain controller and set nspi_port")
 	case inspect.EndpointsPrivate:
 		r.note("endpoint.protected", e.Backend, "an answer of the endpoint mapper is signed and cannot be read: "+
 			"the proxy asks the endpoint mapper itself which ports are to be intercepted")
 	case inspect.EndpointsMalformed:
 		r.note("endpoint.malformed", e.Backend, "an answer of the endpoint mapper could not be read and passed unchanged")
 	case inspect.EndpointsNoPort:
-		r.note("endpoint.port", e.Backend, "no port could be opened for an endpoint of the domain controller; its tower passed unchanged")
+		r.note("endpoint.port", e.Backend, "no port could be opened for an endpoint of the domain controller; its tower keeps the domain controller's")
 	}
 }
 
