@@ -21,7 +21,8 @@ func newRulesCommand() *cobra.Command {
 		Short: "Print, apply or remove the rules that lead connections to transparent listeners",
 		Long: "Prints a shell script with the nftables rules and the routes for the transparent listeners of\n" +
 			"a configuration, with the ports that were learnt so far. With --apply they are put in force\n" +
-			"instead, all of them or none; with --remove those in force are removed, whatever their\n" +
+			"instead, all of them or none; without a transparent listener those of an earlier configuration\n" +
+			"are removed. With --remove those in force are removed, whatever their\n" +
 			"configuration was. Nothing else is touched: the rules have a table of their own (inet\n" +
 			transparent.TableName + "), the routes a protocol number of their own. --on-stop is for the service manager: rules that\n" +
 			"were made with transparent.when_down: open take no connection any more, others stay in force.",
@@ -56,8 +57,7 @@ func rules(cmd *cobra.Command, path string, apply bool) error {
 	}
 	plan := transparent.New(config)
 	if plan.Empty() && apply {
-		cmd.PrintErrln("no listener is transparent: no rules are needed, and none are changed")
-		return nil
+		return removeLeft(cmd)
 	}
 	var learnt []netip.AddrPort
 	if !plan.Empty() {
@@ -74,6 +74,18 @@ func rules(cmd *cobra.Command, path string, apply bool) error {
 		cmd.PrintErrln("warning:", problem)
 	}
 	return plan.Apply(learnt)
+}
+
+// removeLeft takes away what an earlier configuration needed: its rules would lead
+// clients to a port on which nothing listens.
+func removeLeft(cmd *cobra.Command) error {
+	removed, err := transparent.RemoveLeft()
+	if removed {
+		cmd.PrintErrln("no listener is transparent: the rules of an earlier configuration were removed")
+	} else if err == nil {
+		cmd.PrintErrln("no listener is transparent: no rules are needed, and there are none")
+	}
+	return err
 }
 
 // rulesOnStop says what was done: it stands in the service manager's journal.

@@ -253,3 +253,19 @@ func TestOnStopDoesWhatTheRulesInForceSay(t *testing.T) {
 		}
 	}
 }
+
+// A configuration that has no transparent listener any more needs none of the rules of the one before.
+func TestRulesOfAnEarlierConfigurationAreRemoved(t *testing.T) {
+	clean(t)
+	before := everything(t)
+	if removed, err := RemoveLeft(); removed || err != nil {
+		t.Errorf("without rules: removed %v, error %v", removed, err)
+	}
+	apply(t, sample(t), "10.0.5.11:1")
+	if removed, err := RemoveLeft(); !removed || err != nil {
+		t.Errorf("removed %v, error %v", removed, err)
+	}
+	if after := everything(t); after != before {
+		t.Errorf("before\n%s\nafter\n%s", before, after)
+	}
+}

@@ -79,6 +79,32 @@ func Remove() error {
 	return err
 }
 
+// RemoveLeft takes away the rules of an earlier configuration, for one that needs
+// none, and reports whether there were any. Without the programs or the right to
+// look it is assumed that there are none: nothing was put in force without them.
+func RemoveLeft() (removed bool, err error) {
+	switch table, err := listTable(); {
+	case complained(err, "Operation not permitted"):
+		return false, nil
+	case table == "" || err != nil:
+		return false, err
+	}
+	err = Remove()
+	return err == nil, err
+}
+
+// listTable returns our table without its elements; empty: there is none.
+func listTable() (string, error) {
+	if _, err := program("nft"); err != nil {
+		return "", nil // nothing can have been put in force
+	}
+	table, err := run("", "nft", "-t", "list", "table", "inet", TableName)
+	if complained(err, "No such file or directory") {
+		return "", nil
+	}
+	return table, err
+}
+
 // OnStop does what is to be done when the proxy has ended, as the configuration
 // said when the rules were put in force: no connection is taken or refused any
 // more (open), or everything stays as it is (closed). It reports whether clients
@@ -87,14 +113,9 @@ func Remove() error {
 // that it will not come, never reaches the client, which waits. Remove takes it
 // away.
 func OnStop() (opened bool, err error) {
-	if _, err := program("nft"); err != nil {
-		return false, nil // nothing can have been put in force
-	}
-	table, err := run("", "nft", "-t", "list", "table", "inet", TableName)
+	table, err := listTable()
 	switch {
-	case complained(err, "No such file or directory"):
-		return false, nil
-	case err != nil:
+	case table == "" || err != nil:
 		return false, err
 	case strings.Contains(table, fmt.Sprintf("comment %q", whenDownComment(policy.FailClosed))):
 		return false, nil

@@ -15,6 +15,9 @@ func (p *Plan) Apply([]netip.AddrPort) error { return errNotLinux }
 // Remove needs Linux.
 func Remove() error { return errNotLinux }
 
+// RemoveLeft finds none elsewhere.
+func RemoveLeft() (removed bool, err error) { return false, nil }
+
 // OnStop needs Linux.
 func OnStop() (opened bool, err error) { return false, errNotLinux }
 
