@@ -50,7 +50,11 @@ func (c *Conn) connect(r Route) error {
 	if err != nil {
 		return err
 	}
-	if c.server.fd, err = connectFrom(r.Source, &to, noDelay); err != nil {
+	options := noDelay
+	if o := c.segmentOption(); o != nil {
+		options = append(o, noDelay...)
+	}
+	if c.server.fd, err = connectFrom(r.Source, &to, options); err != nil {
 		return err
 	}
 	return l.poller.add(c.server.fd, streamEvents, l.slots.key(c.slot, true))

@@ -103,6 +103,49 @@ func TestTransparentConnectionKeepsBothAddresses(t *testing.T) {
 	}
 }
 
+// segmentOf returns the largest segment that the other end of a connection takes, without options.
+func segmentOf(r *rig, c *net.TCPConn) (size uint32) {
+	r.Helper()
+	raw, err := c.SyscallConn()
+	r.must(err)
+	r.must(raw.Control(func(fd uintptr) {
+		info, err := unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO)
+		r.must(err)
+		size = info.Snd_mss + timestampSize
+	}))
+	return size
+}
+
+// What the client announces is a bound for both ends, as without the proxy.
+func TestSegmentsToTheServerAreNoLargerThanTheClientTakes(t *testing.T) {
+	if !asRouter(t) {
+		return
+	}
+	p := newPath(t)
+	runHere(t, localDelivery)
+	nft(t, tproxied)
+	for _, f := range families {
+		server := f.server + ":7000"
+		r, _ := throughRig(t, p, ListenOptions{Address: netip.MustParseAddrPort(f.loopback + ":5135"), Transparent: true}, server, (*Conn).Client)
+		for announced, want := range map[string]uint32{"1240": 1240, "600": 600, "100": leastSegment} {
+			p.client.run(t, "ip route replace default via 10.77.1.1 advmss "+announced+"; ip -6 route replace default via fd77:1::1 advmss "+announced)
+			client := p.dial(r, f.client+":0", server)
+			c := r.accept()
+			if got := segmentOf(r, c); got != want {
+				t.Errorf("%s: a client that takes %s: the server is told %d, want %d", f.server, announced, got, want)
+			}
+			r.exchange(client, c)
+		}
+		p.client.run(t, "ip route replace default via 10.77.1.1; ip -6 route replace default via fd77:1::1")
+		client := p.dial(r, f.client+":0", server)
+		c := r.accept()
+		if got := segmentOf(r, c); got < commonSegment {
+			t.Errorf("%s: a client on Ethernet: the server is told %d", f.server, got)
+		}
+		r.exchange(client, c)
+	}
+}
+
 // occupied is a socket of this process that has a foreign address.
 func occupied(r *rig, from netip.AddrPort, options ...option) int32 {
 	r.Helper()
