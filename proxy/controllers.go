@@ -16,8 +16,9 @@ func (s *Server) newControllers(prober backend.Prober) *backend.Set {
 	o := backend.Options{
 		Interval: h.Interval, Timeout: h.Timeout, Rise: h.Rise, Fall: h.Fall, EndpointInterval: h.EndpointInterval,
 		OnPorts:  func(dc *backend.DC, ports []uint16) { s.listeners.PortsTold(dc, ports) },
-		OnSilent: s.silent,
 		OnEvent:  s.controllerChanged,
+		OnCheck:  s.vanished.checked,
+		OnSilent: func(addr netip.Addr, _ time.Duration) { s.vanished.judge(addr) },
 	}
 	if h.Check != policy.CheckNone {
 		o.Prober = prober
@@ -29,17 +30,6 @@ func (s *Server) newControllers(prober backend.Prober) *backend.Set {
 		})
 	}
 	return backend.New(o)
-}
-
-// silent ends the connections to a host that has given no sign of life for so
-// long: a machine that lost its power sends no reset. What is held on it is free
-// again then. Where clients reach it under their own addresses they must have
-// failed as well: a firewall may keep out this machine alone.
-func (s *Server) silent(addr netip.Addr, silentFor time.Duration) {
-	if s.listeners.KeepsSources(addr) && !s.controllers.At(addr).ClientsFail() {
-		return
-	}
-	s.group.CloseServer(addr, silentFor)
 }
 
 // load is how much a domain controller has to do, for the choice among several.

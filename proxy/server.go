@@ -31,6 +31,7 @@ type Server struct {
 	directory   *directory.Directory // nil: none
 	inspect     *inspect.Deps
 	group       *relay.Group
+	vanished    *vanished
 	controllers *backend.Set
 	listeners   *listen.Listeners
 	http        *metricsServer
@@ -62,6 +63,7 @@ func New(config *policy.Config, o Options) (s *Server, err error) {
 	if s.group, err = relay.NewGroup(relayOptions(&config.Relay)); err != nil {
 		return nil, err
 	}
+	s.vanished = newVanished(s.group)
 	s.inspect = s.newInspectDeps()
 	s.controllers = s.newControllers(o.Prober)
 	s.listeners = listen.New(listen.Options{

@@ -62,10 +62,6 @@ func (dc *DC) State() State { return dc.health.Load().state }
 // host, on any port: not even a refusal.
 func (dc *DC) Silent() bool { return dc.reducer.silent(dc.health.Load()) }
 
-// ClientsFail reports whether the last client could not reach it under its own
-// address.
-func (dc *DC) ClientsFail() bool { return dc.health.Load().clients.failed }
-
 // NSPI returns the ports of NSPI, in ascending order: the configured one or those
 // that the endpoint mapper named last, even if it no longer does. It is empty
 // while none is known. The caller must not change it.

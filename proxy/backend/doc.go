@@ -52,7 +52,7 @@
 // An endpoint mapper that does not answer takes nothing away: the ports it named
 // are kept, and the state does not depend on it once they are known.
 //
-// That a host is dead ([Options.OnSilent]) takes more than a state: as many
+// That a host may be dead ([Options.OnSilent]) takes more than a state: as many
 // attempts in a row as make a domain controller unreachable, none of which was
 // accepted or refused, on any of its ports, the endpoint mapper's among them.
 //

@@ -86,6 +86,9 @@ func (m *monitor) connect(ctx context.Context) outcome {
 		}
 	}
 	e := m.dc.observe(observation{kind: checkEnded, outcome: o, began: began, at: time.Now(), reason: reason})
+	if o != undecided {
+		m.set.o.OnCheck(m.dc.Addr, o != unanswered)
+	}
 	if e.silent {
 		m.set.o.OnSilent(m.dc.Addr, e.silentFor)
 	}

@@ -38,6 +38,10 @@ type Options struct {
 	// wait, which delays the watching of this domain controller alone, and must
 	// not change the slice.
 	OnPorts func(dc *DC, ports []uint16)
+	// OnCheck is called after each connect of a check. One that was neither accepted
+	// nor refused was not answered: the host may have vanished, or have too much to
+	// do. It is followed by others until one is accepted.
+	OnCheck func(addr netip.Addr, answered bool)
 	// OnSilent is called when nothing at all has come from the host of an
 	// unreachable domain controller for so long, on any of its ports: neither
 	// connections nor refusals. It is called again as long as that lasts, and
@@ -115,6 +119,9 @@ func (o Options) withDefaults() Options {
 	o.EPMPort = cmp.Or(o.EPMPort, epmPort)
 	if o.OnPorts == nil {
 		o.OnPorts = func(*DC, []uint16) {}
+	}
+	if o.OnCheck == nil {
+		o.OnCheck = func(netip.Addr, bool) {}
 	}
 	if o.OnSilent == nil {
 		o.OnSilent = func(netip.Addr, time.Duration) {}

@@ -103,13 +103,6 @@ func (l *Listeners) PortsTold(dc *backend.DC, ports []uint16) {
 	}
 }
 
-// KeepsSources reports whether clients are led to an address under their own.
-func (l *Listeners) KeepsSources(addr netip.Addr) bool {
-	return slices.ContainsFunc(l.Config.TransparentListeners(), func(c *policy.Listener) bool {
-		return c.Mode == policy.ModeTPROXY && c.LeadsTo(addr)
-	})
-}
-
 // Address returns where clients reach the domain controller's TCP port through
 // the named forward listener, if that port is open.
 func (l *Listeners) Address(listener string, port uint16) (netip.AddrPort, error) {

@@ -36,6 +36,7 @@ type Conn struct {
 	awaitsProxy  bool // a PROXY header has to come first
 	passThrough  bool // not RPC: bytes are passed on without framing
 	framed       bool // a PDU has been seen, from either side
+	asked        bool // see Group.Ask
 	serverClosed bool // the server has ended its stream, and all of it has been handled
 	queued       bool // in the loop's runQueue
 

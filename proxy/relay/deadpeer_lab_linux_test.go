@@ -116,3 +116,44 @@ func TestPeerThatTakesNothingIsGivenUp(t *testing.T) {
 		t.Error("the client was ended, not reset")
 	}
 }
+
+// A server that takes no new connections, and answers on those that it has, is heard of. One behind a cut link is not.
+func TestIdleConnectionsAreAskedForASignOfLife(t *testing.T) {
+	if !asRouter(t) {
+		return
+	}
+	const server = "10.77.2.2:7000"
+	host := netip.MustParseAddr("10.77.2.2")
+	p := newPath(t)
+	r := newRig(t, Options{}, nil) // whose keep-alive would take two minutes
+	_ = r.server.Close()
+	r.server = p.listen(r, server)
+	r.listen(ListenOptions{Address: netip.MustParseAddrPort("10.77.1.1:0"), Route: r.to(netip.MustParseAddrPort(server))})
+	idleAndBusy(r, p, r.ln.Addr().String(), server)
+	type answer struct {
+		quiet time.Duration
+		conns int
+	}
+	ask := func() answer {
+		got := make(chan answer, 1)
+		r.group.Ask(host, func(quiet time.Duration, conns int) { got <- answer{quiet, conns} })
+		return await(r, got)
+	}
+	ask()
+	const long = 3 * askInterval * time.Second
+	time.Sleep(long)
+	if a := ask(); a.conns != 2 || a.quiet > long-askInterval*time.Second/2 {
+		t.Errorf("%d connections, quiet for %v", a.conns, a.quiet)
+	}
+	p.server.run(t, "ip link set s0 down")
+	time.Sleep(long)
+	if a := ask(); a.conns != 2 || a.quiet < long-time.Second {
+		t.Errorf("behind a cut link: %d connections, quiet for %v", a.conns, a.quiet)
+	}
+	r.group.StopAsking(host)
+	got := make(chan answer, 1)
+	r.group.Ask(otherServer, func(quiet time.Duration, conns int) { got <- answer{quiet, conns} })
+	if a := await(r, got); a.conns != 0 {
+		t.Errorf("%d connections to another server", a.conns)
+	}
+}

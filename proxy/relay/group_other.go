@@ -25,6 +25,12 @@ func (*Group) Stats() Stats { return Stats{} }
 // CloseServer does nothing.
 func (*Group) CloseServer(netip.Addr, time.Duration) {}
 
+// Ask does nothing.
+func (*Group) Ask(netip.Addr, func(time.Duration, int)) {}
+
+// StopAsking does nothing.
+func (*Group) StopAsking(netip.Addr) {}
+
 // DecideAll returns false.
 func (*Group) DecideAll(Decision) bool { return false }
 
@@ -51,6 +57,9 @@ func (*Conn) Peer() netip.AddrPort { return netip.AddrPort{} }
 
 // Local returns the zero address.
 func (*Conn) Local() netip.AddrPort { return netip.AddrPort{} }
+
+// Reached returns the zero address.
+func (*Conn) Reached() netip.AddrPort { return netip.AddrPort{} }
 
 // Head returns false.
 func (*Conn) Head() (Head, bool) { return Head{}, false }

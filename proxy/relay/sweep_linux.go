@@ -16,12 +16,15 @@ const (
 )
 
 // sweep goes through the connections of a loop: all of them for DecideAll, those to
-// one server for CloseServer.
+// one server for the others.
 type sweep struct {
-	decide Decision // nil: CloseServer
-	server [16]byte // IPv4-mapped, like an endpoint's
+	decide Decision // of DecideAll
+	ask    *asking  // of Ask and StopAsking
+	// Else CloseServer:
 	silent time.Duration
-	next   int // the slot to look at
+
+	server [16]byte // IPv4-mapped, like an endpoint's
+	next   int      // the slot to look at
 }
 
 // wants reports whether the sweep is about c.
@@ -29,9 +32,12 @@ func (s *sweep) wants(c *Conn) bool { return s.decide != nil || c.remote.ip == s
 
 // visit does the sweep's work on c.
 func (s *sweep) visit(c *Conn) {
-	if s.decide != nil {
+	switch {
+	case s.decide != nil:
 		c.decide(s.decide)
-	} else {
+	case s.ask != nil:
+		s.ask.visit(c)
+	default:
 		c.serverGone(s.silent)
 	}
 }
@@ -42,9 +48,9 @@ func (s *sweep) visit(c *Conn) {
 // becomes reachable again. Connections that are still being dialled go on with the
 // Router's next attempt.
 //
-// The caller must know from elsewhere that the server is gone: on an idle
-// connection a live server is silent, too, until Options.KeepAlive. CloseServer does
-// not wait for the loops.
+// The caller must know that the server is gone, see Ask: on an idle connection a live
+// server is silent, too, until Options.KeepAlive. CloseServer does not wait for the
+// loops.
 func (g *Group) CloseServer(server netip.Addr, silent time.Duration) {
 	if !server.IsValid() {
 		return
@@ -56,8 +62,9 @@ func (g *Group) CloseServer(server netip.Addr, silent time.Duration) {
 
 // beginSweep adds s to the list. Of CloseServer there is one sweep for each server.
 func (l *loop) beginSweep(s sweep) {
+	closes := func(s *sweep) bool { return s.decide == nil && s.ask == nil }
 	for i := range l.sweeps {
-		if old := &l.sweeps[i]; s.decide == nil && old.decide == nil && old.server == s.server {
+		if old := &l.sweeps[i]; closes(&s) && closes(old) && old.server == s.server {
 			s.silent = min(s.silent, old.silent)
 			*old = s
 			return
@@ -68,8 +75,12 @@ func (l *loop) beginSweep(s sweep) {
 
 // endSweep takes the first sweep, which is over, from the list.
 func (l *loop) endSweep() {
-	if l.sweeps[0].decide != nil {
+	s := &l.sweeps[0]
+	if s.decide != nil {
 		l.group.deciding.Add(-1)
+	}
+	if s.ask != nil {
+		s.ask.visited()
 	}
 	l.sweeps[0] = sweep{}
 	l.sweeps = l.sweeps[1:]

@@ -49,14 +49,15 @@ func (q *youngQueue) take() key {
 	return q.all[q.done-1].key
 }
 
-// keepYoungAlive sets the options of connections that have lived for youngTime.
+// keepYoungAlive sets the options of connections that have lived for youngTime, unless
+// Group.Ask has set others.
 func (l *loop) keepYoungAlive() {
 	for {
 		at, ok := l.young.next()
 		if !ok || at > l.now() {
 			return
 		}
-		if sl := l.slots.find(l.young.take()); sl != nil {
+		if sl := l.slots.find(l.young.take()); sl != nil && !sl.conn.asked {
 			_ = setOptions(sl.conn.server.fd, l.group.keepAlive) // fails only on a socket that has failed
 		}
 	}
