@@ -20,6 +20,13 @@ type TokenFollower interface {
 	Refused() // the server refused to begin the context, and it is forgotten: the last call
 }
 
+// Prover is a [TokenFollower] that can tell from the server's tokens alone that the
+// server has accepted what the client presented last, as an AP-REP shows that ends
+// an exchange of two legs.
+type Prover interface {
+	Proven() bool
+}
+
 // securityContexts are the security contexts of one connection. An empty list
 // takes no memory.
 type securityContexts []*SecurityContext

@@ -44,6 +44,9 @@ func (s *SecurityContext) completedBy(token []byte, answer PType) bool {
 	if err == nil {
 		return t.HasState && t.State == spnego.StateAcceptCompleted
 	}
+	if p, ok := s.Follower.(Prover); ok && p.Proven() {
+		return true
+	}
 	return answer == PTypeAlterContextResp && s.state >= securityClaimed && !isKerberos(token)
 }
 

@@ -57,6 +57,15 @@ func (c *securityContext) FromServer(token []byte) {
 	}
 }
 
+// Proven implements rpcparse.Prover.
+func (c *securityContext) Proven() bool {
+	if c.keys == nil {
+		return false
+	}
+	_, ok := c.keys.Identity()
+	return ok
+}
+
 // Rejected implements rpcparse.TokenFollower.
 func (c *securityContext) Rejected() {
 	c.user = nil

@@ -337,6 +337,23 @@ func TestTicketsOfEveryFormAreCountedBySID(t *testing.T) {
 	}
 }
 
+// A leg behind the AP-REP that ends an exchange of two changes nothing for a domain controller that keeps the context.
+func TestLegBehindTheLastOneLeavesTheUser(t *testing.T) {
+	s := newSite(t)
+	s.deps.Keys = dcKeys(t)
+	bes := ticketOfUser("besadmin", besSID, forge.Mutual)
+	d := s.connect()
+	request := bes.Request()
+	d.leg(rpcparse.PTypeBind, 1, request, bes.Answer(nil))
+	v := rpcparse.Verifier{Type: rpcparse.AuthKerberos, Level: rpcparse.LevelConnect, ContextID: 7, Token: []byte{0xa1, 0x85, 0}}
+	d.client(bindPDU(t, rpcparse.PTypeAlterContext, 2, 0, &v)).server(rpc{id: 2}.fault(t, rpcparse.StatusAccessDenied))
+	d.atServer()
+	d.atClient()
+	if !d.opened(3, handle(1)) || s.heldBy(besSID) != 1 {
+		t.Errorf("%+v; closed: %v", s.table.Users(), d.err)
+	}
+}
+
 // unreadable is a connection whose client has authenticated with something that is not read.
 func unreadable(s *site, client string) *driver {
 	d := s.connect(from(client))
