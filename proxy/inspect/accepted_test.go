@@ -103,7 +103,7 @@ func (h *handshakes) pick(name string, n int) int { return rapid.IntRange(0, n-1
 func (h *handshakes) next(id uint32) *leg {
 	a := h.contexts[id]
 	h.call++
-	l := &leg{call: h.call, context: id, welcome: h.pick("welcome", 4) > 0, kind: legKind(h.pick("leg", int(legKinds)))}
+	l := &leg{call: h.call, context: id, welcome: h.pick("welcome", 3) > 0, kind: legKind(h.pick("leg", int(legKinds)))}
 	switch goOn := h.pick("go on", 2) > 0; {
 	case goOn && a.challenge != nil:
 		l.kind = legAuthenticate
@@ -214,15 +214,20 @@ func (h *handshakes) bind(id uint32) {
 		}
 	}
 	nameless := got == "address:10.1.2.3"
-	switch want := a.user; {
-	case want == "" || want == unread || a.muddled && nameless:
-		if !nameless {
-			h.t.Fatalf("charged to %q, and the domain controller has accepted %q", got, want)
-		}
-	case got != want:
+	want := a.user
+	switch none := want == "" || want == unread; {
+	case none != nameless && !(a.muddled && nameless), !none && !nameless && got != want:
 		h.t.Fatalf("charged to %q, and the domain controller has accepted %q", got, want)
+	case want == unread && !a.muddled && h.assurance(&v) != session.AssuranceUnreadable:
+		h.t.Fatalf("%v, and the domain controller has accepted what cannot be read", h.assurance(&v))
 	}
 	h.seen[a.user[:min(3, len(a.user))]]++
+}
+
+// assurance is how well the user of a context is known now.
+func (h *handshakes) assurance(v *rpcparse.Verifier) session.Assurance {
+	u, _ := h.d.inspector.userOf(h.d.inspector.conv.Security(v))
+	return u.id.Assurance
 }
 
 // charged returns how many sessions users have, by key.
@@ -240,11 +245,11 @@ func TestSessionsAreChargedToTheUserAcceptedLastOrToNone(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		s := newSite(t, limit(policy.Unlimited))
 		s.deps.Keys = dcKeys(t)
-		h := &handshakes{t: rt, tb: t, d: s.connect(), contexts: map[uint32]*acceptor{7: {}, 8: {}, 9: {}}, call: 1, seen: seen,
+		h := &handshakes{t: rt, tb: t, d: s.connect(), contexts: map[uint32]*acceptor{7: {}, 8: {}}, call: 1, seen: seen,
 			tickets: []*forge.Client{ticketOfUser("besadmin", besSID, 0), ticketOfUser("alice", aliceSID, 0)}}
 		h.d.bound(nil)
-		for range rapid.IntRange(1, 30).Draw(rt, "steps") {
-			id := uint32(7 + h.pick("context", 3))
+		for range rapid.IntRange(1, 40).Draw(rt, "steps") {
+			id := uint32(7 + h.pick("context", 2))
 			switch step := h.pick("step", 8); {
 			case h.d.closed:
 				return
