@@ -181,6 +181,21 @@ func TestCharactersWithoutWeightDoNotCutAName(t *testing.T) {
 			t.Errorf("%q: %q", r, user)
 		}
 	}
+	s := challenged(t, AuthNTLM)
+	s.client(s.auth3(7, LevelConnect, authenticateToken("LAB", strings.Repeat(" ", 20000)+"alice")))
+	if user := s.last().Security.User; user != "alice" {
+		t.Errorf("behind spaces: %q", user)
+	}
+}
+
+func TestProofWithoutANameIsUnread(t *testing.T) {
+	token := authenticateToken("LAB", "\x00alice")
+	binary.LittleEndian.PutUint16(token[20:], 24) // an NT response
+	s := challenged(t, AuthNTLM)
+	s.client(s.auth3(7, LevelConnect, token))
+	if k := s.c.security[0]; k.Presented != PresentedMalformed {
+		t.Errorf("presented %d", k.Presented)
+	}
 }
 
 // The server may know the code page, and take for an account what is no name here.

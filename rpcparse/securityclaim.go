@@ -163,6 +163,8 @@ func (s *SecurityContext) readNTLM(message []byte) {
 		s.present(PresentedMalformed)
 	case a.Anonymous:
 		s.present(PresentedAnonymous)
+	case a.User == "":
+		s.present(PresentedMalformed) // no name, but a proof of one
 	default:
 		s.present(PresentedName)
 	}

@@ -34,7 +34,8 @@ func ticketNameKey(a session.Account) string {
 
 // learn remembers an accepted ticket under its account and its user principal name.
 // What another realm says is not remembered: its KDC could give its users the names
-// of others.
+// of others. Nothing keeps one kind of name from looking like the other, and so like
+// that of another account: only what has an @ is a user principal name.
 func (n *ticketNames) learn(t *secctx.Identity, now time.Time) {
 	if t.Foreign {
 		return
@@ -44,8 +45,9 @@ func (n *ticketNames) learn(t *secctx.Identity, now time.Time) {
 	if n.known == nil {
 		n.known = make(map[string]ticketName)
 	}
-	for _, user := range [...]string{t.User, t.UPN} {
-		if user == "" || t.Domain == "" {
+	for kind, user := range [...]string{t.User, t.UPN} {
+		_, _, principal := cutSuffix(user)
+		if user == "" || t.Domain == "" || principal != (kind == 1) {
 			continue
 		}
 		if len(n.known) >= maxTicketNames {

@@ -145,6 +145,19 @@ func TestUserPrincipalNameIsOfTheAccountThatHasIt(t *testing.T) {
 	}
 }
 
+// Neither kind of name in a ticket makes its account another one's.
+func TestNamesOfTicketsThatLookLikeAnothersAreNotLearnt(t *testing.T) {
+	s := newSite(t)
+	for _, mallory := range []*secctx.Identity{
+		{SID: besSID, Domain: "LAB", User: "mallory", UPN: "alice"}, {SID: besSID, Domain: "LAB", User: "alice@lab.test"},
+	} {
+		s.deps.tickets.learn(mallory, time.Now())
+	}
+	if n := binds(s, named(t, "LAB", "alice"), named(t, "", "alice@lab.test"), named(t, "LAB", "mallory")); n != 3 || s.heldBy(besSID) != 1 {
+		t.Errorf("%d granted; %+v", n, s.table.Users())
+	}
+}
+
 // A domain of a name is known to be trusted with the directory's first answer only.
 func TestUserPrincipalNameIsReadAgainWithTheFirstAnswer(t *testing.T) {
 	s := newSite(t, limit(1))

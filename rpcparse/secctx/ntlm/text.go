@@ -7,18 +7,14 @@ import (
 	"unicode/utf8"
 )
 
-// maxName is how much of a name is read, in bytes. User principal names have 1024
-// characters at most (MS-ADA3 2.349), but servers find an account also under a name
-// with any number of spaces behind it.
-const maxName = 8192
-
 // decodeName decodes a name field as servers do: it ends at the first NUL (Samba
 // handles names as C strings), and an odd last byte is no character. Lone
 // surrogates and, because nothing declares the code page, OEM bytes outside ASCII
-// become U+FFFD; whole is false then. The result may hold any other character,
+// become U+FFFD; whole is false then. A name is read to its end, as long as a field
+// can be, because servers find an account also under a name with any number of
+// spaces before and behind it. The result may hold any other character,
 // control characters included: escape it at every sink.
 func decodeName(b []byte, unicode bool) (text string, whole bool) {
-	b = b[:min(len(b), maxName)]
 	if unicode {
 		text, whole = decodeUTF16(b)
 	} else {
