@@ -18,7 +18,7 @@ type Name struct {
 // foldBuffer is the room that Match keeps on its stack for a folded account, in
 // bytes. NetBIOS names give at most 36 characters, a DNS domain and a user name of
 // the schema's longest 511; the rest is ample for a user principal name. Longer
-// names (the NTLM decoder allows some 3 KiB) cost an allocation.
+// names, which clients may send, cost an allocation.
 const foldBuffer = 1024
 
 // foldedName is an account in the form in which patterns see it: its parts as

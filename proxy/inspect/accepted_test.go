@@ -216,7 +216,7 @@ func (h *handshakes) bind(id uint32) {
 	nameless := got == "address:10.1.2.3"
 	want := a.user
 	switch none := want == "" || want == unread; {
-	case none != nameless && !(a.muddled && nameless), !none && !nameless && got != want:
+	case none != nameless && (!a.muddled || !nameless), !none && !nameless && got != want:
 		h.t.Fatalf("charged to %q, and the domain controller has accepted %q", got, want)
 	case want == unread && !a.muddled && h.assurance(&v) != session.AssuranceUnreadable:
 		h.t.Fatalf("%v, and the domain controller has accepted what cannot be read", h.assurance(&v))
