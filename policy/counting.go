@@ -37,9 +37,9 @@ func (i *Identity) Counting() []Counting {
 }
 
 // describeCounting prints who is counted how.
-func (c *Config) describeCounting(w *tabwriter.Writer) {
+func describeCounting(w *tabwriter.Writer, counting []Counting) {
 	fmt.Fprintln(w, "Who is counted how")
-	for _, k := range c.Identity.Counting() {
+	for _, k := range counting {
 		fmt.Fprintf(w, "  %s\t%s\n", k.Who, k.How)
 	}
 	fmt.Fprintln(w)

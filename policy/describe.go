@@ -9,14 +9,15 @@ import (
 )
 
 // Describe prints the effective configuration for people, defaults included.
-// The configuration must be valid, as [Load] and [Parse] return it.
-func (c *Config) Describe(w io.Writer) error {
+// The configuration must be valid, as [Load] and [Parse] return it. counting says who
+// is counted how: [Identity.Counting], or what is known beyond that.
+func (c *Config) Describe(w io.Writer, counting []Counting) error {
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	c.describeListeners(tw)
 	c.describeTransparent(tw)
 	c.describeHealth(tw)
 	c.describeIdentity(tw)
-	c.describeCounting(tw)
+	describeCounting(tw, counting)
 	c.describePolicy(tw)
 	c.describeProgram(tw)
 	return tw.Flush()

@@ -46,7 +46,7 @@ func FuzzParse(f *testing.F) {
 
 func checkAccepted(t *testing.T, cfg *Config) {
 	checkProblems(t, cfg.Warnings, nil)
-	if err := cfg.Describe(io.Discard); err != nil {
+	if err := cfg.Describe(io.Discard, cfg.Identity.Counting()); err != nil {
 		t.Fatal(err)
 	}
 	if cfg.Version != 1 || len(cfg.Listeners) == 0 {

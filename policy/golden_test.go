@@ -70,7 +70,7 @@ func TestRightFilesAreDescribedWithTheirWarnings(t *testing.T) {
 				t.Fatal(err)
 			}
 			var out bytes.Buffer
-			if err := cfg.Describe(&out); err != nil {
+			if err := cfg.Describe(&out, cfg.Identity.Counting()); err != nil {
 				t.Fatal(err)
 			}
 			for _, w := range cfg.Warnings {

@@ -95,6 +95,7 @@ func (v *validator) rules() {
 			v.unknowable(path+".match.sid", r.Match.SID)
 			v.unknowable(path+".match.group", r.Match.Group)
 		}
+		v.unreachable(path+".match.assurance", r.Match.Assurance)
 	}
 	if len(v.problems.found) == 0 {
 		v.shadowed()
@@ -106,6 +107,24 @@ func (v *validator) unknowable(path string, sid SID) {
 	if sid != "" {
 		v.warn(path, "a condition on a SID, and nothing that tells SIDs: the rule never matches", "identity.keytabs, identity.directory, or a condition on account")
 	}
+}
+
+// unreachable warns of a condition on assurances none of which any user can have.
+func (v *validator) unreachable(path string, wanted []Assurance) {
+	if len(wanted) == 0 {
+		return
+	}
+	identity := &v.cfg.Identity
+	for _, a := range wanted {
+		switch {
+		case a == AssuranceVerified && len(identity.Keytabs) == 0:
+		case a == AssuranceResolved && !identity.learnsSIDs():
+		default:
+			return
+		}
+	}
+	v.warn(path, "a condition that no user meets without keys or a directory: the rule never matches",
+		"identity.keytabs for verified, or identity.directory for resolved")
 }
 
 func (v *validator) refusal() {

@@ -11,11 +11,11 @@ import (
 // alarms are what is said of users who have a name and are not told apart.
 func alarms(t *testing.T, config *policy.Config) (who []string) {
 	t.Helper()
-	keys, err := newKeyring(config, new(keytabFailures))
+	counting, err := Counting(config)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, c := range counting(config, keys) {
+	for _, c := range counting {
 		if c.Alarming {
 			who = append(who, c.Who+": "+c.How)
 		}

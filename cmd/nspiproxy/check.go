@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/nspiproxy/nspiproxy/policy"
+	"github.com/nspiproxy/nspiproxy/proxy"
 )
 
 // newCheckCommand returns "nspiproxy check": it validates a configuration file
@@ -18,7 +19,8 @@ func newCheckCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check --config FILE",
 		Short: "Validate a configuration file and print the effective policy",
-		Long: "Validates everything that can be validated without the network.\n" +
+		Long: "Validates everything that can be validated without the network,\n" +
+			"the keys in keytabs among it.\n" +
 			"Prints the effective policy and warnings and exits with 0,\n" +
 			"or prints every error with file and line and exits with 1.",
 		Args: cobra.NoArgs,
@@ -44,7 +46,13 @@ func check(cmd *cobra.Command, path string) error {
 		cmd.PrintErrln("Error:", err)
 		return err
 	}
-	if err := cfg.Describe(cmd.OutOrStdout()); err != nil {
+	counting, err := proxy.Counting(cfg)
+	if err != nil {
+		err = fmt.Errorf("%s: identity.keytabs: %w", path, err)
+		cmd.PrintErrln("Error:", err)
+		return err
+	}
+	if err := cfg.Describe(cmd.OutOrStdout(), counting); err != nil {
 		return err
 	}
 	for _, w := range cfg.Warnings {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/binary"
 	"os"
 	"path/filepath"
 	"strings"
@@ -63,6 +64,51 @@ func TestCheckFailsOnceForAFileThatIsNotThere(t *testing.T) {
 	_, stderr, err := runCheck("--config", filepath.Join(t.TempDir(), "absent.yaml"))
 	if err == nil || strings.Count(stderr, "absent.yaml") != 1 {
 		t.Errorf("error %v, standard error %q", err, stderr)
+	}
+}
+
+// withKeytab is a configuration with a keytab of these bytes.
+func withKeytab(t *testing.T, keytab []byte) (config string) {
+	t.Helper()
+	folder := t.TempDir()
+	config, keys := filepath.Join(folder, "nspiproxy.yaml"), filepath.Join(folder, "dc1.keytab")
+	minimal, err := os.ReadFile("../../testdata/config/minimal.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for file, data := range map[string][]byte{keys: keytab, config: append(minimal, "\nidentity: {keytabs: ["+keys+"]}\n"...)} {
+		if err := os.WriteFile(file, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return config
+}
+
+// keytabOf is a keytab with an arcfour-hmac key of a name.
+func keytabOf(name string) []byte {
+	be := binary.BigEndian
+	text := func(e []byte, s string) []byte { return append(be.AppendUint16(e, uint16(len(s))), s...) }
+	e := text(text(be.AppendUint16(nil, 1), "LAB.TEST"), name)
+	e = append(e, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 23) // type of the name, time, version, type of the key
+	e = text(e, strings.Repeat("k", 16))
+	return append(be.AppendUint32([]byte{5, 2}, uint32(len(e))), e...)
+}
+
+func TestCheckTellsWhichUsersAKeytabTellsApart(t *testing.T) {
+	for name, want := range map[string]string{"svc-bes": "Kerberos    by client address", "dc1$": "Kerberos    by SID"} {
+		stdout, _, err := runCheck("--config", withKeytab(t, keytabOf(name)))
+		if err != nil || !strings.Contains(stdout, want) {
+			t.Errorf("%s: error %v, standard output\n%s", name, err, stdout)
+		}
+	}
+}
+
+func TestCheckFailsForAFileThatIsNoKeytab(t *testing.T) {
+	for name, keytab := range map[string]string{"empty": "", "text": "junk\n", "cut": "\x05\x02\x00\x00\x00\x40key"} {
+		stdout, stderr, err := runCheck("--config", withKeytab(t, []byte(keytab)))
+		if err == nil || stdout != "" || !strings.Contains(stderr, "identity.keytabs: keytab ") || !strings.Contains(stderr, "dc1.keytab") {
+			t.Errorf("%s: error %v, standard error %q", name, err, stderr)
+		}
 	}
 }
 
