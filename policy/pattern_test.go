@@ -54,6 +54,8 @@ func TestPatternMatchesTheWholeAccountInAnyCase(t *testing.T) {
 		{`LAB\σας`, `LAB\ΣΑΣ`, true},
 		{`LAB\kelvin`, "LAB\\\u212Aelvin", true}, // KELVIN SIGN folds to k
 		{`LAB\straße`, `LAB\STRASSE`, true},
+		{`*\*$`, `LAB\PC1$`, true}, // accounts of computers
+		{`*\*$`, `LAB\pc$1`, false},
 		{`*@lab.example`, `svc@LAB.example`, true},
 		{`*`, `anything`, true},
 		{`*\**`, `LAB\x`, true},
