@@ -17,14 +17,17 @@ type Counting struct {
 // have to know before they set a limit. Whether a keytab has the right keys it does
 // not know.
 func (i *Identity) Counting() []Counting {
-	network := fmt.Sprintf("by client address (IPv4 /%d, IPv6 /%d): all users behind one share one limit", i.Networks.IPv4, i.Networks.IPv6)
+	network := fmt.Sprintf("by network of the client (IPv4 /%d, IPv6 /%d): all users behind one share one limit", i.Networks.IPv4, i.Networks.IPv6)
 	kerberos := Counting{Who: "Kerberos", How: network + "; a keytab with the domain controllers' keys tells them apart", Alarming: true}
 	if len(i.Keytabs) > 0 {
 		kerberos = Counting{Who: "Kerberos", How: "by SID, where the ticket opens with a key of that domain controller's own account, else as unreadable"}
 	}
 	ntlm := Counting{Who: "NTLM", How: "by account name; domains that are not listed mean the domain controller's own"}
 	if i.Directory.Configured() {
-		ntlm.How = "by SID from the directory; by account name where it does not know the account"
+		ntlm.How = "by SID from the directory; by account name where it does not know the account or does not answer"
+		if i.Directory.WhenDown == WhenDownRefuse {
+			ntlm.How = "by SID from the directory; by account name where it does not know the account; refused while it does not answer"
+		}
 	}
 	unreadable := Counting{Who: "unreadable", How: network}
 	switch i.Unreadable {

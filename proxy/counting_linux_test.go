@@ -36,8 +36,8 @@ func TestUsersWhoAreNotToldApartAreNamedAtTheStart(t *testing.T) {
 		config *policy.Config
 		want   []string // beginnings
 	}{
-		"no keytab":             {config(), []string{"Kerberos: by client address"}},
-		"keys of users":         {config(users), []string{"Kerberos: by client address"}},
+		"no keytab":             {config(), []string{"Kerberos: by network of the client"}},
+		"keys of users":         {config(users), []string{"Kerberos: by network of the client"}},
 		"a domain controller's": {config(machine), []string{"Kerberos on dc2: as unreadable"}},
 		"both":                  {config(users, machine), []string{"Kerberos on dc2: as unreadable"}},
 	} {

@@ -95,7 +95,7 @@ func keytabOf(name string) []byte {
 }
 
 func TestCheckTellsWhichUsersAKeytabTellsApart(t *testing.T) {
-	for name, want := range map[string]string{"svc-bes": "Kerberos    by client address", "dc1$": "Kerberos    by SID"} {
+	for name, want := range map[string]string{"svc-bes": "Kerberos    by network of the client", "dc1$": "Kerberos    by SID"} {
 		stdout, _, err := runCheck("--config", withKeytab(t, keytabOf(name)))
 		if err != nil || !strings.Contains(stdout, want) {
 			t.Errorf("%s: error %v, standard output\n%s", name, err, stdout)
