@@ -73,7 +73,7 @@ func rules(cmd *cobra.Command, path string, apply bool) error {
 	for _, problem := range plan.Check() {
 		cmd.PrintErrln("warning:", problem)
 	}
-	return plan.Apply(learnt)
+	return plan.Possible().Apply(learnt)
 }
 
 // removeLeft takes away what an earlier configuration needed: its rules would lead

@@ -26,6 +26,10 @@ type PortTaken struct {
 	Err      error
 }
 
+// NoIPv6 is a transparent listener with destinations in IPv6 networks on a machine
+// without IPv6: they are left out.
+type NoIPv6 struct{ Listener string }
+
 // Counted says by what some of the users are counted, at the start.
 type Counted policy.Counting
 
@@ -85,6 +89,7 @@ type ControllerChanged struct {
 
 func (Listening) event()          {}
 func (PortTaken) event()          {}
+func (NoIPv6) event()             {}
 func (Counted) event()            {}
 func (Unreachable) event()        {}
 func (ConnectionForeign) event()  {}

@@ -36,7 +36,7 @@ func (l *Listeners) newPortInterceptor() *portInterceptor {
 			_, _, _ = n.ports.Confirm(ap.Addr(), nil) // fails for too many ports only
 		}
 	}
-	n.set = transparent.New(l.Config).NewPortSet(n.ports, n.reportKernel)
+	n.set = transparent.New(l.Config).Possible().NewPortSet(n.ports, n.reportKernel)
 	return n
 }
 

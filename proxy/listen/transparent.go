@@ -7,6 +7,7 @@ import (
 	"github.com/nspiproxy/nspiproxy/proxy/backend"
 	"github.com/nspiproxy/nspiproxy/proxy/inspect"
 	"github.com/nspiproxy/nspiproxy/proxy/relay"
+	"github.com/nspiproxy/nspiproxy/proxy/transparent"
 )
 
 // transparentListener is a transparent listener at work: it takes connections to the
@@ -53,8 +54,12 @@ func (t *transparentListener) addresses() (list []netip.Addr) {
 	if has(true) {
 		list = append(list, four)
 	}
-	if has(false) {
+	switch {
+	case !has(false):
+	case transparent.HasIPv6():
 		list = append(list, six)
+	default:
+		t.all.Inspect.Events.Report(inspect.NoIPv6{Listener: t.config.Name})
 	}
 	return list
 }

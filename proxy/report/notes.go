@@ -70,6 +70,8 @@ func (r *recorder) find(e inspect.Event) {
 	case inspect.PortTaken:
 		r.note("listen.port", e.Listener, fmt.Sprintf("NSPI is on port %d of the domain controller, and that number is not free here: "+
 			"clients whose calls to the endpoint mapper are signed do not find it: %v", e.Port, e.Err))
+	case inspect.NoIPv6:
+		r.note("intercept.family", e.Listener, "destinations are IPv6 networks, and this machine has no IPv6: they are left out")
 	case inspect.InterceptionFailed:
 		r.note("intercept.port", e.DC, "connections to a port of NSPI are not intercepted: "+e.Err.Error())
 	}

@@ -43,6 +43,7 @@ func allEvents() []inspect.Event {
 		inspect.Closed{Backend: "dc1", Cause: "end", Ordinary: true},
 		inspect.Closed{Backend: "dc1", Cause: "dial_failed"},
 		inspect.Listening{Listener: "front"},
+		inspect.NoIPv6{Listener: "path"},
 		inspect.PortTaken{Listener: "front", Port: 49153, Err: err},
 		inspect.Unreachable{Source: from},
 		inspect.ConnectionForeign{Listener: "path"},

@@ -269,3 +269,27 @@ func TestRulesOfAnEarlierConfigurationAreRemoved(t *testing.T) {
 		t.Errorf("before\n%s\nafter\n%s", before, after)
 	}
 }
+
+// The pages' configurations have IPv6 networks, and many machines have no IPv6.
+func TestIPv6NetworksAreLeftOutWithoutIPv6(t *testing.T) {
+	clean(t)
+	if err := os.WriteFile("/proc/sys/net/ipv6/conf/all/disable_ipv6", []byte("1"), 0); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = os.WriteFile("/proc/sys/net/ipv6/conf/all/disable_ipv6", []byte("0"), 0) }()
+	for _, c := range configurations {
+		p := plan(t, c.listeners, "when_down: closed")
+		if err := p.Possible().Apply(nil); err != nil {
+			t.Errorf("%s: %v", c.name, err)
+		}
+		if len(p.families()) == 2 && len(p.Check()) == 0 {
+			t.Errorf("%s: nothing is said", c.name)
+		}
+		if err := p.Possible().checkRouting(); err != nil {
+			t.Errorf("%s: %v", c.name, err)
+		}
+	}
+	if err := Remove(); err != nil {
+		t.Error(err)
+	}
+}

@@ -15,6 +15,9 @@ func (p *Plan) Apply([]netip.AddrPort) error { return errNotLinux }
 // Remove needs Linux.
 func Remove() error { return errNotLinux }
 
+// HasIPv6 is true.
+func HasIPv6() bool { return true }
+
 // RemoveLeft finds none elsewhere.
 func RemoveLeft() (removed bool, err error) { return false, nil }
 

@@ -11,7 +11,7 @@ import (
 func (p *Plan) Check() (problems []string) {
 	for _, f := range p.families() {
 		if !f.enabled() {
-			problems = append(problems, "destinations are IPv6 networks, but this machine has no IPv6")
+			problems = append(problems, "destinations are IPv6 networks, and this machine has no IPv6: they are left out")
 			continue
 		}
 		value, err := os.ReadFile("/proc/sys/" + strings.ReplaceAll(f.forwarding, ".", "/"))

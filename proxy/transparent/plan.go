@@ -24,6 +24,22 @@ func New(c *policy.Config) *Plan {
 	return p
 }
 
+// Possible returns what of the plan this machine can do: without IPv6, nothing can be
+// led to IPv6 networks, and no client reaches them through it either.
+func (p *Plan) Possible() *Plan {
+	if HasIPv6() {
+		return p
+	}
+	q := &Plan{settings: p.settings}
+	for _, l := range p.listeners {
+		l.Destinations = slices.DeleteFunc(slices.Clone(l.Destinations), func(n netip.Prefix) bool { return ipv6.is(n.Addr()) })
+		if len(l.Destinations) > 0 {
+			q.listeners = append(q.listeners, l)
+		}
+	}
+	return q
+}
+
 // Empty reports whether no listener is transparent: the kernel needs no rules.
 func (p *Plan) Empty() bool { return len(p.listeners) == 0 }
 

@@ -8,14 +8,19 @@ import (
 	"strings"
 )
 
-// enabled reports whether the kernel has that family: IPv6 may be switched off.
-func (f family) enabled() bool {
-	if f.flag == ipv4.flag {
-		return true
+// HasIPv6 reports whether this machine has IPv6. It may be left out of the kernel, or
+// switched off (net.ipv6.conf.all.disable_ipv6): there is no loopback address then,
+// and no route.
+func HasIPv6() bool {
+	if _, err := os.Stat("/proc/net/if_inet6"); err != nil {
+		return false
 	}
-	_, err := os.Stat("/proc/net/if_inet6")
-	return err == nil
+	off, err := os.ReadFile("/proc/sys/net/ipv6/conf/lo/disable_ipv6")
+	return err != nil || strings.TrimSpace(string(off)) != "1"
 }
+
+// enabled reports whether this machine has that family.
+func (f family) enabled() bool { return f.flag == ipv4.flag || HasIPv6() }
 
 // rule is a routing rule as ip prints it with -N -j.
 type rule struct {
