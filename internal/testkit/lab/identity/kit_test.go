@@ -52,15 +52,24 @@ func newKit(t testing.TB, samba *lab.Samba) *kit {
 // ticket gets a user's ticket for a service from the KDC.
 func (k *kit) ticket(u lab.User, service string) *forge.Ticket {
 	k.t.Helper()
-	c := kerberos.Client{Config: k.kdc, Realm: lab.SambaRealm, Name: u.Name, Password: u.Password}
-	got, err := c.Ticket(k.t.Context(), service)
+	t, err := k.fetch(u.Name, u.Password, service)
 	if err != nil {
 		k.t.Fatal(err)
+	}
+	return t
+}
+
+// fetch asks the KDC for a ticket, under any name that it takes for an account's.
+func (k *kit) fetch(name, password, service string) (*forge.Ticket, error) {
+	c := kerberos.Client{Config: k.kdc, Realm: lab.SambaRealm, Name: name, Password: password}
+	got, err := c.Ticket(k.t.Context(), service)
+	if err != nil {
+		return nil, err
 	}
 	return &forge.Ticket{
 		Ticket: got.Ticket, Client: got.Client, Realm: got.Realm,
 		Session: types.EncryptionKey{KeyType: got.Session.Etype, KeyValue: got.Session.Value},
-	}
+	}, nil
 }
 
 // keyIn returns the newest key of that type in a keytab.
