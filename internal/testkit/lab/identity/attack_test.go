@@ -48,13 +48,27 @@ func alicesNTLM() ntlm.Initiator {
 	return ntlm.Initiator{Domain: "X9", User: "ALICE", Password: lab.Alice.Password, Workstation: "PC1"}
 }
 
+// attacks are attempts, in order.
+type attacks []attack
+
+func (all *attacks) add(name string, auth rpcparse.AuthType, run func(t testing.TB, x *lab.Exchange) string) {
+	*all = append(*all, attack{name, auth, run})
+}
+
 // attacksOnLimits are mixtures of mechanisms, security contexts and connections, all with alice's own password.
-func (k *kit) attacksOnLimits() (all []attack) {
-	add := func(name string, auth rpcparse.AuthType, run func(t testing.TB, x *lab.Exchange) string) {
-		all = append(all, attack{name, auth, run})
-	}
+func (k *kit) attacksOnLimits() (all attacks) {
+	k.ticketsByOtherNames(&all)
+	k.twoMechanisms(&all)
+	ntlmForms(&all)
+	failedHandshakes(&all)
+	k.behindHandshakes(&all)
+	return all
+}
+
+// ticketsByOtherNames are tickets for other services of the domain controller, and under other names of alice's.
+func (k *kit) ticketsByOtherNames(all *attacks) {
 	for _, service := range []string{nspiService, "exchangeAB/dc1", "exchangeAB/DC1.LAB.TEST", "EXCHANGEAB/" + lab.SambaHost, "cifs/" + lab.SambaHost, "rpc/dc1", "ldap/dc1.lab.test/lab.test", "DC1$", "dc1$"} {
-		add("a ticket for "+service, rpcparse.AuthKerberos, func(t testing.TB, x *lab.Exchange) string {
+		all.add("a ticket for "+service, rpcparse.AuthKerberos, func(t testing.TB, x *lab.Exchange) string {
 			tick, err := k.tryTicket(lab.Alice.Name, service)
 			if err != nil {
 				return err.Error()
@@ -63,7 +77,7 @@ func (k *kit) attacksOnLimits() (all []attack) {
 		})
 	}
 	for _, name := range []string{"ALICE", "Alice", "alice ", "ＡＬＩＣＥ", "álice", "al\u00adice"} {
-		add("a ticket as "+name, rpcparse.AuthKerberos, func(t testing.TB, x *lab.Exchange) string {
+		all.add("a ticket as "+name, rpcparse.AuthKerberos, func(t testing.TB, x *lab.Exchange) string {
 			tick, err := k.tryTicket(name, nspiService)
 			if err != nil {
 				return err.Error()
@@ -71,21 +85,25 @@ func (k *kit) attacksOnLimits() (all []attack) {
 			return raw.run(x, &forge.Client{Ticket: tick, Flags: forge.OneLeg})
 		})
 	}
-	add("NTLM, then a ticket in the same context", rpcparse.AuthNTLM, func(t testing.TB, x *lab.Exchange) string {
+}
+
+// twoMechanisms uses two on one connection.
+func (k *kit) twoMechanisms(all *attacks) {
+	all.add("NTLM, then a ticket in the same context", rpcparse.AuthNTLM, func(t testing.TB, x *lab.Exchange) string {
 		if why := authenticate(t, x, spelt("X1", "alice"), lab.Alice.Password); why != "" {
 			return why
 		}
 		x.Type = rpcparse.AuthKerberos
 		return raw.run(x, k.alice(forge.OneLeg))
 	})
-	add("NTLM, then a ticket in another context", rpcparse.AuthNTLM, func(t testing.TB, x *lab.Exchange) string {
+	all.add("NTLM, then a ticket in another context", rpcparse.AuthNTLM, func(t testing.TB, x *lab.Exchange) string {
 		if why := authenticate(t, x, spelt("X1", "alice"), lab.Alice.Password); why != "" {
 			return why
 		}
 		x.Type, x.ID = rpcparse.AuthKerberos, 7
 		return raw.run(x, k.alice(forge.OneLeg))
 	})
-	add("a ticket, then NTLM in another context", rpcparse.AuthKerberos, func(t testing.TB, x *lab.Exchange) string {
+	all.add("a ticket, then NTLM in another context", rpcparse.AuthKerberos, func(t testing.TB, x *lab.Exchange) string {
 		if x.Leg(k.alice(forge.OneLeg).Request()); x.Group == 0 {
 			return "no association"
 		}
@@ -95,12 +113,16 @@ func (k *kit) attacksOnLimits() (all []attack) {
 		}
 		return x.NspiBind()
 	})
+}
+
+// ntlmForms is NTLM in SPNEGO, and in contexts of odd numbers.
+func ntlmForms(all *attacks) {
 	for name, i := range map[string]ntlm.Initiator{
 		"a made-up domain": alicesNTLM(),
 		"no MIC":           {Domain: "", User: "alice", Password: lab.Alice.Password, NoMIC: true},
 		"no target":        {Domain: "Q", User: "alice", Password: lab.Alice.Password, NoMIC: true, Without: ntlm.FlagRequestTarget | ntlm.FlagTargetInfo},
 	} {
-		add("NTLM in SPNEGO, "+name, rpcparse.AuthSPNEGO, func(t testing.TB, x *lab.Exchange) string {
+		all.add("NTLM in SPNEGO, "+name, rpcparse.AuthSPNEGO, func(t testing.TB, x *lab.Exchange) string {
 			if why := negotiatedNTLM(x, i); why != "" {
 				return why
 			}
@@ -108,7 +130,7 @@ func (k *kit) attacksOnLimits() (all []attack) {
 		})
 	}
 	for _, id := range []uint32{0, 0xffffffff, 0x80000000} {
-		add(fmt.Sprintf("NTLM in context %#x", id), rpcparse.AuthNTLM, func(t testing.TB, x *lab.Exchange) string {
+		all.add(fmt.Sprintf("NTLM in context %#x", id), rpcparse.AuthNTLM, func(t testing.TB, x *lab.Exchange) string {
 			x.ID = id
 			if why := authenticate(t, x, spelt("X1", "alice"), lab.Alice.Password); why != "" {
 				return why
@@ -116,14 +138,18 @@ func (k *kit) attacksOnLimits() (all []attack) {
 			return x.NspiBind()
 		})
 	}
-	add("NTLM that fails as bob, then alice's in the same context", rpcparse.AuthNTLM, func(t testing.TB, x *lab.Exchange) string {
+}
+
+// failedHandshakes are those of bob's that fail, before and behind alice's.
+func failedHandshakes(all *attacks) {
+	all.add("NTLM that fails as bob, then alice's in the same context", rpcparse.AuthNTLM, func(t testing.TB, x *lab.Exchange) string {
 		_ = authenticate(t, x, bobInLAB, "guess")
 		if why := authenticate(t, x, aliceInLAB, lab.Alice.Password); why != "" {
 			return why
 		}
 		return x.NspiBind()
 	})
-	add("NTLM that fails as bob, then alice's in another context", rpcparse.AuthNTLM, func(t testing.TB, x *lab.Exchange) string {
+	all.add("NTLM that fails as bob, then alice's in another context", rpcparse.AuthNTLM, func(t testing.TB, x *lab.Exchange) string {
 		_ = authenticate(t, x, bobInLAB, "guess")
 		x.ID = 2
 		if why := authenticate(t, x, aliceInLAB, lab.Alice.Password); why != "" {
@@ -131,7 +157,7 @@ func (k *kit) attacksOnLimits() (all []attack) {
 		}
 		return x.NspiBind()
 	})
-	add("alice's, then NTLM that fails as bob in another context", rpcparse.AuthNTLM, func(t testing.TB, x *lab.Exchange) string {
+	all.add("alice's, then NTLM that fails as bob in another context", rpcparse.AuthNTLM, func(t testing.TB, x *lab.Exchange) string {
 		if why := authenticate(t, x, aliceInLAB, lab.Alice.Password); why != "" {
 			return why
 		}
@@ -139,7 +165,7 @@ func (k *kit) attacksOnLimits() (all []attack) {
 		_ = authenticate(t, x, bobInLAB, "guess")
 		return x.NspiBind()
 	})
-	add("alice's, then only a NEGOTIATE in another context", rpcparse.AuthNTLM, func(t testing.TB, x *lab.Exchange) string {
+	all.add("alice's, then only a NEGOTIATE in another context", rpcparse.AuthNTLM, func(t testing.TB, x *lab.Exchange) string {
 		if why := authenticate(t, x, aliceInLAB, lab.Alice.Password); why != "" {
 			return why
 		}
@@ -149,19 +175,22 @@ func (k *kit) attacksOnLimits() (all []attack) {
 		x.Leg(negotiate)
 		return x.NspiBind()
 	})
-	add("a subkey of the client and 250 elements", rpcparse.AuthSPNEGO, func(t testing.TB, x *lab.Exchange) string {
+}
+
+// behindHandshakes are alice's tickets in other forms.
+func (k *kit) behindHandshakes(all *attacks) {
+	all.add("a subkey of the client and 250 elements", rpcparse.AuthSPNEGO, func(t testing.TB, x *lab.Exchange) string {
 		c := k.alice(forge.DCEStyle)
 		c.Subkey = &types.EncryptionKey{KeyType: 23, KeyValue: make([]byte, 16)}
 		return simple.run(x, c)
 	})
-	add("without any token behind an unfinished handshake of bob's", rpcparse.AuthKerberos, func(t testing.TB, x *lab.Exchange) string {
+	all.add("without any token behind an unfinished handshake of bob's", rpcparse.AuthKerberos, func(t testing.TB, x *lab.Exchange) string {
 		if _, ok, why := x.Leg(k.bob(forge.DCEStyle).Request()); !ok {
 			return why
 		}
 		x.ID = 2
 		return raw.run(x, k.alice(forge.DCEStyle))
 	})
-	return all
 }
 
 func (k *kit) tryTicket(name, service string) (*forge.Ticket, error) {

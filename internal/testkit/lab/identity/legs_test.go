@@ -12,7 +12,6 @@ import (
 	"github.com/nspiproxy/nspiproxy/internal/testkit/forge"
 	"github.com/nspiproxy/nspiproxy/internal/testkit/lab"
 	"github.com/nspiproxy/nspiproxy/rpcparse"
-	"github.com/nspiproxy/nspiproxy/rpcparse/secctx/ntlm"
 	"github.com/nspiproxy/nspiproxy/rpcparse/secctx/spnego"
 )
 
@@ -141,38 +140,10 @@ func (k *kit) fallbacks() (all []handshake) {
 	}
 	for name, octets := range map[string]int{"NTLM": 0, "NTLM in lengths of four octets": 4} {
 		all = append(all, handshake{name: "bob's ticket is offered, and alice's " + name + " taken", auth: rpcparse.AuthSPNEGO, run: func(x *lab.Exchange) string {
-			return k.ntlmAfter(x, stolen(), octets)
+			return ntlmBehindTicket(x, stolen(), aliceInLAB, lab.Alice.Password, octets)
 		}})
 	}
 	return all
-}
-
-// ntlmAfter offers a ticket for a mechanism that is not known, and goes on with alice's NTLM.
-func (k *kit) ntlmAfter(x *lab.Exchange, ticket []byte, octets int) string {
-	offer := forge.Envelope{Init: true, Mechs: []spnego.OID{unknownMech, spnego.OIDNTLM}, Tokens: [][]byte{ticket}}
-	if _, ok, why := x.Leg(offer.Token()); !ok {
-		return why
-	}
-	put := func(token []byte) []byte {
-		return forge.Envelope{State: -1, Tokens: [][]byte{token}, Octets: octets}.Token()
-	}
-	i := ntlm.Initiator{Domain: "LAB", User: lab.Alice.Name, Password: lab.Alice.Password, Workstation: "PC1", Without: unsigned}
-	negotiate, err := i.Negotiate()
-	if err != nil {
-		return err.Error()
-	}
-	answer, ok, why := x.Leg(put(negotiate))
-	if !ok {
-		return why
-	}
-	token, err := i.Authenticate(message(answer))
-	if err != nil {
-		return err.Error()
-	}
-	if _, ok, why := x.Leg(put(token)); !ok {
-		return why
-	}
-	return x.NspiBind()
 }
 
 // forgeries are tickets for bob that alice makes with her own RC4 key, which the proxy has for NTLM.

@@ -320,10 +320,10 @@ func (k *kit) attacks() []handshake {
 			return x.NspiBind()
 		}},
 		{name: "a ticket is offered, and NTLM taken", auth: rpcparse.AuthSPNEGO, run: func(x *lab.Exchange) string {
-			return ntlmBehindTicket(x, k, spelt("LAB", lab.Alice.Name), lab.Alice.Password)
+			return ntlmBehindTicket(x, k.bob(forge.OneLeg).Request(), spelt("LAB", lab.Alice.Name), lab.Alice.Password, 0)
 		}},
 		{name: "a stolen ticket is offered, and NTLM fails", auth: rpcparse.AuthSPNEGO, run: func(x *lab.Exchange) string {
-			return ntlmBehindTicket(x, k, spelt("LAB", lab.Bob.Name), "guess")
+			return ntlmBehindTicket(x, k.bob(forge.OneLeg).Request(), spelt("LAB", lab.Bob.Name), "guess", 0)
 		}},
 		{name: "two contexts, alice's and a stolen one", auth: rpcparse.AuthKerberos, run: func(x *lab.Exchange) string {
 			if got := raw.run(x, k.alice(forge.OneLeg)); got != "granted" {
@@ -336,9 +336,9 @@ func (k *kit) attacks() []handshake {
 	}
 }
 
-// ntlmBehindTicket offers bob's ticket in SPNEGO for a mechanism that is not known, and goes on with NTLM.
-func ntlmBehindTicket(x *lab.Exchange, k *kit, s spelling, password string) string {
-	offer := forge.Envelope{Init: true, Mechs: []spnego.OID{unknownMech, spnego.OIDNTLM}, Tokens: [][]byte{k.bob(forge.OneLeg).Request()}}
+// ntlmBehindTicket offers a ticket for a mechanism that is not known, and logs on by NTLM, in lengths of so many octets.
+func ntlmBehindTicket(x *lab.Exchange, ticket []byte, s spelling, password string, octets int) string {
+	offer := forge.Envelope{Init: true, Mechs: []spnego.OID{unknownMech, spnego.OIDNTLM}, Tokens: [][]byte{ticket}}
 	if _, ok, why := x.Leg(offer.Token()); !ok {
 		return why
 	}
@@ -347,7 +347,9 @@ func ntlmBehindTicket(x *lab.Exchange, k *kit, s spelling, password string) stri
 	if err != nil {
 		return err.Error()
 	}
-	put := func(token []byte) []byte { return forge.Envelope{State: -1, Tokens: [][]byte{token}}.Token() }
+	put := func(token []byte) []byte {
+		return forge.Envelope{State: -1, Tokens: [][]byte{token}, Octets: octets}.Token()
+	}
 	answer, ok, why := x.Leg(put(negotiate))
 	if !ok {
 		return why
