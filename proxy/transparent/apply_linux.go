@@ -117,7 +117,7 @@ func OnStop() (opened bool, err error) {
 	switch {
 	case table == "" || err != nil:
 		return false, err
-	case strings.Contains(table, fmt.Sprintf("comment %q", whenDownComment(policy.FailClosed))):
+	case strings.Contains(table, "comment \""+whenDownComment(policy.FailClosed)):
 		return false, nil
 	}
 	var flush strings.Builder

@@ -18,18 +18,19 @@ func (p *Plan) Ruleset(learnt []netip.AddrPort) string {
 	r.line("table inet %s", TableName)
 	r.line("delete table inet %[1]s", TableName)
 	r.open("table inet %s", TableName)
-	r.line("comment %q", whenDownComment(p.settings.WhenDown))
-	r.sets(learnt)
-	r.tproxy(p.of(policy.ModeTPROXY))
-	r.redirect(p.of(policy.ModeRedirect))
-	r.forward()
+	r.line("comment %q", p.comment())
+	r.content(learnt)
 	r.close()
 	return r.text.String()
 }
 
-// whenDownComment is how the table itself says what becomes of it when the
-// proxy is down: by then the configuration may have changed.
-func whenDownComment(m policy.FailMode) string { return "when_down " + string(m) }
+// content writes what is in the table.
+func (r *ruleset) content(learnt []netip.AddrPort) {
+	r.sets(learnt)
+	r.tproxy(r.plan.of(policy.ModeTPROXY))
+	r.redirect(r.plan.of(policy.ModeRedirect))
+	r.forward()
+}
 
 // ruleset is a text under construction.
 type ruleset struct {

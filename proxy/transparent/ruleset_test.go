@@ -71,3 +71,30 @@ func TestHostileNamesDoNotReachTheRuleset(t *testing.T) {
 		}
 	}
 }
+
+func TestCommentTellsRulesApartAndLearntPortsDoNot(t *testing.T) {
+	seen := map[string]string{}
+	for _, c := range configurations {
+		p := plan(t, c.listeners, c.settings)
+		comment := p.comment()
+		if other, ok := seen[comment]; ok {
+			t.Errorf("%s and %s have the comment %q", c.name, other, comment)
+		}
+		seen[comment] = c.name
+		for _, learnt := range []string{"", "10.0.5.11:49677 [fd00:5::11]:49677"} {
+			if !strings.Contains(p.Ruleset(ports(learnt)), `comment "`+comment+`"`) {
+				t.Errorf("%s with learnt ports %q has another comment", c.name, learnt)
+			}
+		}
+	}
+	for _, change := range []string{
+		`{name: path, mode: tproxy, port: 5136, destinations: [10.0.5.0/24]}`,
+		`{name: path, mode: tproxy, port: 5135, destinations: [10.0.4.0/23]}`,
+		`{name: path, mode: tproxy, port: 5135, destinations: [10.0.5.0/24], nspi_ports: [6004]}`,
+		`{name: path, mode: tproxy, port: 5135, destinations: [10.0.5.0/24], interfaces: [eth1]}`,
+	} {
+		if other, ok := seen[plan(t, change, "").comment()]; ok {
+			t.Errorf("%s has the comment of %s", change, other)
+		}
+	}
+}

@@ -12,7 +12,7 @@ nft -f - <<'RULES'
 table inet nspiproxy
 delete table inet nspiproxy
 table inet nspiproxy {
-	comment "when_down open"
+	comment "when_down open, rules b95940843effa23f"
 
 	set learnt4 {
 		# Ports that domain controllers' endpoint mappers named. The running proxy keeps them current.

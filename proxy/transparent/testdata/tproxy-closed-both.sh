@@ -29,7 +29,7 @@ nft -f - <<'RULES'
 table inet nspiproxy
 delete table inet nspiproxy
 table inet nspiproxy {
-	comment "when_down closed"
+	comment "when_down closed, rules 3e0e689b524e615d"
 
 	set learnt4 {
 		# Ports that domain controllers' endpoint mappers named. The running proxy keeps them current.

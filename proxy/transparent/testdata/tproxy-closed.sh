@@ -20,7 +20,7 @@ nft -f - <<'RULES'
 table inet nspiproxy
 delete table inet nspiproxy
 table inet nspiproxy {
-	comment "when_down closed"
+	comment "when_down closed, rules fcd7ede44e3930e3"
 
 	set learnt4 {
 		# Ports that domain controllers' endpoint mappers named. The running proxy keeps them current.

@@ -20,7 +20,7 @@ nft -f - <<'RULES'
 table inet nspiproxy
 delete table inet nspiproxy
 table inet nspiproxy {
-	comment "when_down open"
+	comment "when_down open, rules 940d8e3e4eddfa92"
 
 	set learnt4 {
 		# Ports that domain controllers' endpoint mappers named. The running proxy keeps them current.
