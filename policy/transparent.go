@@ -7,7 +7,8 @@ import (
 
 // Transparent is how packets are led to the transparent listeners.
 type Transparent struct {
-	// Mark is the firewall mark of packets that are led here. Default: 20051.
+	// Mark is the bits of the firewall mark that packets have which are led here.
+	// Default: 20051.
 	Mark uint32 `yaml:"mark"`
 	// RouteTable is the number of the routing table for marked packets. Default:
 	// 20051.

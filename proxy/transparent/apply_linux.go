@@ -13,7 +13,8 @@ import (
 // Apply puts the rules in force, with the given ports as learnt ones: all of
 // them, or none. Rules of ours that were there are replaced; applied twice, it
 // changes nothing. Without a transparent listener it does nothing. It needs
-// CAP_NET_ADMIN and the programs nft and ip.
+// CAP_NET_ADMIN and the programs nft and ip. Connections that are known to pass by
+// go on to do so.
 func (p *Plan) Apply(learnt []netip.AddrPort) error {
 	if p.Empty() {
 		return nil
@@ -27,8 +28,12 @@ func (p *Plan) Apply(learnt []netip.AddrPort) error {
 	if err != nil {
 		return errors.Join(err, undo())
 	}
+	direct, err := readDirect()
+	if err != nil {
+		return errors.Join(fmt.Errorf("the connections that pass by: %w", err), undo())
+	}
 	// Last, because it is one transaction: it is done or nothing of it is.
-	if _, err := run(p.Ruleset(learnt), "nft", "-f", "-"); err != nil {
+	if _, err := run(p.ruleset(learnt, direct), "nft", "-f", "-"); err != nil {
 		return errors.Join(err, undo())
 	}
 	return nil
@@ -110,8 +115,8 @@ func listTable() (string, error) {
 // more (open), or everything stays as it is (closed). It reports whether clients
 // pass now. What is left of open rules carries packets of the proxy's last
 // connections: without it the end of an answer that was under way, or the news
-// that it will not come, never reaches the client, which waits. Remove takes it
-// away.
+// that it will not come, never reaches the client, which waits. It also knows the
+// connections that are made meanwhile. Remove takes it away.
 func OnStop() (opened bool, err error) {
 	table, err := listTable()
 	switch {
@@ -121,7 +126,7 @@ func OnStop() (opened bool, err error) {
 		return false, nil
 	}
 	var flush strings.Builder
-	for _, chain := range []string{chainIntercepted, chainRedirected, chainForwarded} {
+	for _, chain := range []string{chainIntercepted, chainRedirected} {
 		if strings.Contains(table, "\tchain "+chain+" {") {
 			fmt.Fprintf(&flush, "flush chain inet %s %s\n", TableName, chain)
 		}

@@ -55,7 +55,7 @@ func (p *Plan) checkRouting() error {
 // countRules returns how many of our rules are there.
 func (p *Plan) countRules(conn *netlink.Conn, f family) (n int, err error) {
 	err = dump(conn, unix.RTM_GETRULE, f.header(), func(_ []byte, a *netlink.AttributeDecoder) {
-		var pref, mark uint32
+		var pref, mark, mask uint32
 		var protocol uint8
 		for a.Next() {
 			switch a.Type() {
@@ -63,11 +63,13 @@ func (p *Plan) countRules(conn *netlink.Conn, f family) (n int, err error) {
 				pref = a.Uint32()
 			case unix.FRA_FWMARK:
 				mark = a.Uint32()
+			case unix.FRA_FWMASK:
+				mask = a.Uint32()
 			case unix.FRA_PROTOCOL:
 				protocol = a.Uint8()
 			}
 		}
-		if protocol == routeProtocol && mark == p.settings.Mark && pref >= prefSkip && pref <= prefNext {
+		if protocol == routeProtocol && mark == p.settings.Mark && mask == mark && pref >= prefSkip && pref <= prefNext {
 			n++
 		}
 	})

@@ -22,7 +22,7 @@ func whenDownComment(m policy.FailMode) string { return "when_down " + string(m)
 // and remarks, are not part of it.
 func (p *Plan) hash() string {
 	r := &ruleset{plan: p}
-	r.content(nil)
+	r.content(nil, nil)
 	h := sha256.New()
 	for line := range strings.Lines(r.text.String()) {
 		if !strings.HasPrefix(strings.TrimSpace(line), "#") {

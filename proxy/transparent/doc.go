@@ -22,12 +22,14 @@
 //
 // A rule gives a packet to a socket of this machine and marks it; a routing table
 // in which everything is local makes the kernel keep marked packets, whatever
-// their destination. New connections are found by interface, destination and port
-// (135, the configured ones, the sets learnt4 and learnt6), packets of connections
-// by their socket. Client and domain controller see each other's addresses and
-// ports, so this machine has two TCP connections with the same addresses and
-// ports in both: those with clients are taken out of connection tracking, which
-// would take both for one. ICMP errors about either are for our sockets, too.
+// their destination. A packet is marked if it has all bits of the mark: others may
+// set theirs. The first packet of a connection is found by interface, destination
+// and port (135, the configured ones, the sets learnt4 and learnt6), packets of
+// connections by their socket. Client and domain controller see each other's
+// addresses and ports, so this machine has two TCP connections with the same
+// addresses and ports in both: those with clients are taken out of connection
+// tracking, which would take both for one. ICMP errors about either are for our
+// sockets, too.
 //
 // REDIRECT exchanges the destination for this machine's own (chain redirected)
 // and connection tracking remembers the former one. The domain controller sees
@@ -49,23 +51,36 @@
 //	  new, after OnStop                       direct            direct            refused   refused
 //	  new, after Remove                       direct            direct            direct    direct
 //	the proxy and the rules are back:
-//	  a connection that was made directly     reset             reset             reset     reset
+//	  a connection made meanwhile             lives             lives             none      none
+//	  one from when there were no rules       reset             reset             reset     reset
 //	the proxy stops orderly and waits for connections to end (relay.shutdown_timeout):
 //	  the connections it has                  live              live              live      live
 //	  new                                     direct            refused           refused   refused
 //
 // A TPROXY rule without a listening socket does not match: open needs nothing
-// else. Chain forwarded resets what is being forwarded although it should have
-// been taken; with tproxy and open it would refuse clients while the proxy is
-// down, so it is not there, and is not needed: a packet from the middle of a
-// connection that was made directly reaches the listening socket, which answers
-// it by a reset. REDIRECT decides about the first packet of a connection only, so
-// chain forwarded is always there. A port that is learnt while the proxy runs is
-// the same: direct connections to it are reset.
+// else.
 //
-// A reset that a client sends is let through, so that the domain controller
-// hears of the end of a direct connection, too: at its next packet to the client
-// (an answer, or its keep-alive), which the client answers by a reset.
+// # What passes by
+//
+// Chain forwarded sees packets to and from intercepted ports that no rule has
+// taken. The first packet of a connection is refused there (closed), or puts it
+// into the set direct4 or direct6 (open): a connection in it passes by until it
+// ends, by whatever rules are in force then. Apply keeps these sets. ending4 and
+// ending6 have those of which one side has sent its end.
+//
+// Other packets belong to connections that began where these rules were not:
+// before they were applied, or to another port, or through another router, whose
+// proxy has a connection of its own to the domain controller, with other sequence
+// numbers. Left alone they would be counted nowhere, and in the last case client
+// and domain controller would answer each other's acknowledgements for ever.
+// Resetting the client alone would leave its sessions on the domain controller for
+// two hours. So such a packet puts its connection into stray4 or stray6 and goes
+// on. What the domain controller answers, if only that the numbers are wrong (RFC
+// 9293 3.10.7.4), is rejected by a reset that has the number it waits for. The
+// client sends the packet again, and the domain controller, which knows of no
+// connection by then, resets it. Both ends are exact, and need no proxy that runs.
+//
+// # After the end
 //
 // OnStop empties the chains that take connections (open) or does nothing
 // (closed). The other chains and the routing stay until Remove: the kernel goes on

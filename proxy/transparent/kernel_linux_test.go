@@ -75,9 +75,9 @@ func TestComplaintsOfProgramsAreKeptAndBounded(t *testing.T) {
 // TestRulesInForceAreReadAsTheyWereAsked reads what iproute2 6.1 prints.
 func TestRulesInForceAreReadAsTheyWereAsked(t *testing.T) {
 	const printed = `[{"priority":0,"src":"all","table":"255"},` +
-		`{"priority":77,"src":"all","fwmark":"0x4e53","iif":"lo","goto":79,"protocol":"78"},` +
-		`{"priority":78,"src":"all","fwmark":"0x4e53","table":"20051","protocol":"78"},` +
-		`{"priority":79,"src":"all","fwmark":"0x4e53","nop":null,"protocol":"78"},` +
+		`{"priority":77,"src":"all","fwmark":"0x4e53","fwmask":"0x4e53","iif":"lo","goto":79,"protocol":"78"},` +
+		`{"priority":78,"src":"all","fwmark":"0x4e53","fwmask":"0x4e53","table":"20051","protocol":"78"},` +
+		`{"priority":79,"src":"all","fwmark":"0x4e53","fwmask":"0x4e53","nop":null,"protocol":"78"},` +
 		`{"priority":32766,"src":"all","table":"254"}]`
 	var rules []rule
 	if err := json.Unmarshal([]byte(printed), &rules); err != nil {

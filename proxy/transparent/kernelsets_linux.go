@@ -120,12 +120,7 @@ func (s elementSet) key(p netip.AddrPort) []byte {
 
 // endpoint reads a key.
 func (s elementSet) endpoint(key []byte) (netip.AddrPort, bool) {
-	n := len(key) - 4
-	if n < 0 {
-		return netip.AddrPort{}, false
-	}
-	addr, ok := netip.AddrFromSlice(key[:n])
-	return netip.AddrPortFrom(addr, uint16(key[n])<<8|uint16(key[n+1])), ok && s.family.is(addr)
+	return readEndpointKey(key, s.family)
 }
 
 // explain says what an error of netlink means here.

@@ -9,9 +9,13 @@ import (
 	"github.com/nspiproxy/nspiproxy/policy"
 )
 
+// isSYN matches the first packet of a connection, whatever other flags it has: some
+// hosts take one with FIN.
+const isSYN = "tcp flags & (syn | ack | rst) == syn"
+
 // intercepted returns what matches packets of clients to the intercepted ports
-// of l: the static ones and the learnt ones. Resets are not among them. Without
-// destinations of that family there is nothing to match.
+// of l: the static ones and the learnt ones. Without destinations of that family
+// there is nothing to match.
 func (f family) intercepted(l policy.Listener) []string {
 	networks := f.destinations(l)
 	if len(networks) == 0 {
@@ -19,8 +23,20 @@ func (f family) intercepted(l policy.Listener) []string {
 	}
 	from := fmt.Sprintf("%s %s daddr %s", arriving(l), f.network, list(networks))
 	return []string{
-		fmt.Sprintf("%s tcp dport %s tcp flags & rst == 0", from, list(staticPorts(l))),
-		fmt.Sprintf("%s %s daddr . tcp dport @%s tcp flags & rst == 0", from, f.network, f.set),
+		fmt.Sprintf("%s tcp dport %s", from, list(staticPorts(l))),
+		fmt.Sprintf("%s %s daddr . tcp dport @%s", from, f.network, f.set),
+	}
+}
+
+// answering returns what matches packets from the intercepted ports of l.
+func (f family) answering(l policy.Listener) []string {
+	networks := f.destinations(l)
+	if len(networks) == 0 {
+		return nil
+	}
+	return []string{
+		fmt.Sprintf("%s saddr %s tcp sport %s", f.network, list(networks), list(staticPorts(l))),
+		fmt.Sprintf("%s saddr . tcp sport @%s", f.network, f.set),
 	}
 }
 

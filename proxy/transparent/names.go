@@ -7,8 +7,8 @@ const (
 	TableName = "nspiproxy"
 	// setIPv4 and setIPv6 are the sets of learnt ports in it.
 	setIPv4, setIPv6 = "learnt4", "learnt6"
-	// The chains that take or refuse connections. OnStop empties them; the others
-	// carry what the proxy's sockets still have to say.
+	// The chains that take connections. OnStop empties them; the others
+	// carry what the proxy's sockets still have to say, and know what passes by.
 	chainIntercepted = "intercepted" // TPROXY
 	chainRedirected  = "redirected"  // REDIRECT
 	chainForwarded   = "forwarded"
@@ -29,3 +29,10 @@ const (
 
 // epmPort is the TCP port of every domain controller's endpoint mapper.
 const epmPort = 135
+
+// The names of what each family has of its own: "direct4", "direct6".
+func (f family) direct() string  { return "direct" + f.flag[1:] }
+func (f family) ending() string  { return "ending" + f.flag[1:] }
+func (f family) stray() string   { return "stray" + f.flag[1:] }
+func (f family) passing() string { return "passing" + f.flag[1:] }
+func (f family) answers() string { return "answers" + f.flag[1:] }

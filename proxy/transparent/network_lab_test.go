@@ -317,15 +317,19 @@ func (s *standIn) relay(c net.Conn, dial func(net.Conn) (net.Conn, error)) {
 	s.conns = append(s.conns, c, up)
 	s.mu.Unlock()
 	var both sync.WaitGroup
-	both.Go(func() { half(up, c) })
-	both.Go(func() { half(c, up) })
+	both.Go(func() { s.half(up, c) })
+	both.Go(func() { s.half(c, up) })
 	both.Wait()
 }
 
 // half copies one way; a reset goes on as an end, which is enough here.
-func half(to, from net.Conn) {
+func (s *standIn) half(to, from net.Conn) {
 	_, _ = io.Copy(to, from)
-	_ = to.(*net.TCPConn).CloseWrite()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.dead {
+		_ = to.(*net.TCPConn).CloseWrite()
+	}
 }
 
 // kill ends everything as the kernel does when a process is killed.
@@ -339,6 +343,26 @@ func (s *standIn) kill() {
 	for _, c := range s.conns {
 		c.Close()
 	}
+}
+
+// vanish ends everything as a power failure does: the peers hear nothing.
+func (s *standIn) vanish(t testing.TB) {
+	t.Helper()
+	s.mu.Lock()
+	s.dead = true
+	for _, c := range s.conns {
+		raw, err := c.(*net.TCPConn).SyscallConn()
+		if err == nil {
+			err = errors.Join(raw.Control(func(fd uintptr) {
+				err = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_REPAIR, 1)
+			}), err)
+		}
+		if err != nil {
+			t.Errorf("a socket cannot vanish: %v", err)
+		}
+	}
+	s.mu.Unlock()
+	s.kill()
 }
 
 // isReset reports whether err is what a reset looks like.

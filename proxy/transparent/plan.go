@@ -1,6 +1,7 @@
 package transparent
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 
@@ -93,4 +94,10 @@ func staticPorts(l policy.Listener) []uint16 {
 	ports := append([]uint16{epmPort}, l.NSPIPorts...)
 	slices.Sort(ports)
 	return slices.Compact(ports)
+}
+
+// setMark is the statement of nft that marks a packet for the routing rules. Bits that
+// others have in the mark stay.
+func (p *Plan) setMark() string {
+	return fmt.Sprintf("meta mark set meta mark | %d", p.settings.Mark)
 }

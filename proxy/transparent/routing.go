@@ -15,7 +15,8 @@ type routing []string
 // listener for it.
 //
 // Packets from outside with the mark are for this machine, whatever their
-// destination. The rules before and after it let lookups of this machine itself
+// destination. A packet has the mark if it has all of its bits: others may have
+// their own in it. The rules before and after it let lookups of this machine itself
 // go on to the other rules: for packets that carry the mark on their way out
 // (net.ipv4.tcp_fwmark_accept, net.ipv4.fwmark_reflect) and for the question
 // whether a marked packet's source is where it came from
@@ -34,7 +35,7 @@ func (p *Plan) wanted(f family) routing {
 }
 
 func ruleCommand(pref int, from string, mark uint32, action string) string {
-	return fmt.Sprintf("rule add pref %d %sfwmark %d %s protocol %d", pref, from, mark, action, routeProtocol)
+	return fmt.Sprintf("rule add pref %d %sfwmark %d/%d %s protocol %d", pref, from, mark, mark, action, routeProtocol)
 }
 
 func routeCommand(table int) string {

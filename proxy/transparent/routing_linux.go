@@ -27,6 +27,7 @@ type rule struct {
 	Priority int    `json:"priority"`
 	IIF      string `json:"iif"`
 	Mark     string `json:"fwmark"` // 0x4e53
+	Mask     string `json:"fwmask"` // missing: all bits
 	Table    string `json:"table"`
 	Goto     int    `json:"goto"`
 	Protocol string `json:"protocol"`
@@ -35,6 +36,9 @@ type rule struct {
 // command returns the command that would add it, as routing has it.
 func (r rule) command() string {
 	mark, _ := strconv.ParseUint(r.Mark, 0, 32) // 0 where there is none: never ours
+	if r.Mask != r.Mark {
+		mark = 0
+	}
 	from, action := "", "nop"
 	switch {
 	case r.Goto != 0:

@@ -12,21 +12,27 @@ import (
 // learnt ones: the same text for the same plan and ports. It replaces the table
 // as a whole, in one transaction. Every value in it is an address, a number or a
 // name that package policy has found plain.
-func (p *Plan) Ruleset(learnt []netip.AddrPort) string {
+func (p *Plan) Ruleset(learnt []netip.AddrPort) string { return p.ruleset(learnt, nil) }
+
+// ruleset is Ruleset with the connections that pass by.
+func (p *Plan) ruleset(learnt []netip.AddrPort, direct []directConnection) string {
 	r := &ruleset{plan: p}
 	r.line("# Leads connections of clients to nspiproxy. Made from its configuration: change that.")
 	r.line("table inet %s", TableName)
 	r.line("delete table inet %[1]s", TableName)
 	r.open("table inet %s", TableName)
 	r.line("comment %q", p.comment())
-	r.content(learnt)
+	r.content(learnt, direct)
 	r.close()
 	return r.text.String()
 }
 
 // content writes what is in the table.
-func (r *ruleset) content(learnt []netip.AddrPort) {
-	r.sets(learnt)
+func (r *ruleset) content(learnt []netip.AddrPort, direct []directConnection) {
+	for _, f := range families {
+		r.learntSet(f, learnt)
+		r.connectionSets(f, direct)
+	}
 	r.tproxy(r.plan.of(policy.ModeTPROXY))
 	r.redirect(r.plan.of(policy.ModeRedirect))
 	r.forward()
@@ -59,22 +65,30 @@ func (r *ruleset) close() {
 	r.line("}")
 }
 
-// sets writes the sets of learnt ports.
-func (r *ruleset) sets(learnt []netip.AddrPort) {
-	for _, f := range families {
-		r.open("set %s", f.set)
-		if f.set == setIPv4 {
-			r.line("# Ports that domain controllers' endpoint mappers named. The running proxy keeps them current.")
-		}
-		r.line("type %s . inet_service", f.keyType)
-		if elements := f.elements(learnt); len(elements) > 0 {
-			r.line("elements = {")
-			r.depth++
-			for _, e := range elements {
-				r.line("%s . %d,", e.Addr(), e.Port())
-			}
-			r.close()
-		}
-		r.close()
+// learntSet writes the set of learnt ports.
+func (r *ruleset) learntSet(f family, learnt []netip.AddrPort) {
+	r.open("set %s", f.set)
+	if f.set == setIPv4 {
+		r.line("# Ports that domain controllers' endpoint mappers named. The running proxy keeps them current.")
 	}
+	r.line("type %s . inet_service", f.keyType)
+	var elements []string
+	for _, e := range f.elements(learnt) {
+		elements = append(elements, fmt.Sprintf("%s . %d", e.Addr(), e.Port()))
+	}
+	r.elements(elements)
+	r.close()
+}
+
+// elements writes what is in a set, if anything is.
+func (r *ruleset) elements(elements []string) {
+	if len(elements) == 0 {
+		return
+	}
+	r.line("elements = {")
+	r.depth++
+	for _, e := range elements {
+		r.line("%s,", e)
+	}
+	r.close()
 }

@@ -16,7 +16,7 @@ func (r *ruleset) tproxy(listeners []policy.Listener) {
 	if len(listeners) == 0 {
 		return
 	}
-	mark := r.plan.settings.Mark
+	mark := r.plan.setMark()
 	r.open("chain from_clients")
 	r.line("# Before connection tracking: the client's connection and the proxy's own, which goes on under the")
 	r.line("# client's address and port, have the same addresses and ports and would be taken for one.")
@@ -31,10 +31,10 @@ func (r *ruleset) tproxy(listeners []policy.Listener) {
 
 	r.open("chain %s", chainIntercepted)
 	for _, l := range listeners {
-		r.line("# Listener %s. A reset without a socket here is for a connection that passes by.", l.Name)
+		r.line("# Listener %s. Packets without a socket here pass by, but for the first of a connection.", l.Name)
 		for _, f := range families {
 			for _, match := range f.intercepted(l) {
-				r.line("%s tproxy %s to %s:%d meta mark set %d notrack accept", match, f.network, f.loopback, l.Port, mark)
+				r.line("%s %s tproxy %s to %s:%d %s notrack accept", match, isSYN, f.network, f.loopback, l.Port, mark)
 			}
 		}
 	}
@@ -42,7 +42,7 @@ func (r *ruleset) tproxy(listeners []policy.Listener) {
 
 	r.open("chain client_sockets")
 	r.line("socket wildcard 1 return")
-	r.line("socket transparent 1 meta mark set %d notrack accept", mark)
+	r.line("socket transparent 1 %s notrack accept", mark)
 	r.close()
 
 	r.open("chain from_servers")
@@ -59,7 +59,7 @@ func (r *ruleset) tproxy(listeners []policy.Listener) {
 
 	r.open("chain server_sockets")
 	r.line("socket wildcard 1 return")
-	r.line("socket transparent 1 meta mark set %d accept", mark)
+	r.line("socket transparent 1 %s accept", mark)
 	r.close()
 
 	r.open("chain to_clients")

@@ -68,7 +68,7 @@ func (p *Plan) routedFamilies() (has []family) {
 // the destination, REDIRECT exchanges it before the input hook.
 func (p *Plan) firewall() (rules []string) {
 	if len(p.routedFamilies()) > 0 {
-		rules = append(rules, fmt.Sprintf("meta mark %d accept", p.settings.Mark))
+		rules = append(rules, fmt.Sprintf("meta mark & %[1]d == %[1]d accept", p.settings.Mark))
 	}
 	for _, l := range p.of(policy.ModeRedirect) {
 		rules = append(rules, fmt.Sprintf("tcp dport %d accept", l.Port))

@@ -145,6 +145,18 @@ func learntPort(t *testing.T, e []string) netip.AddrPort {
 	return netip.AddrPortFrom(addr, uint16(port))
 }
 
+// connection is an element of the sets of connections that pass by.
+var connection = regexp.MustCompile(`[0-9a-f.:]+ \. [0-9]+ \. [0-9a-f.:]+ \. [0-9]+`)
+
+// Passing is how many connections pass by the proxy and are known to do so.
+func (p *PathProxy) Passing(t *testing.T) (n int) {
+	t.Helper()
+	for _, set := range []string{"direct4", "direct6"} {
+		n += len(connection.FindAllString(p.Network.Router.Run(t, "nft", "--numeric", "list", "set", "inet", "nspiproxy", set), -1))
+	}
+	return n
+}
+
 // checkNothingLeft waits until neither the proxy nor the domain controller knows of a session, or the proxy of a connection.
 func (p *PathProxy) checkNothingLeft(t *testing.T) {
 	if p.Ended() || t.Failed() {

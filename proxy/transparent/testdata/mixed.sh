@@ -8,21 +8,21 @@
 #   sysctl -w net.ipv4.ip_forward=1
 #   sysctl -w net.ipv6.conf.all.forwarding=1
 # A firewall on it, in its input hook, must accept what comes here:
-#   meta mark 20051 accept
+#   meta mark & 20051 == 20051 accept
 #   tcp dport 5136 accept
 set -e
 ip -4 rule flush protocol 78
 ip -4 route flush table all proto 78
-ip -4 rule add pref 77 iif lo fwmark 20051 goto 79 protocol 78
-ip -4 rule add pref 78 fwmark 20051 lookup 20051 protocol 78
-ip -4 rule add pref 79 fwmark 20051 nop protocol 78
+ip -4 rule add pref 77 iif lo fwmark 20051/20051 goto 79 protocol 78
+ip -4 rule add pref 78 fwmark 20051/20051 lookup 20051 protocol 78
+ip -4 rule add pref 79 fwmark 20051/20051 nop protocol 78
 ip -4 route add local default dev lo table 20051 proto 78
 nft -f - <<'RULES'
 # Leads connections of clients to nspiproxy. Made from its configuration: change that.
 table inet nspiproxy
 delete table inet nspiproxy
 table inet nspiproxy {
-	comment "when_down open, rules 91f86f4fdb5afdd4"
+	comment "when_down open, rules 78a4a198aea918e4"
 
 	set learnt4 {
 		# Ports that domain controllers' endpoint mappers named. The running proxy keeps them current.
@@ -32,11 +32,56 @@ table inet nspiproxy {
 		}
 	}
 
+	set direct4 {
+		# Connections that were made while the proxy did not run.
+		type ipv4_addr . inet_service . ipv4_addr . inet_service
+		flags dynamic, timeout
+		timeout 1d
+		size 262144
+	}
+
+	set ending4 {
+		# Those of them that have begun to end.
+		type ipv4_addr . inet_service . ipv4_addr . inet_service
+		flags dynamic, timeout
+		timeout 1d
+		size 262144
+	}
+
+	set stray4 {
+		# Connections that began where these rules were not: they are reset.
+		type ipv4_addr . inet_service . ipv4_addr . inet_service
+		flags dynamic, timeout
+		timeout 1d
+		size 65536
+	}
+
 	set learnt6 {
 		type ipv6_addr . inet_service
 		elements = {
 			fd00:5::11 . 49677,
 		}
+	}
+
+	set direct6 {
+		type ipv6_addr . inet_service . ipv6_addr . inet_service
+		flags dynamic, timeout
+		timeout 1d
+		size 262144
+	}
+
+	set ending6 {
+		type ipv6_addr . inet_service . ipv6_addr . inet_service
+		flags dynamic, timeout
+		timeout 1d
+		size 262144
+	}
+
+	set stray6 {
+		type ipv6_addr . inet_service . ipv6_addr . inet_service
+		flags dynamic, timeout
+		timeout 1d
+		size 65536
 	}
 
 	chain from_clients {
@@ -48,17 +93,17 @@ table inet nspiproxy {
 	}
 
 	chain intercepted {
-		# Listener a. A reset without a socket here is for a connection that passes by.
-		iifname "eth1" ip daddr 10.0.5.0/24 tcp dport 135 tcp flags & rst == 0 tproxy ip to 127.0.0.1:5135 meta mark set 20051 notrack accept
-		iifname "eth1" ip daddr 10.0.5.0/24 ip daddr . tcp dport @learnt4 tcp flags & rst == 0 tproxy ip to 127.0.0.1:5135 meta mark set 20051 notrack accept
-		# Listener b. A reset without a socket here is for a connection that passes by.
-		iifname "eth2" ip daddr { 10.0.0.0/16, 10.1.0.0/16 } tcp dport 135 tcp flags & rst == 0 tproxy ip to 127.0.0.1:5137 meta mark set 20051 notrack accept
-		iifname "eth2" ip daddr { 10.0.0.0/16, 10.1.0.0/16 } ip daddr . tcp dport @learnt4 tcp flags & rst == 0 tproxy ip to 127.0.0.1:5137 meta mark set 20051 notrack accept
+		# Listener a. Packets without a socket here pass by, but for the first of a connection.
+		iifname "eth1" ip daddr 10.0.5.0/24 tcp dport 135 tcp flags & (syn | ack | rst) == syn tproxy ip to 127.0.0.1:5135 meta mark set meta mark | 20051 notrack accept
+		iifname "eth1" ip daddr 10.0.5.0/24 ip daddr . tcp dport @learnt4 tcp flags & (syn | ack | rst) == syn tproxy ip to 127.0.0.1:5135 meta mark set meta mark | 20051 notrack accept
+		# Listener b. Packets without a socket here pass by, but for the first of a connection.
+		iifname "eth2" ip daddr { 10.0.0.0/16, 10.1.0.0/16 } tcp dport 135 tcp flags & (syn | ack | rst) == syn tproxy ip to 127.0.0.1:5137 meta mark set meta mark | 20051 notrack accept
+		iifname "eth2" ip daddr { 10.0.0.0/16, 10.1.0.0/16 } ip daddr . tcp dport @learnt4 tcp flags & (syn | ack | rst) == syn tproxy ip to 127.0.0.1:5137 meta mark set meta mark | 20051 notrack accept
 	}
 
 	chain client_sockets {
 		socket wildcard 1 return
-		socket transparent 1 meta mark set 20051 notrack accept
+		socket transparent 1 meta mark set meta mark | 20051 notrack accept
 	}
 
 	chain from_servers {
@@ -71,7 +116,7 @@ table inet nspiproxy {
 
 	chain server_sockets {
 		socket wildcard 1 return
-		socket transparent 1 meta mark set 20051 accept
+		socket transparent 1 meta mark set meta mark | 20051 accept
 	}
 
 	chain to_clients {
@@ -83,20 +128,70 @@ table inet nspiproxy {
 	chain redirected {
 		type nat hook prerouting priority dstnat; policy accept;
 		# Listener c.
-		iifname != "lo" ip daddr 10.2.0.0/16 tcp dport 135 tcp flags & rst == 0 redirect to :5136
-		iifname != "lo" ip daddr 10.2.0.0/16 ip daddr . tcp dport @learnt4 tcp flags & rst == 0 redirect to :5136
-		iifname != "lo" ip6 daddr fd00:5::/64 tcp dport 135 tcp flags & rst == 0 redirect to :5136
-		iifname != "lo" ip6 daddr fd00:5::/64 ip6 daddr . tcp dport @learnt6 tcp flags & rst == 0 redirect to :5136
+		iifname != "lo" ip daddr 10.2.0.0/16 tcp dport 135 tcp flags & (syn | ack | rst) == syn redirect to :5136
+		iifname != "lo" ip daddr 10.2.0.0/16 ip daddr . tcp dport @learnt4 tcp flags & (syn | ack | rst) == syn redirect to :5136
+		iifname != "lo" ip6 daddr fd00:5::/64 tcp dport 135 tcp flags & (syn | ack | rst) == syn redirect to :5136
+		iifname != "lo" ip6 daddr fd00:5::/64 ip6 daddr . tcp dport @learnt6 tcp flags & (syn | ack | rst) == syn redirect to :5136
 	}
 
 	chain forwarded {
-		# Connections that were made while there were no rules, or that nobody is there to take.
-		type filter hook forward priority filter; policy accept;
+		# Packets that are not the proxy's. Before firewalls, which take answers to strays for invalid.
+		type filter hook forward priority filter - 10; policy accept;
+		# Listener a.
+		iifname "eth1" ip daddr 10.0.5.0/24 tcp dport 135 jump passing4
+		iifname "eth1" ip daddr 10.0.5.0/24 ip daddr . tcp dport @learnt4 jump passing4
+		ip saddr 10.0.5.0/24 tcp sport 135 jump answers4
+		ip saddr . tcp sport @learnt4 jump answers4
+		# Listener b.
+		iifname "eth2" ip daddr { 10.0.0.0/16, 10.1.0.0/16 } tcp dport 135 jump passing4
+		iifname "eth2" ip daddr { 10.0.0.0/16, 10.1.0.0/16 } ip daddr . tcp dport @learnt4 jump passing4
+		ip saddr { 10.0.0.0/16, 10.1.0.0/16 } tcp sport 135 jump answers4
+		ip saddr . tcp sport @learnt4 jump answers4
 		# Listener c.
-		iifname != "lo" ip daddr 10.2.0.0/16 tcp dport 135 tcp flags & rst == 0 reject with tcp reset
-		iifname != "lo" ip daddr 10.2.0.0/16 ip daddr . tcp dport @learnt4 tcp flags & rst == 0 reject with tcp reset
-		iifname != "lo" ip6 daddr fd00:5::/64 tcp dport 135 tcp flags & rst == 0 reject with tcp reset
-		iifname != "lo" ip6 daddr fd00:5::/64 ip6 daddr . tcp dport @learnt6 tcp flags & rst == 0 reject with tcp reset
+		iifname != "lo" ip daddr 10.2.0.0/16 tcp dport 135 jump passing4
+		iifname != "lo" ip daddr 10.2.0.0/16 ip daddr . tcp dport @learnt4 jump passing4
+		ip saddr 10.2.0.0/16 tcp sport 135 jump answers4
+		ip saddr . tcp sport @learnt4 jump answers4
+		iifname != "lo" ip6 daddr fd00:5::/64 tcp dport 135 jump passing6
+		iifname != "lo" ip6 daddr fd00:5::/64 ip6 daddr . tcp dport @learnt6 jump passing6
+		ip6 saddr fd00:5::/64 tcp sport 135 jump answers6
+		ip6 saddr . tcp sport @learnt6 jump answers6
+	}
+
+	chain passing4 {
+		tcp flags & (syn | ack | rst) == syn delete @ending4 { ip saddr . tcp sport . ip daddr . tcp dport } update @direct4 { ip saddr . tcp sport . ip daddr . tcp dport timeout 30s } return
+		tcp flags & rst == rst delete @direct4 { ip saddr . tcp sport . ip daddr . tcp dport } return
+		ip saddr . tcp sport . ip daddr . tcp dport @ending4 update @ending4 { ip saddr . tcp sport . ip daddr . tcp dport timeout 2m } return
+		tcp flags & fin == fin ip saddr . tcp sport . ip daddr . tcp dport @direct4 update @ending4 { ip saddr . tcp sport . ip daddr . tcp dport timeout 2m } delete @direct4 { ip saddr . tcp sport . ip daddr . tcp dport } return
+		ip saddr . tcp sport . ip daddr . tcp dport @direct4 update @direct4 { ip saddr . tcp sport . ip daddr . tcp dport timeout 1d } return
+		# It goes on to the domain controller, which is reset when it answers, and then resets the client.
+		add @stray4 { ip saddr . tcp sport . ip daddr . tcp dport timeout 1m }
+	}
+
+	chain answers4 {
+		tcp flags & rst == rst delete @direct4 { ip daddr . tcp dport . ip saddr . tcp sport } return
+		ip daddr . tcp dport . ip saddr . tcp sport @ending4 update @ending4 { ip daddr . tcp dport . ip saddr . tcp sport timeout 2m } return
+		tcp flags & fin == fin ip daddr . tcp dport . ip saddr . tcp sport @direct4 update @ending4 { ip daddr . tcp dport . ip saddr . tcp sport timeout 2m } delete @direct4 { ip daddr . tcp dport . ip saddr . tcp sport } return
+		ip daddr . tcp dport . ip saddr . tcp sport @direct4 return
+		ip daddr . tcp dport . ip saddr . tcp sport @stray4 reject with tcp reset
+	}
+
+	chain passing6 {
+		tcp flags & (syn | ack | rst) == syn delete @ending6 { ip6 saddr . tcp sport . ip6 daddr . tcp dport } update @direct6 { ip6 saddr . tcp sport . ip6 daddr . tcp dport timeout 30s } return
+		tcp flags & rst == rst delete @direct6 { ip6 saddr . tcp sport . ip6 daddr . tcp dport } return
+		ip6 saddr . tcp sport . ip6 daddr . tcp dport @ending6 update @ending6 { ip6 saddr . tcp sport . ip6 daddr . tcp dport timeout 2m } return
+		tcp flags & fin == fin ip6 saddr . tcp sport . ip6 daddr . tcp dport @direct6 update @ending6 { ip6 saddr . tcp sport . ip6 daddr . tcp dport timeout 2m } delete @direct6 { ip6 saddr . tcp sport . ip6 daddr . tcp dport } return
+		ip6 saddr . tcp sport . ip6 daddr . tcp dport @direct6 update @direct6 { ip6 saddr . tcp sport . ip6 daddr . tcp dport timeout 1d } return
+		# It goes on to the domain controller, which is reset when it answers, and then resets the client.
+		add @stray6 { ip6 saddr . tcp sport . ip6 daddr . tcp dport timeout 1m }
+	}
+
+	chain answers6 {
+		tcp flags & rst == rst delete @direct6 { ip6 daddr . tcp dport . ip6 saddr . tcp sport } return
+		ip6 daddr . tcp dport . ip6 saddr . tcp sport @ending6 update @ending6 { ip6 daddr . tcp dport . ip6 saddr . tcp sport timeout 2m } return
+		tcp flags & fin == fin ip6 daddr . tcp dport . ip6 saddr . tcp sport @direct6 update @ending6 { ip6 daddr . tcp dport . ip6 saddr . tcp sport timeout 2m } delete @direct6 { ip6 daddr . tcp dport . ip6 saddr . tcp sport } return
+		ip6 daddr . tcp dport . ip6 saddr . tcp sport @direct6 return
+		ip6 daddr . tcp dport . ip6 saddr . tcp sport @stray6 reject with tcp reset
 	}
 }
 RULES

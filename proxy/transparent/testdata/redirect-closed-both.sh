@@ -13,7 +13,7 @@ nft -f - <<'RULES'
 table inet nspiproxy
 delete table inet nspiproxy
 table inet nspiproxy {
-	comment "when_down closed, rules 42cecb7c19cae7cf"
+	comment "when_down closed, rules 61409263ea9d97ed"
 
 	set learnt4 {
 		# Ports that domain controllers' endpoint mappers named. The running proxy keeps them current.
@@ -23,27 +23,112 @@ table inet nspiproxy {
 		}
 	}
 
+	set direct4 {
+		# Connections that were made while the proxy did not run.
+		type ipv4_addr . inet_service . ipv4_addr . inet_service
+		flags dynamic, timeout
+		timeout 1d
+		size 262144
+	}
+
+	set ending4 {
+		# Those of them that have begun to end.
+		type ipv4_addr . inet_service . ipv4_addr . inet_service
+		flags dynamic, timeout
+		timeout 1d
+		size 262144
+	}
+
+	set stray4 {
+		# Connections that began where these rules were not: they are reset.
+		type ipv4_addr . inet_service . ipv4_addr . inet_service
+		flags dynamic, timeout
+		timeout 1d
+		size 65536
+	}
+
 	set learnt6 {
 		type ipv6_addr . inet_service
+	}
+
+	set direct6 {
+		type ipv6_addr . inet_service . ipv6_addr . inet_service
+		flags dynamic, timeout
+		timeout 1d
+		size 262144
+	}
+
+	set ending6 {
+		type ipv6_addr . inet_service . ipv6_addr . inet_service
+		flags dynamic, timeout
+		timeout 1d
+		size 262144
+	}
+
+	set stray6 {
+		type ipv6_addr . inet_service . ipv6_addr . inet_service
+		flags dynamic, timeout
+		timeout 1d
+		size 65536
 	}
 
 	chain redirected {
 		type nat hook prerouting priority dstnat; policy accept;
 		# Listener host.
-		iifname "eth2" ip daddr 10.0.5.0/24 tcp dport { 135, 6004 } tcp flags & rst == 0 redirect to :5136
-		iifname "eth2" ip daddr 10.0.5.0/24 ip daddr . tcp dport @learnt4 tcp flags & rst == 0 redirect to :5136
-		iifname "eth2" ip6 daddr fd00:5::/64 tcp dport { 135, 6004 } tcp flags & rst == 0 redirect to :5136
-		iifname "eth2" ip6 daddr fd00:5::/64 ip6 daddr . tcp dport @learnt6 tcp flags & rst == 0 redirect to :5136
+		iifname "eth2" ip daddr 10.0.5.0/24 tcp dport { 135, 6004 } tcp flags & (syn | ack | rst) == syn redirect to :5136
+		iifname "eth2" ip daddr 10.0.5.0/24 ip daddr . tcp dport @learnt4 tcp flags & (syn | ack | rst) == syn redirect to :5136
+		iifname "eth2" ip6 daddr fd00:5::/64 tcp dport { 135, 6004 } tcp flags & (syn | ack | rst) == syn redirect to :5136
+		iifname "eth2" ip6 daddr fd00:5::/64 ip6 daddr . tcp dport @learnt6 tcp flags & (syn | ack | rst) == syn redirect to :5136
 	}
 
 	chain forwarded {
-		# Connections that were made while there were no rules, or that nobody is there to take.
-		type filter hook forward priority filter; policy accept;
+		# Packets that are not the proxy's. Before firewalls, which take answers to strays for invalid.
+		type filter hook forward priority filter - 10; policy accept;
 		# Listener host.
-		iifname "eth2" ip daddr 10.0.5.0/24 tcp dport { 135, 6004 } tcp flags & rst == 0 reject with tcp reset
-		iifname "eth2" ip daddr 10.0.5.0/24 ip daddr . tcp dport @learnt4 tcp flags & rst == 0 reject with tcp reset
-		iifname "eth2" ip6 daddr fd00:5::/64 tcp dport { 135, 6004 } tcp flags & rst == 0 reject with tcp reset
-		iifname "eth2" ip6 daddr fd00:5::/64 ip6 daddr . tcp dport @learnt6 tcp flags & rst == 0 reject with tcp reset
+		iifname "eth2" ip daddr 10.0.5.0/24 tcp dport { 135, 6004 } jump passing4
+		iifname "eth2" ip daddr 10.0.5.0/24 ip daddr . tcp dport @learnt4 jump passing4
+		ip saddr 10.0.5.0/24 tcp sport { 135, 6004 } jump answers4
+		ip saddr . tcp sport @learnt4 jump answers4
+		iifname "eth2" ip6 daddr fd00:5::/64 tcp dport { 135, 6004 } jump passing6
+		iifname "eth2" ip6 daddr fd00:5::/64 ip6 daddr . tcp dport @learnt6 jump passing6
+		ip6 saddr fd00:5::/64 tcp sport { 135, 6004 } jump answers6
+		ip6 saddr . tcp sport @learnt6 jump answers6
+	}
+
+	chain passing4 {
+		tcp flags & (syn | ack | rst) == syn reject with tcp reset
+		tcp flags & rst == rst delete @direct4 { ip saddr . tcp sport . ip daddr . tcp dport } return
+		ip saddr . tcp sport . ip daddr . tcp dport @ending4 update @ending4 { ip saddr . tcp sport . ip daddr . tcp dport timeout 2m } return
+		tcp flags & fin == fin ip saddr . tcp sport . ip daddr . tcp dport @direct4 update @ending4 { ip saddr . tcp sport . ip daddr . tcp dport timeout 2m } delete @direct4 { ip saddr . tcp sport . ip daddr . tcp dport } return
+		ip saddr . tcp sport . ip daddr . tcp dport @direct4 update @direct4 { ip saddr . tcp sport . ip daddr . tcp dport timeout 1d } return
+		# It goes on to the domain controller, which is reset when it answers, and then resets the client.
+		add @stray4 { ip saddr . tcp sport . ip daddr . tcp dport timeout 1m }
+	}
+
+	chain answers4 {
+		tcp flags & rst == rst delete @direct4 { ip daddr . tcp dport . ip saddr . tcp sport } return
+		ip daddr . tcp dport . ip saddr . tcp sport @ending4 update @ending4 { ip daddr . tcp dport . ip saddr . tcp sport timeout 2m } return
+		tcp flags & fin == fin ip daddr . tcp dport . ip saddr . tcp sport @direct4 update @ending4 { ip daddr . tcp dport . ip saddr . tcp sport timeout 2m } delete @direct4 { ip daddr . tcp dport . ip saddr . tcp sport } return
+		ip daddr . tcp dport . ip saddr . tcp sport @direct4 return
+		ip daddr . tcp dport . ip saddr . tcp sport @stray4 reject with tcp reset
+	}
+
+	chain passing6 {
+		tcp flags & (syn | ack | rst) == syn reject with tcp reset
+		tcp flags & rst == rst delete @direct6 { ip6 saddr . tcp sport . ip6 daddr . tcp dport } return
+		ip6 saddr . tcp sport . ip6 daddr . tcp dport @ending6 update @ending6 { ip6 saddr . tcp sport . ip6 daddr . tcp dport timeout 2m } return
+		tcp flags & fin == fin ip6 saddr . tcp sport . ip6 daddr . tcp dport @direct6 update @ending6 { ip6 saddr . tcp sport . ip6 daddr . tcp dport timeout 2m } delete @direct6 { ip6 saddr . tcp sport . ip6 daddr . tcp dport } return
+		ip6 saddr . tcp sport . ip6 daddr . tcp dport @direct6 update @direct6 { ip6 saddr . tcp sport . ip6 daddr . tcp dport timeout 1d } return
+		# It goes on to the domain controller, which is reset when it answers, and then resets the client.
+		add @stray6 { ip6 saddr . tcp sport . ip6 daddr . tcp dport timeout 1m }
+	}
+
+	chain answers6 {
+		tcp flags & rst == rst delete @direct6 { ip6 daddr . tcp dport . ip6 saddr . tcp sport } return
+		ip6 daddr . tcp dport . ip6 saddr . tcp sport @ending6 update @ending6 { ip6 daddr . tcp dport . ip6 saddr . tcp sport timeout 2m } return
+		tcp flags & fin == fin ip6 daddr . tcp dport . ip6 saddr . tcp sport @direct6 update @ending6 { ip6 daddr . tcp dport . ip6 saddr . tcp sport timeout 2m } delete @direct6 { ip6 daddr . tcp dport . ip6 saddr . tcp sport } return
+		ip6 daddr . tcp dport . ip6 saddr . tcp sport @direct6 return
+		ip6 daddr . tcp dport . ip6 saddr . tcp sport @stray6 reject with tcp reset
 	}
 }
 RULES

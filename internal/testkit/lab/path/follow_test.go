@@ -34,7 +34,6 @@ func TestPathNewPortAfterARestartIsFollowed(t *testing.T) {
 			t.Logf("port %d is followed after %s; before that somebody passed: %t", port, took.Round(time.Millisecond), passed)
 			if passed {
 				checkCut(t, early)
-				e.dc.Restart(t, int(port)) // nobody has told it of the end of that connection
 			} else if early != nil {
 				early.Close()
 			}
@@ -80,7 +79,7 @@ func TestPathConnectionsMadePastTheProxyAreCut(t *testing.T) {
 			checkCut(t, early[i])
 			e.refused(netip.AddrPortFrom(f.Of(at), port), 0)
 		}
-		dc.Restart(t, 0) // nobody has told it of the end of those connections
+		lab.CheckHeld(t, proxy.Proxy, dc, 1) // both sides have heard of the end of those connections
 	})
 }
 

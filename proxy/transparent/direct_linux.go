@@ -1,0 +1,38 @@
+package transparent
+
+import (
+	"errors"
+
+	"github.com/google/nftables"
+	"golang.org/x/sys/unix"
+)
+
+// readDirect returns the connections that pass by now. Without the table there are
+// none to know of, nor with one that has no such sets.
+func readDirect() (all []directConnection, err error) {
+	conn, err := open()
+	if err != nil {
+		return nil, err
+	}
+	table := &nftables.Table{Name: TableName, Family: nftables.TableFamilyINet}
+	for _, f := range families {
+		set, err := conn.GetSetByName(table, f.direct())
+		if errors.Is(err, unix.ENOENT) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		elements, err := conn.GetSetElements(set)
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range elements {
+			if c, ok := readDirectKey(e.Key, f); ok {
+				c.left = e.Expires
+				all = append(all, c)
+			}
+		}
+	}
+	return all, nil
+}
