@@ -12,11 +12,14 @@ import (
 type relayCollector struct {
 	group *relay.Group
 	table *session.Table
+	// passing is the number of connections that pass by.
+	passing func() int
 }
 
 var (
 	descAccepted     = desc("connections_total", "Connections accepted.")
 	descActive       = desc("connections", "Connections open.")
+	descDirect       = desc("direct_connections", "Connections that pass by the proxy, because they were made while it did not run.")
 	descRefused      = desc("connections_refused_total", "Connections reset at once, over the cap.")
 	descAccept       = desc("accept_errors_total", "Failures to accept a connection.")
 	descPDUs         = desc("pdus_total", "Whole PDUs received, by the side that sent them.", "from")
@@ -51,6 +54,7 @@ func (c relayCollector) Collect(ch chan<- prometheus.Metric) {
 	s := c.group.Stats()
 	counter(descAccepted, s.Accepted)
 	gauge(descActive, int(s.Active))
+	gauge(descDirect, c.passing())
 	counter(descRefused, s.Refused)
 	counter(descAccept, s.AcceptErrors)
 	for _, side := range []struct {

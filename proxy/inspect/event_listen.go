@@ -66,6 +66,10 @@ type InterceptedPorts struct {
 	Err   error // nil: it does
 }
 
+// ConnectionsPass tells that connections pass by the proxy, because they were made
+// while it did not run, or that there are none any more.
+type ConnectionsPass struct{ Connections int }
+
 // PortStore tells whether the ports that were learnt are kept over a restart.
 type PortStore struct{ Err error } // nil: they are
 
@@ -96,6 +100,7 @@ func (ConnectionForeign) event()  {}
 func (BackendIsProxy) event()     {}
 func (InterceptionFailed) event() {}
 func (InterceptedPorts) event()   {}
+func (ConnectionsPass) event()    {}
 func (PortStore) event()          {}
 func (KeysLoaded) event()         {}
 func (ControllerChanged) event()  {}

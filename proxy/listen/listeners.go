@@ -32,11 +32,12 @@ type Listeners struct {
 	forwards    map[string]*forwardListener // by the listener's name
 	listenAddrs sync.Map                    // netip.AddrPort on which forward listeners listen
 	interceptor *portInterceptor            // nil: no listener is transparent
+	passing     *passing
 }
 
 // New prepares listeners. Nothing listens before [Listeners.Start].
 func New(o Options) *Listeners {
-	return &Listeners{Options: o, forwards: make(map[string]*forwardListener)}
+	return &Listeners{Options: o, forwards: make(map[string]*forwardListener), passing: newPassing(o.Inspect.Events)}
 }
 
 // Open reads what was learnt in an earlier run, and begins to tell the kernel.
@@ -78,13 +79,21 @@ func (l *Listeners) forward() []*forwardListener {
 	return slices.Collect(maps.Values(l.forwards))
 }
 
-// Run watches the domain controllers that are known without a client, until ctx
-// ends or all of them are watched.
+// Run has the domain controllers watched that are known without a client, and counts
+// the connections that pass by, until ctx ends.
 func (l *Listeners) Run(ctx context.Context) {
-	if l.interceptor != nil {
-		l.interceptor.watchKnown(ctx)
+	if l.interceptor == nil {
+		return
 	}
+	var counting sync.WaitGroup
+	counting.Go(func() { l.passing.watch(ctx) })
+	l.interceptor.watchKnown(ctx)
+	counting.Wait()
 }
+
+// Passing returns how many connections pass by transparent listeners, because they
+// were made while the proxy did not run. It is a second old.
+func (l *Listeners) Passing() int { return int(l.passing.now.Load()) }
 
 // Close keeps what was learnt. The group closes the listeners.
 func (l *Listeners) Close() {

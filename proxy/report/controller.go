@@ -54,6 +54,12 @@ func (r *recorder) program(e inspect.Event) {
 			return
 		}
 		r.log.Info().Str("event", "intercept.ok").Int("ports", e.Ports).Msg("learnt ports are intercepted")
+	case inspect.ConnectionsPass:
+		text := "connections pass by the proxy: they were made while it did not run, and live until they end"
+		if e.Connections == 0 {
+			text = "no connection passes by the proxy any more"
+		}
+		r.log.WithLevel(levelOf(e)).Str("event", "intercept.direct").Int("connections", e.Connections).Msg(text)
 	case inspect.KeysLoaded:
 		if e.Err != nil {
 			r.log.Error().Str("event", "keytab.error").Err(e.Err).Msg("keytabs changed and could not be loaded; the old keys stay in use")

@@ -98,6 +98,10 @@ func levelOf(e inspect.Event) zerolog.Level {
 		return infoOrError(e.Err)
 	case inspect.InterceptedPorts:
 		return infoOrError(e.Err)
+	case inspect.ConnectionsPass:
+		if e.Connections == 0 {
+			return zerolog.InfoLevel
+		}
 	case inspect.KeysLoaded:
 		return infoOrError(e.Err)
 	}

@@ -51,6 +51,8 @@ func allEvents() []inspect.Event {
 		inspect.InterceptionFailed{DC: "dc1", Err: err},
 		inspect.InterceptedPorts{},
 		inspect.InterceptedPorts{Err: err},
+		inspect.ConnectionsPass{Connections: 3},
+		inspect.ConnectionsPass{},
 		inspect.PortStore{},
 		inspect.PortStore{Err: err},
 		inspect.KeysLoaded{},

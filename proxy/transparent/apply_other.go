@@ -24,5 +24,8 @@ func RemoveLeft() (removed bool, err error) { return false, nil }
 // OnStop needs Linux.
 func OnStop() (opened bool, err error) { return false, errNotLinux }
 
+// Passing needs Linux.
+func Passing() (int, error) { return 0, errNotLinux }
+
 // Check finds nothing elsewhere.
 func (p *Plan) Check() []string { return nil }

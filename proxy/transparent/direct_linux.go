@@ -7,6 +7,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// Passing returns how many connections pass by, because they were made while the proxy
+// did not run. It takes about a microsecond for each.
+func Passing() (int, error) {
+	all, err := readDirect()
+	return len(all), err
+}
+
 // readDirect returns the connections that pass by now. Without the table there are
 // none to know of, nor with one that has no such sets.
 func readDirect() (all []directConnection, err error) {

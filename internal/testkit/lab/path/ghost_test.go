@@ -86,7 +86,9 @@ func checkGhosts(t *testing.T, proxy *lab.PathProxy, dc *lab.DC, clients []*retu
 	}()
 	lab.Eventually(t, lab.SettleTime, "the domain controller has what is known", func() bool {
 		has, held = dc.Count(t).Sessions, proxy.Metrics(t).Sum("nspiproxy_sessions_held")
-		return has == want && int(held)+ghostSessions*proxy.Passing(t) == want
+		passing := proxy.Passing(t)
+		return has == want && int(held)+ghostSessions*passing == want &&
+			int(proxy.Metrics(t).Sum("nspiproxy_direct_connections")) == passing
 	})
 }
 
