@@ -87,13 +87,14 @@ func (r *ruleset) forward() {
 }
 
 // passing writes the chain of what clients send. A connection is known from its first
-// packet on. A reset says that it is over, on both sides.
+// packet on.
 func (r *ruleset) passing(f family) {
 	r.open("chain %s", f.passing())
 	if r.plan.settings.WhenDown == policy.FailClosed {
 		r.line("%s reject with tcp reset", isSYN)
 	} else {
-		r.line("%s delete @%s { %s } update @%s { %[3]s timeout %[5]s } return", isSYN, f.ending(), f.tuple(), f.direct(), openingTimeout)
+		r.line("%s delete @%s { %s } update @%s { %[3]s timeout %[5]s }", isSYN, f.ending(), f.tuple(), f.direct(), openingTimeout)
+		r.line("%s return", isSYN) // also where the set is full
 	}
 	r.ends(f, f.tuple())
 	r.line("%s @%s update @%[2]s { %[1]s timeout %[3]s } return", f.tuple(), f.direct(), directTimeout)
@@ -113,9 +114,11 @@ func (r *ruleset) answers(f family) {
 	r.close()
 }
 
-// ends writes the rules for the end of a connection that was made directly.
+// ends writes the rules for the end of a connection that was made directly. It goes on
+// to pass by for a while: there is more to say, and who sends a reset is not sure.
+// Other resets pass by, too.
 func (r *ruleset) ends(f family, tuple string) {
-	r.line("tcp flags & rst == rst delete @%s { %s } return", f.direct(), tuple)
 	r.line("%s @%s update @%[2]s { %[1]s timeout %[3]s } return", tuple, f.ending(), endingTimeout)
-	r.line("tcp flags & fin == fin %s @%s update @%s { %[1]s timeout %[4]s } delete @%[2]s { %[1]s } return", tuple, f.direct(), f.ending(), endingTimeout)
+	r.line("tcp flags & (fin | rst) != 0 %s @%s update @%s { %[1]s timeout %[4]s } delete @%[2]s { %[1]s } return", tuple, f.direct(), f.ending(), endingTimeout)
+	r.line("tcp flags & rst == rst return")
 }

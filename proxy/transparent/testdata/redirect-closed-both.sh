@@ -13,7 +13,7 @@ nft -f - <<'RULES'
 table inet nspiproxy
 delete table inet nspiproxy
 table inet nspiproxy {
-	comment "when_down closed, rules 61409263ea9d97ed"
+	comment "when_down closed, rules 60662c3b24d0f913"
 
 	set learnt4 {
 		# Ports that domain controllers' endpoint mappers named. The running proxy keeps them current.
@@ -97,36 +97,36 @@ table inet nspiproxy {
 
 	chain passing4 {
 		tcp flags & (syn | ack | rst) == syn reject with tcp reset
-		tcp flags & rst == rst delete @direct4 { ip saddr . tcp sport . ip daddr . tcp dport } return
 		ip saddr . tcp sport . ip daddr . tcp dport @ending4 update @ending4 { ip saddr . tcp sport . ip daddr . tcp dport timeout 2m } return
-		tcp flags & fin == fin ip saddr . tcp sport . ip daddr . tcp dport @direct4 update @ending4 { ip saddr . tcp sport . ip daddr . tcp dport timeout 2m } delete @direct4 { ip saddr . tcp sport . ip daddr . tcp dport } return
+		tcp flags & (fin | rst) != 0 ip saddr . tcp sport . ip daddr . tcp dport @direct4 update @ending4 { ip saddr . tcp sport . ip daddr . tcp dport timeout 2m } delete @direct4 { ip saddr . tcp sport . ip daddr . tcp dport } return
+		tcp flags & rst == rst return
 		ip saddr . tcp sport . ip daddr . tcp dport @direct4 update @direct4 { ip saddr . tcp sport . ip daddr . tcp dport timeout 1d } return
 		# It goes on to the domain controller, which is reset when it answers, and then resets the client.
 		add @stray4 { ip saddr . tcp sport . ip daddr . tcp dport timeout 1m }
 	}
 
 	chain answers4 {
-		tcp flags & rst == rst delete @direct4 { ip daddr . tcp dport . ip saddr . tcp sport } return
 		ip daddr . tcp dport . ip saddr . tcp sport @ending4 update @ending4 { ip daddr . tcp dport . ip saddr . tcp sport timeout 2m } return
-		tcp flags & fin == fin ip daddr . tcp dport . ip saddr . tcp sport @direct4 update @ending4 { ip daddr . tcp dport . ip saddr . tcp sport timeout 2m } delete @direct4 { ip daddr . tcp dport . ip saddr . tcp sport } return
+		tcp flags & (fin | rst) != 0 ip daddr . tcp dport . ip saddr . tcp sport @direct4 update @ending4 { ip daddr . tcp dport . ip saddr . tcp sport timeout 2m } delete @direct4 { ip daddr . tcp dport . ip saddr . tcp sport } return
+		tcp flags & rst == rst return
 		ip daddr . tcp dport . ip saddr . tcp sport @direct4 return
 		ip daddr . tcp dport . ip saddr . tcp sport @stray4 reject with tcp reset
 	}
 
 	chain passing6 {
 		tcp flags & (syn | ack | rst) == syn reject with tcp reset
-		tcp flags & rst == rst delete @direct6 { ip6 saddr . tcp sport . ip6 daddr . tcp dport } return
 		ip6 saddr . tcp sport . ip6 daddr . tcp dport @ending6 update @ending6 { ip6 saddr . tcp sport . ip6 daddr . tcp dport timeout 2m } return
-		tcp flags & fin == fin ip6 saddr . tcp sport . ip6 daddr . tcp dport @direct6 update @ending6 { ip6 saddr . tcp sport . ip6 daddr . tcp dport timeout 2m } delete @direct6 { ip6 saddr . tcp sport . ip6 daddr . tcp dport } return
+		tcp flags & (fin | rst) != 0 ip6 saddr . tcp sport . ip6 daddr . tcp dport @direct6 update @ending6 { ip6 saddr . tcp sport . ip6 daddr . tcp dport timeout 2m } delete @direct6 { ip6 saddr . tcp sport . ip6 daddr . tcp dport } return
+		tcp flags & rst == rst return
 		ip6 saddr . tcp sport . ip6 daddr . tcp dport @direct6 update @direct6 { ip6 saddr . tcp sport . ip6 daddr . tcp dport timeout 1d } return
 		# It goes on to the domain controller, which is reset when it answers, and then resets the client.
 		add @stray6 { ip6 saddr . tcp sport . ip6 daddr . tcp dport timeout 1m }
 	}
 
 	chain answers6 {
-		tcp flags & rst == rst delete @direct6 { ip6 daddr . tcp dport . ip6 saddr . tcp sport } return
 		ip6 daddr . tcp dport . ip6 saddr . tcp sport @ending6 update @ending6 { ip6 daddr . tcp dport . ip6 saddr . tcp sport timeout 2m } return
-		tcp flags & fin == fin ip6 daddr . tcp dport . ip6 saddr . tcp sport @direct6 update @ending6 { ip6 daddr . tcp dport . ip6 saddr . tcp sport timeout 2m } delete @direct6 { ip6 daddr . tcp dport . ip6 saddr . tcp sport } return
+		tcp flags & (fin | rst) != 0 ip6 daddr . tcp dport . ip6 saddr . tcp sport @direct6 update @ending6 { ip6 daddr . tcp dport . ip6 saddr . tcp sport timeout 2m } delete @direct6 { ip6 daddr . tcp dport . ip6 saddr . tcp sport } return
+		tcp flags & rst == rst return
 		ip6 daddr . tcp dport . ip6 saddr . tcp sport @direct6 return
 		ip6 daddr . tcp dport . ip6 saddr . tcp sport @stray6 reject with tcp reset
 	}

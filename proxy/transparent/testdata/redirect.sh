@@ -12,7 +12,7 @@ nft -f - <<'RULES'
 table inet nspiproxy
 delete table inet nspiproxy
 table inet nspiproxy {
-	comment "when_down open, rules c2feaff9de9eb9c5"
+	comment "when_down open, rules 7c1066ab43e9a370"
 
 	set learnt4 {
 		# Ports that domain controllers' endpoint mappers named. The running proxy keeps them current.
@@ -86,19 +86,20 @@ table inet nspiproxy {
 	}
 
 	chain passing4 {
-		tcp flags & (syn | ack | rst) == syn delete @ending4 { ip saddr . tcp sport . ip daddr . tcp dport } update @direct4 { ip saddr . tcp sport . ip daddr . tcp dport timeout 30s } return
-		tcp flags & rst == rst delete @direct4 { ip saddr . tcp sport . ip daddr . tcp dport } return
+		tcp flags & (syn | ack | rst) == syn delete @ending4 { ip saddr . tcp sport . ip daddr . tcp dport } update @direct4 { ip saddr . tcp sport . ip daddr . tcp dport timeout 30s }
+		tcp flags & (syn | ack | rst) == syn return
 		ip saddr . tcp sport . ip daddr . tcp dport @ending4 update @ending4 { ip saddr . tcp sport . ip daddr . tcp dport timeout 2m } return
-		tcp flags & fin == fin ip saddr . tcp sport . ip daddr . tcp dport @direct4 update @ending4 { ip saddr . tcp sport . ip daddr . tcp dport timeout 2m } delete @direct4 { ip saddr . tcp sport . ip daddr . tcp dport } return
+		tcp flags & (fin | rst) != 0 ip saddr . tcp sport . ip daddr . tcp dport @direct4 update @ending4 { ip saddr . tcp sport . ip daddr . tcp dport timeout 2m } delete @direct4 { ip saddr . tcp sport . ip daddr . tcp dport } return
+		tcp flags & rst == rst return
 		ip saddr . tcp sport . ip daddr . tcp dport @direct4 update @direct4 { ip saddr . tcp sport . ip daddr . tcp dport timeout 1d } return
 		# It goes on to the domain controller, which is reset when it answers, and then resets the client.
 		add @stray4 { ip saddr . tcp sport . ip daddr . tcp dport timeout 1m }
 	}
 
 	chain answers4 {
-		tcp flags & rst == rst delete @direct4 { ip daddr . tcp dport . ip saddr . tcp sport } return
 		ip daddr . tcp dport . ip saddr . tcp sport @ending4 update @ending4 { ip daddr . tcp dport . ip saddr . tcp sport timeout 2m } return
-		tcp flags & fin == fin ip daddr . tcp dport . ip saddr . tcp sport @direct4 update @ending4 { ip daddr . tcp dport . ip saddr . tcp sport timeout 2m } delete @direct4 { ip daddr . tcp dport . ip saddr . tcp sport } return
+		tcp flags & (fin | rst) != 0 ip daddr . tcp dport . ip saddr . tcp sport @direct4 update @ending4 { ip daddr . tcp dport . ip saddr . tcp sport timeout 2m } delete @direct4 { ip daddr . tcp dport . ip saddr . tcp sport } return
+		tcp flags & rst == rst return
 		ip daddr . tcp dport . ip saddr . tcp sport @direct4 return
 		ip daddr . tcp dport . ip saddr . tcp sport @stray4 reject with tcp reset
 	}
