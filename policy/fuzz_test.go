@@ -72,7 +72,7 @@ func checkAcceptedListener(t *testing.T, cfg *Config, l *Listener) {
 		t.Fatalf("accepted %+v", l)
 	}
 	for _, name := range l.Interfaces {
-		if !regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}$`).MatchString(string(name)) {
+		if !regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}$|^[A-Za-z0-9_][A-Za-z0-9_.-]{0,13}[*]$`).MatchString(string(name)) || name.Matches("lo") {
 			t.Fatalf("accepted the interface %q", name)
 		}
 	}

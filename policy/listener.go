@@ -35,7 +35,8 @@ type Listener struct {
 	Port uint16 `yaml:"port"`
 	// Destinations (transparent) are the networks of the domain controllers.
 	Destinations []netip.Prefix `yaml:"destinations" need:"nonempty"`
-	// Interfaces (transparent) are where clients arrive. Default: all but lo.
+	// Interfaces (transparent) are where clients arrive: names of interfaces, or
+	// their beginnings with a *. Default: all but lo.
 	Interfaces []InterfaceName `yaml:"interfaces" need:"nonempty"`
 	// NSPIPorts (transparent) are TCP ports of NSPI that are fixed on these domain
 	// controllers. The others are learnt. Default: none.

@@ -106,21 +106,24 @@ func TestTransparentListenersTakeDisjointPackets(t *testing.T) {
 		a := netip.AddrFrom4([4]byte{10, 0, 0, rapid.ByteRange(0, 7).Draw(t, "host")})
 		return netip.PrefixFrom(a, rapid.IntRange(29, 32).Draw(t, "bits")).Masked().String()
 	})
-	interfaces := rapid.SliceOfNDistinct(rapid.SampledFrom([]string{"e0", "e1", "e2"}), 0, 2, rapid.ID[string])
+	all := []string{"e0", "e1", "e2", "f0"}
+	interfaces := rapid.SampledFrom([][]string{{}, {"e0"}, {"e1"}, {"e0", "e2"}, {"e*"}, {"f*", "e1"}, {"f*", "e*"}, {"e2*"}})
 	rapid.Check(t, func(t *rapid.T) {
 		text := "version: 1\nlisteners:\n"
 		taken, overlap := map[string]bool{}, false
 		for n := range rapid.IntRange(1, 3).Draw(t, "listeners") {
 			p, on := network.Draw(t, "network"), interfaces.Draw(t, "interfaces")
 			text += fmt.Sprintf("  - {name: l%d, mode: tproxy, port: %d, destinations: [%s]", n, n+1, p)
+			from := all
 			if len(on) > 0 {
 				text += ", interfaces: [" + strings.Join(on, ", ") + "]"
-			} else {
-				on = []string{"e0", "e1", "e2"}
+				from = slices.DeleteFunc(slices.Clone(all), func(name string) bool {
+					return !slices.ContainsFunc(on, func(pattern string) bool { return InterfaceName(pattern).Matches(name) })
+				})
 			}
 			text += "}\n"
 			prefix := netip.MustParsePrefix(p)
-			for _, name := range on {
+			for _, name := range from {
 				for a := prefix.Addr(); prefix.Contains(a); a = a.Next() {
 					overlap = overlap || taken[name+a.String()]
 					taken[name+a.String()] = true

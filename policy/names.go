@@ -31,22 +31,49 @@ func parseHostName(s string) (HostName, error) {
 	return HostName(strings.ToLower(name)), nil
 }
 
-// InterfaceName is the name of a network interface. It becomes part of a rule
-// set and of commands, so it has fewer characters than Linux allows: nothing
-// there has a meaning of its own.
+// InterfaceName is the name of a network interface, or the beginning of several
+// names with a '*' at its end. It becomes part of a rule set and of commands, so
+// it has fewer characters than Linux allows: nothing but that star has a meaning
+// of its own there.
 type InterfaceName string
 
-// maxInterfaceName is IFNAMSIZ without the NUL at the end.
+// maxInterfaceName is IFNAMSIZ without the NUL at the end. nft wants the star of a
+// wildcard to have room in it, too.
 const maxInterfaceName = 15
+
+// loopback is the interface of this machine's own connections.
+const loopback = "lo"
 
 // parseInterfaceName refuses also what `ip link` shows but is not part of the
 // name: in "eth1@if5" it is eth1.
 func parseInterfaceName(s string) (InterfaceName, error) {
-	if len(s) > maxInterfaceName || !isWord(s, "._-") || s[0] == '.' || s[0] == '-' {
+	name := strings.TrimSuffix(s, "*")
+	if len(s) > maxInterfaceName || !isWord(name, "._-") || name[0] == '.' || name[0] == '-' {
 		return "", errors.New("not an interface name")
 	}
 	return InterfaceName(s), nil
 }
+
+// IsWildcard reports whether n stands for all interfaces whose names begin with
+// what is before the star.
+func (n InterfaceName) IsWildcard() bool { return strings.HasSuffix(string(n), "*") }
+
+// Matches reports whether n is the interface of that name, or stands for it.
+func (n InterfaceName) Matches(name string) bool {
+	if prefix, ok := strings.CutSuffix(string(n), "*"); ok {
+		return strings.HasPrefix(name, prefix)
+	}
+	return string(n) == name
+}
+
+// Covers reports whether n stands for every interface that other stands for.
+func (n InterfaceName) Covers(other InterfaceName) bool {
+	return n.Matches(strings.TrimSuffix(string(other), "*")) && (n.IsWildcard() || !other.IsWildcard())
+}
+
+// overlaps reports whether there can be an interface that both stand for: what
+// wildcards stand for contains each other or has nothing in common.
+func (n InterfaceName) overlaps(other InterfaceName) bool { return n.Covers(other) || other.Covers(n) }
 
 // Account is the name of an account: DOMAIN\user or user@domain.
 type Account string

@@ -37,8 +37,8 @@ func TestInterfaceNames(t *testing.T) {
 			t.Errorf("%s: %s, %v", in, got, err)
 		}
 	}
-	for c := range 256 { // as they are, and as part of a name
-		if strings.ContainsRune("._-", rune(c)) || isWord(string(rune(c)), "") {
+	for c := range 256 { // as they are, and as part of a name; a star may be at the end
+		if strings.ContainsRune("._-*", rune(c)) || isWord(string(rune(c)), "") {
 			continue
 		}
 		for _, in := range []string{string(rune(c)), "e" + string(rune(c)), "e" + string(rune(c)) + "0", string([]byte{'e', byte(c)})} {
@@ -47,9 +47,47 @@ func TestInterfaceNames(t *testing.T) {
 			}
 		}
 	}
-	for _, in := range []string{"", ".", "..", ".e", "-e", "sixteen-letters1"} {
+	for _, in := range []string{"", ".", "..", ".e", "-e", "sixteen-letters1", "*", "**", "e**", "*e", "e*h", ".*", "-*", "fifteen.letters*"} {
 		if got, err := parseInterfaceName(in); err == nil {
 			t.Errorf("%q was read as %s", in, got)
+		}
+	}
+}
+
+func TestWildcardsStandForNamesThatBeginAsTheyDo(t *testing.T) {
+	for _, c := range []struct {
+		name    InterfaceName
+		matches string
+		not     string
+	}{
+		{"ppp*", "ppp0 ppp12 ppp pppoe-wan", "pp p eth0 appp0"},
+		{"ppp0", "ppp0", "ppp ppp00 ppp*"},
+		{"eth1.*", "eth1.100", "eth1 eth10"},
+	} {
+		if parsed, err := parseInterfaceName(string(c.name)); parsed != c.name || err != nil {
+			t.Errorf("%s: %v", c.name, err)
+		}
+		for _, name := range strings.Fields(c.matches) {
+			if !c.name.Matches(name) {
+				t.Errorf("%s does not stand for %s", c.name, name)
+			}
+		}
+		for _, name := range strings.Fields(c.not) {
+			if c.name.Matches(name) {
+				t.Errorf("%s stands for %s", c.name, name)
+			}
+		}
+	}
+	for _, c := range []struct {
+		name, other     InterfaceName
+		covers, overlap bool
+	}{
+		{"ppp*", "ppp0", true, true}, {"ppp*", "pppoe*", true, true}, {"ppp*", "ppp*", true, true}, {"ppp0", "ppp0", true, true},
+		{"pppoe*", "ppp*", false, true}, {"ppp0", "ppp*", false, true}, {"ppp", "ppp*", false, true},
+		{"ppp*", "eth0", false, false}, {"ppp1*", "ppp2*", false, false}, {"ppp0", "ppp1", false, false},
+	} {
+		if c.name.Covers(c.other) != c.covers || c.name.overlaps(c.other) != c.overlap || c.other.overlaps(c.name) != c.overlap {
+			t.Errorf("%s and %s: covers %t, overlap %t", c.name, c.other, c.name.Covers(c.other), c.name.overlaps(c.other))
 		}
 	}
 }

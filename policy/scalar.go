@@ -34,7 +34,7 @@ var scalarTypes = map[reflect.Type]scalarType{
 	reflect.TypeFor[FaultStatus]():    {string(errFaultStatus), parseFaultNode},
 	reflect.TypeFor[File]():           text("the path of a file", parsePath),
 	reflect.TypeFor[HostName]():       text("a DNS name such as dc1.lab.example", parseHostName),
-	reflect.TypeFor[InterfaceName]():  text("the name of a network interface: at most 15 letters, digits, '.', '_' and '-'", parseInterfaceName),
+	reflect.TypeFor[InterfaceName]():  text("the name of a network interface: at most 15 letters, digits, '.', '_' and '-'; a '*' at its end stands for any characters", parseInterfaceName),
 	reflect.TypeFor[Account]():        text(`an account: DOMAIN\user or user@domain`, parseAccount),
 	reflect.TypeFor[LDAPURL]():        text(string(errLDAPURL), parseLDAPURL),
 	reflect.TypeFor[DirectoryName]():  text("a name in the directory, such as DC=lab,DC=example", parseDirectoryName),

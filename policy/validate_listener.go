@@ -133,14 +133,8 @@ func (v *validator) transparentListener(path string, l *Listener) {
 	v.fewEnough(path+".interfaces", len(l.Interfaces))
 	v.fewEnough(path+".nspi_ports", len(l.NSPIPorts))
 	v.destinations(path+".destinations", l.Destinations)
-	interfaces, ports := map[InterfaceName]string{}, map[uint16]string{}
-	for i, name := range l.Interfaces {
-		at := fmt.Sprintf("%s.interfaces[%d]", path, i)
-		unique(v, interfaces, name, at, "each interface once")
-		if name == "lo" {
-			v.problem(at, "lo, which carries this machine's own connections", "an interface where clients arrive")
-		}
-	}
+	v.interfaces(path+".interfaces", l.Interfaces)
+	ports := map[uint16]string{}
 	for i, port := range l.NSPIPorts {
 		at := fmt.Sprintf("%s.nspi_ports[%d]", path, i)
 		unique(v, ports, port, at, "each port once")
@@ -148,6 +142,34 @@ func (v *validator) transparentListener(path string, l *Listener) {
 			v.problem(at, fmt.Sprintf("%d, the port of the endpoint mapper", port), "a port of NSPI; the endpoint mapper's is always led here")
 		}
 	}
+}
+
+// interfaces checks the interfaces of one transparent listener.
+func (v *validator) interfaces(path string, names []InterfaceName) {
+	seen := map[InterfaceName]string{}
+	for i, name := range names[:min(len(names), maxListed)] {
+		at := fmt.Sprintf("%s[%d]", path, i)
+		unique(v, seen, name, at, "each interface once")
+		if name.Matches(loopback) {
+			v.problem(at, describeLoopback(name), "an interface where clients arrive")
+			continue
+		}
+		for _, other := range names[:min(len(names), maxListed)] {
+			if other != name && other.Covers(name) && name != "" {
+				v.problem(at, fmt.Sprintf("%s, which %s stands for", name, other), "each interface once")
+				break
+			}
+		}
+	}
+}
+
+// describeLoopback says of a name that stands for lo what is wrong with it.
+func describeLoopback(name InterfaceName) string {
+	const why = "which carries this machine's own connections"
+	if name.IsWildcard() {
+		return fmt.Sprintf("%s, also for lo, %s", name, why)
+	}
+	return fmt.Sprintf("%s, %s", name, why)
 }
 
 // Networks that no domain controller can be reached in through this machine.
@@ -223,6 +245,6 @@ func (l *Listener) sharesInterface(other *Listener) bool {
 		return true
 	}
 	return slices.ContainsFunc(l.Interfaces, func(name InterfaceName) bool {
-		return name != "" && slices.Contains(other.Interfaces, name)
+		return name != "" && slices.ContainsFunc(other.Interfaces, name.overlaps)
 	})
 }

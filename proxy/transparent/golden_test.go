@@ -35,6 +35,8 @@ var configurations = []struct {
 		listeners: `{name: a, mode: tproxy, port: 5135, destinations: [10.0.5.0/24], interfaces: [eth1]}
   - {name: b, mode: tproxy, port: 5137, destinations: [10.0.0.0/16, 10.1.0.0/16], interfaces: [eth2]}
   - {name: c, mode: redirect, port: 5136, destinations: [10.2.0.0/16, "fd00:5::/64"]}`},
+	{name: "wildcard", listeners: `{name: a, mode: tproxy, port: 5135, destinations: [10.0.5.0/24], interfaces: [eth1, "ppp*"]}
+  - {name: b, mode: redirect, port: 5136, destinations: [10.0.6.0/24], interfaces: ["ppp*"]}`},
 	{name: "forward", listeners: `{name: own, mode: forward, address: 10.0.5.21, backend: dc1}`},
 }
 

@@ -52,7 +52,7 @@ func TestDestinationsAreOrderedAndContainNoneTwice(t *testing.T) {
 
 // hostile is names that would be more than a name in a rule set or a shell.
 var hostile = []string{
-	`eth1"`, `eth*`, "eth1\n}", "eth1;", "$(id)", "`id`", "eth 1", "eth1\\", "'", "-j", "a/b", "eth1}", "#x", "{", "\x00", "@learnt4",
+	`eth1"`, `*`, `e*h`, `eth**`, `eth\*`, "eth1\n}", "eth1;", "$(id)", "`id`", "eth 1", "eth1\\", "'", "-j", "a/b", "eth1}", "#x", "{", "\x00", "@learnt4",
 }
 
 func TestHostileNamesDoNotReachTheRuleset(t *testing.T) {
