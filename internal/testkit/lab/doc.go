@@ -41,6 +41,7 @@
 //	dc.go dcprocess.go                    the simulated domain controller
 //	impacket.go variant.go samba*.go      real clients, and Samba's domain controller and suites
 //	network.go machine.go wire.go         the network; netns below makes network namespaces
+//	switched.go echo.go                   one with machines between two switches; ping and datagrams
 //	call.go check.go                      single connections, and what several tests look at
 //	tshark.go tap.go haproxy.go page.go   captures, a tap, a load balancer, the pages of docs/
 //

@@ -62,8 +62,8 @@ func (m *Machine) addresses(device string, bits, bits6 int) []string {
 	return lines
 }
 
-// setSysctls sets what must be there before the first interface is.
-func (m *Machine) setSysctls() error {
+// setSysctls sets what must be there before the first interface is, on a router or another machine.
+func (m *Machine) setSysctls(router bool) error {
 	settings := [][2]string{
 		// An address of IPv6 is there at once, not after a second of asking whether somebody else has it.
 		{"net.ipv6.conf.all.accept_dad", "0"},
@@ -71,7 +71,7 @@ func (m *Machine) setSysctls() error {
 		// The dynamic ports of Windows.
 		{"net.ipv4.ip_local_port_range", "49152 65535"},
 	}
-	if m == m.network.Router {
+	if router {
 		settings = append(settings, [][2]string{
 			{"net.ipv4.ip_forward", "1"},
 			{"net.ipv6.conf.all.forwarding", "1"},

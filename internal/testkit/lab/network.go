@@ -93,7 +93,7 @@ func (n *Network) build() error {
 			"link set dev "+m.Name+" up")
 	}
 	for _, m := range append(n.ends(), n.Router) {
-		if err := m.setSysctls(); err != nil {
+		if err := m.setSysctls(m == n.Router); err != nil {
 			return err
 		}
 	}

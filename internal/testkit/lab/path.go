@@ -50,10 +50,10 @@ func StartPath(t *testing.T, network *Network, o PathOptions) *PathProxy {
 	}
 	p.Started.More = fmt.Sprintf("transparent: {when_down: %s, state_file: '%s'}\n%s",
 		cmp.Or(o.WhenDown, Modes[o.Mode]), p.StateFile(), o.More)
-	before := packetFilter(t, network.Router)
+	before := PacketFilter(t, network.Router)
 	t.Cleanup(func() {
 		RunRules(t, network.Router, "--remove")
-		if after := packetFilter(t, network.Router); after != before {
+		if after := PacketFilter(t, network.Router); after != before {
 			t.Errorf("of rules and routes are gone\n%s\nand new\n%s", onlyIn(before, after), onlyIn(after, before))
 		}
 	})
@@ -89,8 +89,8 @@ func RunRules(t *testing.T, on *Machine, args ...string) string {
 	return on.Run(t, line[0], line[1:]...)
 }
 
-// packetFilter is all rules and routes of a machine, but for the kernel's own, which come and go with a cable's carrier.
-func packetFilter(t *testing.T, on *Machine) string {
+// PacketFilter is all rules and routes of a machine, but for the kernel's own, which come and go with a cable's carrier.
+func PacketFilter(t *testing.T, on *Machine) string {
 	t.Helper()
 	return on.Run(t, "sh", "-ec", "nft list ruleset; for f in -4 -6; do ip $f rule; ip $f route show table all | sed '/proto kernel/d'; done")
 }
