@@ -1,0 +1,122 @@
+package halfopen
+
+import (
+	"context"
+	"net"
+	"sync"
+	"time"
+)
+
+const (
+	// parallel is how many connections are looked for at the same time.
+	parallel = 256
+	// connectWait is how long a connect may take. Since Linux 5.2 the kernel sends its first
+	// packet again at once when it has reset an old connection, older ones after a second.
+	connectWait = 2500 * time.Millisecond
+	// maxConnects is how often a server is asked for each connection, which does not answer or
+	// whose answer gets lost.
+	maxConnects = 3
+)
+
+// Report is what became of connections that an earlier run has left.
+type Report struct {
+	Ended   int // the server has none, or none any more
+	Unknown int // the server did not answer
+	Passed  int // in use again: by this machine, or past the program
+}
+
+// add counts one.
+func (r *Report) add(o outcome) {
+	switch o {
+	case outcomeEnded:
+		r.Ended++
+	case outcomeUnknown:
+		r.Unknown++
+	case outcomePassed:
+		r.Passed++
+	}
+}
+
+// outcome is what became of one connection.
+type outcome uint8
+
+const (
+	outcomeEnded outcome = iota
+	outcomeUnknown
+	outcomePassed
+)
+
+// Finish ends what an earlier run has left, but for connections that pass by the
+// program, and returns when that is done or ctx ends. It is called once.
+func (f *File) Finish(ctx context.Context, passes func(Connection) bool) Report {
+	return f.finish(ctx, passes, connect)
+}
+
+func (f *File) finish(ctx context.Context, passes func(Connection) bool, connect connector) (r Report) {
+	var mu sync.Mutex
+	var workers sync.WaitGroup
+	next := make(chan int32)
+	for range min(parallel, len(f.left)) {
+		workers.Go(func() {
+			for n := range next {
+				c := f.connection(n)
+				o := outcomePassed
+				if !passes(c) {
+					o = end(ctx, c, connect)
+				}
+				if ctx.Err() != nil {
+					continue // it stays in the file
+				}
+				f.Clear(n)
+				mu.Lock()
+				r.add(o)
+				mu.Unlock()
+			}
+		})
+	}
+	for _, n := range f.left {
+		next <- n
+	}
+	close(next)
+	workers.Wait()
+	f.left = nil
+	return r
+}
+
+// connection returns a connection that an earlier run has left.
+func (f *File) connection(n int32) Connection {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	c, _ := decode(f.record(n))
+	return c
+}
+
+// connector connects as c did, and resets that connection at once. It gives up after
+// connectWait.
+type connector func(ctx context.Context, c Connection) error
+
+// end ends one connection.
+func end(ctx context.Context, c Connection, connect connector) outcome {
+	for range maxConnects {
+		switch err := connect(ctx, c); {
+		case err == nil || isRefused(err):
+			return outcomeEnded
+		case isInUse(err):
+			return outcomePassed
+		case ctx.Err() != nil:
+			return outcomeUnknown
+		}
+	}
+	return outcomeUnknown
+}
+
+// connect is the connector.
+func connect(ctx context.Context, c Connection) error {
+	d := net.Dialer{Timeout: connectWait, KeepAlive: -1, LocalAddr: net.TCPAddrFromAddrPort(c.Local), Control: control(c)}
+	conn, err := d.DialContext(ctx, "tcp", c.Server.String())
+	if err != nil {
+		return err
+	}
+	_ = conn.(*net.TCPConn).SetLinger(0) // a reset
+	return conn.Close()
+}
