@@ -125,6 +125,9 @@ type Relay struct {
 	// MaxFragment is the longest request or response fragment accepted, in
 	// bytes. Default: 5840.
 	MaxFragment int `yaml:"max_fragment"`
+	// ConnectionsFile keeps which connections to domain controllers there are, for after a
+	// crash. Default: /var/lib/nspiproxy/connections.
+	ConnectionsFile File `yaml:"connections_file"`
 	// NonRPC is what becomes of a connection that is not DCE/RPC. Default: close.
 	NonRPC NonRPC `yaml:"non_rpc"`
 }
@@ -192,6 +195,7 @@ func Defaults() Config {
 			Keepalive:        time.Minute,
 			ShutdownTimeout:  30 * time.Second,
 			MaxFragment:      minFragment,
+			ConnectionsFile:  "/var/lib/nspiproxy/connections",
 			NonRPC:           NonRPCClose,
 		},
 		Transparent: defaultTransparent(),

@@ -140,6 +140,7 @@ func (c *Config) describeProgram(w *tabwriter.Writer) {
 		{"shutdown timeout", r.ShutdownTimeout},
 		{"max fragment", fmt.Sprintf("%d bytes", r.MaxFragment)},
 		{"not DCE/RPC", r.NonRPC},
+		{"connections noted in", r.ConnectionsFile},
 		{"metrics", metrics},
 		{"log", fmt.Sprintf("%s, %s", c.Log.Level, c.Log.Format)},
 	} {

@@ -96,6 +96,7 @@ func TestEveryKeyHasAnEffect(t *testing.T) {
 	want := Relay{
 		Loops: 2, MaxConnections: 10000, ConnectTimeout: 3 * time.Second, HandshakeTimeout: 20 * time.Second,
 		Keepalive: 2 * time.Minute, ShutdownTimeout: time.Minute, MaxFragment: 8192, NonRPC: NonRPCPass,
+		ConnectionsFile: "/var/lib/nspiproxy/live",
 	}
 	if cfg.Relay != want {
 		t.Errorf("relay %+v, want %+v", cfg.Relay, want)

@@ -3,6 +3,7 @@ package policy
 import (
 	"fmt"
 	"math"
+	"path"
 	"slices"
 	"time"
 )
@@ -39,6 +40,7 @@ func (v *validator) run() {
 	v.refusal()
 	v.numbers()
 	v.durations()
+	v.relay()
 	v.metrics()
 }
 
@@ -182,6 +184,13 @@ func (v *validator) durations() {
 		case d.value%d.unit != 0:
 			v.problem(d.path, d.value.String(), "whole seconds")
 		}
+	}
+}
+
+// relay checks where the relay keeps what it has to.
+func (v *validator) relay() {
+	if file := string(v.cfg.Relay.ConnectionsFile); !path.IsAbs(file) {
+		v.problem("relay.connections_file", quote(file), "an absolute path, such as /var/lib/nspiproxy/connections")
 	}
 }
 

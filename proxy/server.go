@@ -31,6 +31,7 @@ type Server struct {
 	directory   *directory.Directory // nil: none
 	inspect     *inspect.Deps
 	group       *relay.Group
+	record      *connectionRecord
 	vanished    *vanished
 	controllers *backend.Set
 	listeners   *listen.Listeners
@@ -60,7 +61,8 @@ func New(config *policy.Config, o Options) (s *Server, err error) {
 	if s.directory, err = newDirectory(&config.Identity.Directory); err != nil {
 		return nil, err
 	}
-	if s.group, err = relay.NewGroup(relayOptions(&config.Relay)); err != nil {
+	s.record = new(connectionRecord)
+	if s.group, err = relay.NewGroup(relayOptions(&config.Relay, s.record)); err != nil {
 		return nil, err
 	}
 	s.vanished = newVanished(s.group)
@@ -93,8 +95,9 @@ func (s *Server) newInspectDeps() *inspect.Deps {
 	return d
 }
 
-func relayOptions(c *policy.Relay) relay.Options {
+func relayOptions(c *policy.Relay, record relay.Record) relay.Options {
 	o := relay.Options{
+		Record:           record,
 		Loops:            c.Loops,
 		MaxConnections:   c.MaxConnections,
 		ConnectTimeout:   c.ConnectTimeout,
@@ -116,10 +119,12 @@ func (s *Server) Start() (err error) {
 		if err != nil {
 			s.end()
 			_ = s.group.Shutdown(expired())
+			s.record.close(s.reporter)
 			s.reporter.Run(expired())
 		}
 	}()
 	s.reportCounting()
+	s.record.open(string(s.config.Relay.ConnectionsFile), s.config.Relay.MaxConnections, s.reporter)
 	s.listeners.Open()
 	ctx, cancel := context.WithCancel(context.Background())
 	s.leave = cancel
@@ -128,6 +133,7 @@ func (s *Server) Start() (err error) {
 	if err := s.listeners.Start(); err != nil {
 		return err
 	}
+	s.attending.Go(func() { s.finishLeft(ctx) })
 	s.http, err = s.serveMetrics()
 	return err
 }
@@ -161,6 +167,7 @@ func (s *Server) Run(ctx context.Context) error {
 	go s.expireClaims(stopWriter)
 	go s.keys.watch(stopWriter)
 
+	defer s.record.close(s.reporter)
 	defer s.end()
 	defer s.http.stop()
 	if s.directory != nil {

@@ -70,6 +70,21 @@ type InterceptedPorts struct {
 // while it did not run, or that there are none any more.
 type ConnectionsPass struct{ Connections int }
 
+// ConnectionFile tells why the connections to domain controllers are not recorded, which a
+// crash may leave open there.
+type ConnectionFile struct {
+	Err      error
+	Expected bool // there is no place for it
+}
+
+// ConnectionsLeft tells what became of connections to domain controllers that an earlier
+// run has left, by a crash.
+type ConnectionsLeft struct {
+	Ended   int // the domain controller has none, or none any more
+	Unknown int // it did not answer
+	Passed  int // in use again
+}
+
 // PortStore tells whether the ports that were learnt are kept over a restart.
 type PortStore struct{ Err error } // nil: they are
 
@@ -101,6 +116,8 @@ func (BackendIsProxy) event()     {}
 func (InterceptionFailed) event() {}
 func (InterceptedPorts) event()   {}
 func (ConnectionsPass) event()    {}
+func (ConnectionFile) event()     {}
+func (ConnectionsLeft) event()    {}
 func (PortStore) event()          {}
 func (KeysLoaded) event()         {}
 func (ControllerChanged) event()  {}

@@ -178,6 +178,9 @@ func (c *Conn) finish(r CloseReason, reset bool) {
 			closeSocket(s.fd)
 		}
 	}
+	if c.record != 0 {
+		l.group.options.Record.Clear(c.record)
+	}
 	l.active--
 	l.group.active.Add(-1)
 	l.counters.closed[r.Cause].Add(1)

@@ -23,6 +23,7 @@ type Conn struct {
 	reason   CloseReason // set while the connection is being closed
 	proxied  *proxied    // nil: there was no PROXY header with an address
 	slot     int32
+	record   int32 // of the connection to the server, in Options.Record; 0: none
 	head     Head
 
 	origin endpoint // who the client is
@@ -37,6 +38,7 @@ type Conn struct {
 	passThrough  bool // not RPC: bytes are passed on without framing
 	framed       bool // a PDU has been seen, from either side
 	asked        bool // see Group.Ask
+	foreign      bool // the server sees another machine's address
 	serverClosed bool // the server has ended its stream, and all of it has been handled
 	queued       bool // in the loop's runQueue
 

@@ -14,6 +14,7 @@ func (c *Conn) dial(failed CloseReason) {
 			break
 		}
 		c.handler, c.remote = r.Handler, newEndpoint(r.Server)
+		c.foreign = r.Source.IsValid()
 		err := c.connect(r)
 		if err == nil {
 			c.loop.timers.start(c, timerConnect, c.loop.now())
@@ -69,7 +70,20 @@ func (c *Conn) dialed() {
 		c.redial(CloseReason{Cause: CauseDialFailed, Err: errnoError("connect", takeError(c.server.fd))})
 	case c.server.writable:
 		c.state = stateOpen
+		c.keep()
 		c.loop.timers.start(c, timerHandshake, c.loop.now())
 		c.loop.young.add(youngConn{key: c.loop.slots.key(c.slot, true), at: c.loop.now() + youngTime})
+	}
+}
+
+// keep records the connection to the server.
+func (c *Conn) keep() {
+	r := c.loop.group.options.Record
+	if r == nil {
+		return
+	}
+	var local sockaddr
+	if localAddr(c.server.fd, &local) == 0 {
+		c.record = r.Put(local.addrPort(), c.remote.addrPort(), c.foreign)
 	}
 }

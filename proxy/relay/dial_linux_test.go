@@ -2,7 +2,9 @@ package relay
 
 import (
 	"errors"
+	"net"
 	"net/netip"
+	"sync"
 	"testing"
 	"time"
 
@@ -75,4 +77,75 @@ func TestHandlerMayBeRefused(t *testing.T) {
 	r.listen(ListenOptions{Route: func(*Conn, int) Route { return Route{} }})
 	r.expectRefusal()
 	r.eventually("it is counted", func() bool { return r.group.Stats().Closed[CauseRefused] == 1 })
+}
+
+// kept is a Record.
+type kept struct {
+	mu    sync.Mutex
+	now   map[int32][2]netip.AddrPort // local, server
+	ever  int
+	room  int
+	alien int // of another machine's address
+}
+
+func (k *kept) Put(local, server netip.AddrPort, foreign bool) int32 {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if len(k.now) >= k.room {
+		return 0
+	}
+	k.ever++
+	if foreign {
+		k.alien++
+	}
+	k.now[int32(k.ever)] = [2]netip.AddrPort{local, server}
+	return int32(k.ever)
+}
+
+func (k *kept) Clear(n int32) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if _, ok := k.now[n]; !ok {
+		panic("it is not there")
+	}
+	delete(k.now, n)
+}
+
+func (k *kept) size() int {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return len(k.now)
+}
+
+// TestConnectionsToServersAreKeptWhileTheyAreOpen, and not while they are dialled, nor
+// after their end, however that comes.
+func TestConnectionsToServersAreKeptWhileTheyAreOpen(t *testing.T) {
+	k := &kept{now: map[int32][2]netip.AddrPort{}, room: 2}
+	r := newRig(t, Options{Record: k}, nil)
+	var clients, servers []*net.TCPConn
+	for range 3 {
+		clients = append(clients, r.client())
+		servers = append(servers, r.accept())
+	}
+	r.eventually("two are kept, for more there is no room", func() bool { return k.size() == 2 })
+	seen := map[netip.AddrPort]bool{}
+	for _, s := range servers {
+		seen[s.RemoteAddr().(*net.TCPAddr).AddrPort()] = true
+	}
+	k.mu.Lock()
+	for _, c := range k.now {
+		if !seen[c[0]] || c[1] != servers[0].LocalAddr().(*net.TCPAddr).AddrPort() {
+			t.Errorf("kept are %v", c)
+		}
+	}
+	if k.alien != 0 {
+		t.Error("this machine's address is another one's")
+	}
+	k.mu.Unlock()
+	r.reset(clients[0])
+	r.must(servers[1].Close())
+	r.must(clients[1].Close())
+	r.must(clients[2].Close())
+	r.must(servers[2].Close())
+	r.eventually("their ends are known", func() bool { return k.size() == 0 })
 }

@@ -2,6 +2,7 @@ package relay
 
 import (
 	"errors"
+	"net/netip"
 	"runtime"
 	"time"
 
@@ -90,6 +91,18 @@ type Options struct {
 	Limits rpcparse.Limits
 	// NonRPC says what to do with traffic that is not DCE/RPC.
 	NonRPC NonRPC
+	// Record keeps the connections to servers that are open; nil: they are not kept.
+	Record Record
+}
+
+// Record keeps which connections to servers there are, in case that nothing else will know
+// after a crash. It is called on all loops, and must not block.
+type Record interface {
+	// Put keeps a connection from local, which is an address of another machine if
+	// foreign, and returns the number to clear it with; 0: it is not kept.
+	Put(local, server netip.AddrPort, foreign bool) int32
+	// Clear forgets it.
+	Clear(n int32)
 }
 
 // withDefaults returns o with every zero replaced.

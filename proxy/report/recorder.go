@@ -103,7 +103,8 @@ func (r *recorder) write(e inspect.Event) {
 		r.listening(e)
 	case inspect.Counted:
 		r.log.WithLevel(levelOf(e)).Str("event", "identity.how").Str("who", e.Who).Msg(e.How)
-	case inspect.PortStore, inspect.InterceptedPorts, inspect.ConnectionsPass, inspect.KeysLoaded:
+	case inspect.PortStore, inspect.InterceptedPorts, inspect.ConnectionsPass, inspect.KeysLoaded,
+		inspect.ConnectionFile, inspect.ConnectionsLeft:
 		r.program(e)
 	default:
 		r.find(e)

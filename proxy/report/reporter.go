@@ -102,6 +102,14 @@ func levelOf(e inspect.Event) zerolog.Level {
 		if e.Connections == 0 {
 			return zerolog.InfoLevel
 		}
+	case inspect.ConnectionFile:
+		if e.Expected {
+			return zerolog.InfoLevel
+		}
+	case inspect.ConnectionsLeft:
+		if e.Unknown == 0 {
+			return zerolog.InfoLevel
+		}
 	case inspect.KeysLoaded:
 		return infoOrError(e.Err)
 	}

@@ -24,6 +24,9 @@ func RemoveLeft() (removed bool, err error) { return false, nil }
 // OnStop needs Linux.
 func OnStop() (opened bool, err error) { return false, errNotLinux }
 
+// Passes needs Linux.
+func Passes() (func(client, server netip.AddrPort) bool, error) { return nil, errNotLinux }
+
 // Passing needs Linux.
 func Passing() (int, error) { return 0, errNotLinux }
 

@@ -2,6 +2,7 @@ package transparent
 
 import (
 	"errors"
+	"net/netip"
 
 	"github.com/google/nftables"
 	"golang.org/x/sys/unix"
@@ -12,6 +13,22 @@ import (
 func Passing() (int, error) {
 	all, err := readDirect()
 	return len(all), err
+}
+
+// Passes returns what reports whether a connection passes by now.
+func Passes() (func(client, server netip.AddrPort) bool, error) {
+	all, err := readDirect()
+	if err != nil {
+		return nil, err
+	}
+	known := make(map[[2]netip.AddrPort]struct{}, len(all))
+	for _, c := range all {
+		known[[2]netip.AddrPort{c.client, c.server}] = struct{}{}
+	}
+	return func(client, server netip.AddrPort) bool {
+		_, ok := known[[2]netip.AddrPort{client, server}]
+		return ok
+	}, nil
 }
 
 // readDirect returns the connections that pass by now. Without the table there are

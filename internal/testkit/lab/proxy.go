@@ -118,6 +118,7 @@ func (o ProxyOptions) yaml() string {
 		return o.Config
 	}
 	relay := o.Relay
+	relay += fmt.Sprintf("\n  connections_file: '%s'", filepath.Join(o.Folder, "connections"))
 	if !strings.Contains(relay, "shutdown_timeout:") {
 		relay += "\n  shutdown_timeout: 20s"
 	}
