@@ -44,7 +44,7 @@ func TestWhatIsNotClearedIsLeftAfterACrash(t *testing.T) {
 	folder := t.TempDir()
 	rapid.Check(t, func(t *rapid.T) {
 		path := filepath.Join(folder, "connections")
-		defer os.Remove(path)
+		defer func() { _ = os.Remove(path) }()
 		const size = 20
 		var before []Connection
 		for range rapid.IntRange(1, 4).Draw(t, "runs") {
@@ -117,7 +117,9 @@ func TestAFileHasOneOwner(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f.Close()
+	if err := f.Close(); err != nil {
+		t.Error(err)
+	}
 }
 
 func TestOtherFilesAreNotTouched(t *testing.T) {
@@ -176,7 +178,7 @@ func BenchmarkPutAndClear(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer f.Close()
+	b.Cleanup(func() { _ = f.Close() })
 	c := Connection{Local: netip.MustParseAddrPort("10.1.2.3:4095"), Server: netip.MustParseAddrPort("10.0.5.11:135")}
 	b.ReportAllocs()
 	for b.Loop() {

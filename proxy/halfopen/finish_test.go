@@ -28,7 +28,7 @@ func leave(t *testing.T, n int) *File {
 	if f, err = Open(path, n); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { f.Close() })
+	t.Cleanup(func() { _ = f.Close() })
 	return f
 }
 

@@ -136,20 +136,6 @@ func (s *service) talk(c net.Conn) {
 	s.ended <- err
 }
 
-// say has the service send something to a client by itself.
-func (s *service) say(t testing.TB, client string) {
-	t.Helper()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	c := s.conns[client]
-	if c == nil {
-		t.Fatalf("no connection of %s", client)
-	}
-	if _, err := c.Write([]byte("hello\n")); err != nil {
-		t.Logf("to %s: %v", client, err)
-	}
-}
-
 // flood sends to a client what no buffer on the way can hold.
 func (s *service) flood(client string) {
 	s.mu.Lock()

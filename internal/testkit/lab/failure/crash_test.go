@@ -21,9 +21,9 @@ func TestSessionsOfACrashedMachineAreEndedByTheNextRun(t *testing.T) {
 	for _, mode := range bothModes {
 		t.Run(mode, func(t *testing.T) {
 			p := startFailPath(t, lab.PathOptions{Mode: mode, WhenDown: "open"}, lab.DCOptions{NSPIPort: lab.StaticPort, Deaf: true})
-			crashed(t, p.Network, p.PathProxy.Proxy, p.dc, p.addresses(), lab.StaticPort, func() *lab.Proxy {
+			crashed(t, p.Network, p.Proxy, p.dc, p.addresses(), lab.StaticPort, func() *lab.Proxy {
 				p.Serve(t)
-				return p.PathProxy.Proxy
+				return p.Proxy
 			})
 		})
 	}
