@@ -111,11 +111,16 @@ func (c *Config) describeTransparent(w *tabwriter.Writer) {
 	if t.WhenDown == FailClosed {
 		fails = "closed: clients reach no domain controller"
 	}
+	repair := "rules and routes that others change are put in force again"
+	if !t.Repair {
+		repair = "no: rules and routes that others change are reported only"
+	}
 	fmt.Fprintln(w, "Transparent")
 	fmt.Fprintf(w, "  mark\t%d\n", t.Mark)
 	fmt.Fprintf(w, "  route table\t%d\n", t.RouteTable)
 	fmt.Fprintf(w, "  learnt ports\t%s\n", t.StateFile)
-	fmt.Fprintf(w, "  when down\t%s\n\n", fails)
+	fmt.Fprintf(w, "  when down\t%s\n", fails)
+	fmt.Fprintf(w, "  repair\t%s\n\n", repair)
 }
 
 // describeHealth tells how domain controllers are watched.

@@ -146,7 +146,7 @@ func TestEveryKeyOfListenersAndBackendsHasAnEffect(t *testing.T) {
 	if !reflect.DeepEqual(cfg.Backends, wantBackends) {
 		t.Errorf("backends %+v, want %+v", cfg.Backends, wantBackends)
 	}
-	if want := (Transparent{Mark: 77, RouteTable: 177, StateFile: "/var/lib/nspiproxy/learnt.json", WhenDown: FailClosed}); cfg.Transparent != want {
+	if want := (Transparent{Mark: 77, RouteTable: 177, StateFile: "/var/lib/nspiproxy/learnt.json", WhenDown: FailClosed, Repair: false}); cfg.Transparent != want {
 		t.Errorf("transparent %+v, want %+v", cfg.Transparent, want)
 	}
 	wantHealth := Health{

@@ -19,6 +19,9 @@ type Transparent struct {
 	// WhenDown is what becomes of connections while the program does not run.
 	// Default: open.
 	WhenDown FailMode `yaml:"when_down"`
+	// Repair has the program put rules and routes in force again that others have
+	// changed, while it runs. Default: true.
+	Repair bool `yaml:"repair"`
 }
 
 // FailMode is what becomes of connections while the program does not run.
@@ -33,7 +36,7 @@ const (
 )
 
 func defaultTransparent() Transparent {
-	return Transparent{Mark: 20051, RouteTable: 20051, StateFile: "/var/lib/nspiproxy/ports.json", WhenDown: FailOpen}
+	return Transparent{Mark: 20051, RouteTable: 20051, StateFile: "/var/lib/nspiproxy/ports.json", WhenDown: FailOpen, Repair: true}
 }
 
 // The kernel's own routing tables: default, main and local (rt_tables(5)).
