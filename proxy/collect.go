@@ -14,6 +14,9 @@ type relayCollector struct {
 	table *session.Table
 	// passing is the number of connections that pass by.
 	passing func() int
+	// intercepting reports whether connections of clients are led to transparent
+	// listeners, and whether there are any.
+	intercepting func() (is, needed bool)
 }
 
 var (
@@ -26,6 +29,7 @@ var (
 	descBytes        = desc("bytes_total", "Bytes received, by the side that sent them.", "from")
 	descInjected     = desc("pdus_injected_total", "PDUs of the proxy's own, by the side they were sent to.", "to")
 	descClosed       = desc("connections_closed_total", "Connections ended, by cause.", "cause")
+	descIntercepting = desc("intercepting", "1 while the kernel leads connections of clients to the transparent listeners as configured, 0 while it does not.")
 	descAssociations = desc("associations", "Associations with at least one connection.")
 	descHeld         = desc("sessions_held", "NSPI sessions that a domain controller has granted and not ended.")
 	descOpaque       = desc("sessions_opaque", "Of nspiproxy_sessions_held, those whose context handle is not known.")
@@ -55,6 +59,11 @@ func (c relayCollector) Collect(ch chan<- prometheus.Metric) {
 	counter(descAccepted, s.Accepted)
 	gauge(descActive, int(s.Active))
 	gauge(descDirect, c.passing())
+	if is, needed := c.intercepting(); is {
+		gauge(descIntercepting, 1)
+	} else if needed {
+		gauge(descIntercepting, 0)
+	}
 	counter(descRefused, s.Refused)
 	counter(descAccept, s.AcceptErrors)
 	for _, side := range []struct {

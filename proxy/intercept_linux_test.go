@@ -18,6 +18,7 @@ func newInterceptStage(t *testing.T, destinations ...string) *stage {
 	t.Helper()
 	config := policy.Defaults()
 	config.Relay.ShutdownTimeout = time.Second
+	config.Transparent.Repair = false // the rules of this machine are not the test's
 	config.Transparent.StateFile = policy.File(t.TempDir() + "/ports.json")
 	l := policy.Listener{Name: "path", Mode: policy.ModeRedirect, Port: freePort(t)}
 	for _, d := range destinations {

@@ -71,7 +71,7 @@ func New(config *policy.Config, o Options) (s *Server, err error) {
 	s.listeners = listen.New(listen.Options{
 		Config: config, Group: s.group, Controllers: s.controllers, Inspect: s.inspect, Load: s.load,
 	})
-	s.reporter.Registry().MustRegister(relayCollector{group: s.group, table: s.table, passing: s.listeners.Passing}, controllerCollector{server: s})
+	s.reporter.Registry().MustRegister(relayCollector{group: s.group, table: s.table, passing: s.listeners.Passing, intercepting: s.listeners.Intercepting}, controllerCollector{server: s})
 	return s, nil
 }
 

@@ -2,6 +2,7 @@ package inspect
 
 import (
 	"net/netip"
+	"time"
 
 	"github.com/nspiproxy/nspiproxy/policy"
 )
@@ -59,11 +60,15 @@ type InterceptionFailed struct {
 	Err error
 }
 
-// InterceptedPorts tells whether the kernel leads the ports of NSPI that are
-// known to the proxy.
+// InterceptedPorts tells whether the kernel leads connections of clients to the
+// proxy as the configuration says.
 type InterceptedPorts struct {
-	Ports int
-	Err   error // nil: it does
+	Ports    int           // that were learnt
+	Reason   string        // a word for what is different; empty: nothing
+	Err      error         // the same in words; nil: nothing
+	By       string        // the program that changed the rules last, where the kernel tells
+	Repaired bool          // the proxy has put them in force again
+	After    time.Duration // how long something was different
 }
 
 // ConnectionsPass tells that connections pass by the proxy, because they were made

@@ -20,7 +20,7 @@ type portInterceptor struct {
 	all       *Listeners
 	listeners []*policy.Listener
 	ports     *transparent.Ports
-	set       *transparent.PortSet
+	watcher   *transparent.Watcher
 }
 
 // newPortInterceptor reads what was learnt in an earlier run. It returns nil for a
@@ -36,7 +36,9 @@ func (l *Listeners) newPortInterceptor() *portInterceptor {
 			_, _, _ = n.ports.Confirm(ap.Addr(), nil) // fails for too many ports only
 		}
 	}
-	n.set = transparent.New(l.Config).Possible().NewPortSet(n.ports, n.reportKernel)
+	n.watcher = transparent.New(l.Config).Possible().NewWatcher(n.ports, transparent.WatchOptions{
+		Repair: l.Config.Transparent.Repair, Report: n.reportKernel,
+	})
 	return n
 }
 
@@ -86,7 +88,7 @@ func (n *portInterceptor) known() (list []netip.Addr) {
 func (n *portInterceptor) learn(dc *backend.DC, port uint16, done func()) (fresh bool) {
 	n.all.Controllers.Watch(dc)
 	ap := netip.AddrPortFrom(dc.Addr, port)
-	if n.set.Has(ap) {
+	if n.watcher.Ports.Has(ap) {
 		return false
 	}
 	err := n.room(dc, func(own int) int { return own + 1 })
@@ -97,7 +99,7 @@ func (n *portInterceptor) learn(dc *backend.DC, port uint16, done func()) (fresh
 		n.failed(dc, err)
 		return false
 	}
-	n.set.Add(ap, func(err error) {
+	n.watcher.Ports.Add(ap, func(err error) {
 		if err != nil {
 			n.failed(dc, err)
 		}
@@ -121,7 +123,7 @@ func (n *portInterceptor) confirm(dc *backend.DC, ports []uint16) {
 	if len(added)+len(removed) == 0 {
 		return
 	}
-	n.set.Sync(func(err error) {
+	n.watcher.Ports.Sync(func(err error) {
 		if err != nil {
 			n.failed(dc, err)
 		}
@@ -191,13 +193,15 @@ func (n *portInterceptor) reportState(err error) {
 	n.all.Inspect.Events.Report(inspect.PortStore{Err: err})
 }
 
-func (n *portInterceptor) reportKernel(err error) {
-	n.all.Inspect.Events.Report(inspect.InterceptedPorts{Ports: len(n.ports.List()), Err: err})
+func (n *portInterceptor) reportKernel(r transparent.Report) {
+	n.all.Inspect.Events.Report(inspect.InterceptedPorts{
+		Ports: len(n.ports.List()), Reason: string(r.Reason), Err: r.Err, By: r.By, Repaired: r.Repaired, After: r.After,
+	})
 }
 
 // close keeps what was learnt.
 func (n *portInterceptor) close() {
-	n.set.Close()
+	n.watcher.Close()
 	if err := n.ports.Close(); err != nil {
 		n.reportState(err)
 	}

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/nspiproxy/nspiproxy/policy"
 	"github.com/nspiproxy/nspiproxy/proxy/backend"
@@ -40,17 +41,31 @@ func New(o Options) *Listeners {
 	return &Listeners{Options: o, forwards: make(map[string]*forwardListener), passing: newPassing(o.Inspect.Events)}
 }
 
-// Open reads what was learnt in an earlier run, and begins to tell the kernel.
+// Open reads what was learnt in an earlier run.
 func (l *Listeners) Open() { l.interceptor = l.newPortInterceptor() }
 
-// Start opens the listeners.
+// firstLook is how long the start waits until the kernel leads clients here. It takes
+// some milliseconds, and some tens where rules have to be put in force first.
+const firstLook = 5 * time.Second
+
+// Start opens the listeners, and then has the kernel lead clients to them: a program
+// that cannot serve changes no rule of one that does.
 func (l *Listeners) Start() error {
 	for n := range l.Config.Listeners {
 		if err := l.start(&l.Config.Listeners[n]); err != nil {
 			return fmt.Errorf("listener %q: %w", l.Config.Listeners[n].Name, err)
 		}
 	}
+	if l.interceptor != nil {
+		l.interceptor.watcher.Start(firstLook)
+	}
 	return nil
+}
+
+// Intercepting reports whether the kernel leads connections of clients to the
+// transparent listeners as the configuration says, and whether there are any.
+func (l *Listeners) Intercepting() (is, needed bool) {
+	return l.interceptor != nil && l.interceptor.watcher.InForce(), l.interceptor != nil
 }
 
 func (l *Listeners) start(config *policy.Listener) error {

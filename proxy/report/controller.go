@@ -48,12 +48,6 @@ func (r *recorder) program(e inspect.Event) {
 			return
 		}
 		r.log.Info().Str("event", "state.ok").Msg("learnt ports are kept over a restart")
-	case inspect.InterceptedPorts:
-		if e.Err != nil {
-			r.log.Error().Str("event", "intercept.error").Err(e.Err).Msg("learnt ports are not intercepted")
-			return
-		}
-		r.log.Info().Str("event", "intercept.ok").Int("ports", e.Ports).Msg("learnt ports are intercepted")
 	case inspect.ConnectionsPass:
 		text := "connections pass by the proxy: they were made while it did not run, and live until they end"
 		if e.Connections == 0 {

@@ -33,6 +33,7 @@ type metrics struct {
 	badSignature prometheus.Counter
 	unreachable  prometheus.Counter
 	uncovered    prometheus.Counter
+	repairs      prometheus.Counter
 }
 
 // resultRefused is the result of an NspiBind that the proxy has answered.
@@ -60,10 +61,11 @@ func newMetrics() *metrics {
 		badSignature: single("unverified_pdus_total", "PDUs that did not verify and were left to the receiver's judgement."),
 		unreachable:  single("unreachable_refusals_total", "Connections reset at once because their domain controller is unreachable."),
 		uncovered:    single("intercept_failures_total", "Ports of NSPI that could not be intercepted when they were learnt."),
+		repairs:      single("intercept_repairs_total", "How often rules or routes that others had changed were put in force again."),
 		lost:         single("log_records_lost_total", "Log records dropped because the log did not take them in time."),
 	}
 	m.registry.MustRegister(m.binds, m.unbinds, m.refusals, m.errors, m.irregular, m.associations, m.endpoints, m.referrals, m.lost, m.contexts, m.unreadable,
-		m.badSignature, m.unreachable, m.uncovered,
+		m.badSignature, m.unreachable, m.uncovered, m.repairs,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	for _, reason := range secctx.Unreadable {
 		m.unreadable.WithLabelValues(reason.String())
@@ -100,6 +102,10 @@ func (m *metrics) count(e inspect.Event) {
 		m.unreachable.Inc()
 	case inspect.InterceptionFailed:
 		m.uncovered.Inc()
+	case inspect.InterceptedPorts:
+		if e.Repaired {
+			m.repairs.Inc()
+		}
 	}
 }
 

@@ -26,20 +26,24 @@ type recorder struct {
 	limits     sums[limitKey, limitRecord]
 	closings   sums[closedKey, closedRecord]
 	unreadable sums[unreadableKey, unreadableRecord]
+	intercepts sums[interceptedKey, interceptedRecord]
 	once       onceNotes
 	referrals  onceNotes // names of servers
 }
 
 func newRecorder(log zerolog.Logger, now func() time.Time, lost func()) *recorder {
-	return &recorder{
+	r := &recorder{
 		log: log, now: now, lost: lost,
 		queue:      make(chan inspect.Event, recordQueue),
 		limits:     newSums[limitKey, limitRecord](),
 		closings:   newSums[closedKey, closedRecord](),
 		unreadable: newSums[unreadableKey, unreadableRecord](),
+		intercepts: newSums[interceptedKey, interceptedRecord](),
 		once:       newOnceNotes(maxNotes),
 		referrals:  newOnceNotes(maxReferralNames),
 	}
+	r.intercepts.burst = interceptBurst - 1
+	return r
 }
 
 // put hands an event to the writer without waiting.
@@ -103,7 +107,9 @@ func (r *recorder) write(e inspect.Event) {
 		r.listening(e)
 	case inspect.Counted:
 		r.log.WithLevel(levelOf(e)).Str("event", "identity.how").Str("who", e.Who).Msg(e.How)
-	case inspect.PortStore, inspect.InterceptedPorts, inspect.ConnectionsPass, inspect.KeysLoaded,
+	case inspect.InterceptedPorts:
+		interceptedRecord(e).add(r)
+	case inspect.PortStore, inspect.ConnectionsPass, inspect.KeysLoaded,
 		inspect.ConnectionFile, inspect.ConnectionsLeft:
 		r.program(e)
 	default:
@@ -116,6 +122,7 @@ func (r *recorder) flush(all bool) {
 	r.limits.flush(r, all)
 	r.closings.flush(r, all)
 	r.unreadable.flush(r, all)
+	r.intercepts.flush(r, all)
 }
 
 // maxText is how much of a text from the network is written, in bytes.

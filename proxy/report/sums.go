@@ -24,12 +24,14 @@ type repeatable interface {
 // sums writes the first record of a key at once and sums the following ones for
 // a minute.
 type sums[K comparable, R repeatable] struct {
-	open map[K]*sum[R]
+	open  map[K]*sum[R]
+	burst int // how many more are written at once within that minute
 }
 
-// sum counts records after the first one.
+// sum counts records after those that were written at once.
 type sum[R repeatable] struct {
 	since    time.Time
+	written  int // after the first one
 	repeated int
 	last     R
 }
@@ -45,6 +47,11 @@ func (s *sums[K, R]) add(r *recorder, key, overflow K, rec R) {
 	}
 	if now == nil {
 		s.open[key] = &sum[R]{since: r.now()}
+		rec.event(r).Msg(rec.message())
+		return
+	}
+	if now.written < s.burst {
+		now.written++
 		rec.event(r).Msg(rec.message())
 		return
 	}
@@ -64,6 +71,6 @@ func (s *sums[K, R]) flush(r *recorder, all bool) {
 			continue
 		}
 		sum.last.event(r).Int("repeated", sum.repeated).Int64("within_ms", now.Sub(sum.since).Milliseconds()).Msg(sum.last.message())
-		sum.since, sum.repeated = now, 0
+		sum.since, sum.repeated, sum.written = now, 0, 0
 	}
 }

@@ -14,7 +14,7 @@ import (
 )
 
 func TestKeysOfElementsAreReadAsTheyWereWritten(t *testing.T) {
-	sets := newKernelSets().(netlinkSets).sets
+	sets := newNetlinkSets().sets
 	rapid.Check(t, func(t *rapid.T) {
 		p := netip.AddrPortFrom(drawAddr(t), rapid.Uint16().Draw(t, "port"))
 		for _, s := range sets {

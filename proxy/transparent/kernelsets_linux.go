@@ -33,7 +33,7 @@ type elementSet struct {
 	set    *nftables.Set
 }
 
-func newKernelSets() kernelSets {
+func newNetlinkSets() netlinkSets {
 	table := &nftables.Table{Name: TableName, Family: nftables.TableFamilyINet}
 	var n netlinkSets
 	for _, f := range families {

@@ -5,22 +5,15 @@ import (
 	"fmt"
 	"net/netip"
 	"sync"
-	"time"
 )
 
-const (
-	// checkInterval is how often the kernel's sets are compared with the store:
-	// who puts the rules in force again, or has a firewall that removes them, has
-	// the learnt ports back after that time. A comparison takes about 0.1 ms.
-	checkInterval = time.Second
-	// maxWaiting bounds the calls that wait for the kernel. Each belongs to a held
-	// answer of an endpoint mapper, one a connection.
-	maxWaiting = 1 << 16
-)
+// maxWaiting bounds the calls that wait for the kernel. Each belongs to a held
+// answer of an endpoint mapper, one a connection.
+const maxWaiting = 1 << 16
 
 // Errors that a call of PortSet may end with.
 var (
-	// ErrNotApplied says that there are no rules to have ports in.
+	// ErrNotApplied says that there is no table of ours.
 	ErrNotApplied = errors.New("the rules are not in force: nspiproxy rules --apply has not been run, or something removed them")
 	// ErrNoRouting says that marked packets do not come here: connections hang.
 	ErrNoRouting = errors.New("the routing rules are gone: nspiproxy rules --apply puts them in force again. " +
@@ -42,26 +35,21 @@ type kernelSets interface {
 	change(add, remove []netip.AddrPort) error
 }
 
-// PortSet keeps the kernel's sets of learnt ports equal to the store, from a
-// goroutine of its own, and notices when rules or routing go away. Its methods are
-// for all goroutines and never wait.
+// PortSet keeps the kernel's sets of learnt ports equal to the store, on the goroutine
+// of a [Watcher]. Its exported methods are for all goroutines and never wait.
 type PortSet struct {
-	store   *Ports
-	kernel  kernelSets
-	routing func() error
-	report  func(error)
-	wakeup  chan struct{}
-	stop    chan struct{}
-	ended   chan struct{}
+	store  *Ports
+	kernel kernelSets
+	wakeup chan struct{}
 
 	mu      sync.Mutex
-	has     map[netip.AddrPort]struct{} // what the kernel had last; set by run alone
+	has     map[netip.AddrPort]struct{} // what the kernel had last; set by the Watcher alone
 	waiting []waiter
 	closed  bool
 
-	// These belong to run.
-	fresh   bool   // nobody can have changed the sets since has was set
-	problem string // what report was told last
+	// These belong to the Watcher.
+	fresh bool   // nobody can have changed the sets since has was set
+	made  uint32 // transactions since they were asked for
 }
 
 // waiter is a call that waits for the kernel.
@@ -70,24 +58,8 @@ type waiter struct {
 	done func(error)
 }
 
-// NewPortSet starts keeping the kernel's sets equal to the store. report is told
-// of each new reason why connections do not come here as planned, and nil when
-// they do again; it is called from a goroutine of the PortSet. On other systems
-// than Linux the reason is always that.
-func (p *Plan) NewPortSet(store *Ports, report func(error)) *PortSet {
-	s := newPortSet(store, newKernelSets(), p.checkRouting, report)
-	ticker := time.NewTicker(checkInterval)
-	go func() {
-		defer ticker.Stop()
-		s.run(ticker.C)
-	}()
-	return s
-}
-
-// newPortSet returns a PortSet whose run has not been called.
-func newPortSet(store *Ports, kernel kernelSets, routing func() error, report func(error)) *PortSet {
-	return &PortSet{store: store, kernel: kernel, routing: routing, report: report,
-		wakeup: make(chan struct{}, 1), stop: make(chan struct{}), ended: make(chan struct{})}
+func newPortSet(store *Ports, kernel kernelSets) *PortSet {
+	return &PortSet{store: store, kernel: kernel, wakeup: make(chan struct{}, 1)}
 }
 
 // Has reports whether the kernel had the port when the PortSet last looked, a
@@ -99,7 +71,7 @@ func (s *PortSet) Has(ap netip.AddrPort) bool {
 	return ok
 }
 
-// Add has done called, from a goroutine of the PortSet, when the kernel has the
+// Add has done called, from the Watcher's goroutine, when the kernel has the
 // port, which the store must have learnt before, or with the reason why it has
 // not. When too many calls wait, or after Close, done is called at once.
 func (s *PortSet) Add(ap netip.AddrPort, done func(error)) { s.enqueue(waiter{ap, done}) }
@@ -130,58 +102,23 @@ func (s *PortSet) enqueue(w waiter) {
 	}
 }
 
-// Close ends the PortSet. Calls that wait end with ErrClosed; the kernel's sets
-// stay as they are.
-func (s *PortSet) Close() {
-	close(s.stop)
-	<-s.ended
+// close ends the PortSet. Calls that wait end with ErrClosed.
+func (s *PortSet) close() {
+	s.mu.Lock()
+	s.closed = true
+	s.mu.Unlock()
+	s.finish(s.take(), ErrClosed)
 }
 
-// run serves calls, and compares with the kernel at every tick.
-func (s *PortSet) run(ticks <-chan time.Time) {
-	defer close(s.ended)
-	for {
-		s.serve()
-		select {
-		case <-s.wakeup:
-		case <-ticks:
-			s.fresh = false
-		case <-s.stop:
-			s.mu.Lock()
-			s.closed = true
-			s.mu.Unlock()
-			s.finish(s.take(), ErrClosed, nil)
-			return
-		}
-	}
-}
+// stale has the sets read before they are changed the next time: somebody may have
+// changed them.
+func (s *PortSet) stale() { s.fresh = false }
 
-// serve makes the kernel's sets equal to the store and ends the calls that
-// waited for it.
-func (s *PortSet) serve() {
-	calls := s.take()
-	wanted := make(map[netip.AddrPort]struct{})
-	for _, p := range s.store.List() {
-		wanted[p] = struct{}{}
-	}
-	// What calls ask for is added even if it should be there: somebody may have
-	// removed it since the sets were read.
-	var asked []netip.AddrPort
-	for _, c := range calls {
-		if _, ok := wanted[c.port]; ok {
-			asked = append(asked, c.port)
-		}
-	}
-	ticked := !s.fresh
-	err := s.equalize(wanted, asked)
-	s.finish(calls, err, wanted)
-	if err == nil && !ticked {
-		return // what was told of the routing stands until the next tick
-	}
-	if err == nil {
-		err = s.routing()
-	}
-	s.tell(err)
+// transactions returns how many changes were made since it was called last.
+func (s *PortSet) transactions() uint32 {
+	n := s.made
+	s.made = 0
+	return n
 }
 
 // take returns the calls that wait, which the caller has to end.
@@ -194,19 +131,31 @@ func (s *PortSet) take() []waiter {
 }
 
 // finish ends calls: with err, or with what became of their port.
-func (s *PortSet) finish(calls []waiter, err error, has map[netip.AddrPort]struct{}) {
+func (s *PortSet) finish(calls []waiter, err error) {
 	for _, c := range calls {
 		result := err
-		if _, ok := has[c.port]; err == nil && c.port.IsValid() && !ok {
+		if err == nil && c.port.IsValid() && !s.Has(c.port) {
 			result = fmt.Errorf("%s: %w", c.port, ErrNotLearnt)
 		}
 		c.done(result)
 	}
 }
 
-// equalize makes the kernel's sets equal to wanted. What they were believed to
-// have is tried first, which spares reading them for each new port.
-func (s *PortSet) equalize(wanted map[netip.AddrPort]struct{}, asked []netip.AddrPort) error {
+// equalize makes the kernel's sets equal to the store. What calls ask for is added even
+// if it should be there: somebody may have removed it since the sets were read. What
+// they were believed to have is tried first, which spares reading them for each new
+// port.
+func (s *PortSet) equalize(calls []waiter) error {
+	wanted := make(map[netip.AddrPort]struct{})
+	for _, p := range s.store.List() {
+		wanted[p] = struct{}{}
+	}
+	var asked []netip.AddrPort
+	for _, c := range calls {
+		if _, ok := wanted[c.port]; ok {
+			asked = append(asked, c.port)
+		}
+	}
 	if s.fresh && s.change(s.has, wanted, asked) == nil {
 		return nil
 	}
@@ -244,6 +193,7 @@ func (s *PortSet) change(has, wanted map[netip.AddrPort]struct{}, asked []netip.
 		if err := s.kernel.change(add, remove); err != nil {
 			return err
 		}
+		s.made++
 	}
 	s.setHas(wanted)
 	return nil
@@ -253,16 +203,4 @@ func (s *PortSet) setHas(has map[netip.AddrPort]struct{}) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.has = has
-}
-
-// tell reports err when it is news.
-func (s *PortSet) tell(err error) {
-	problem := ""
-	if err != nil {
-		problem = err.Error()
-	}
-	if problem != s.problem {
-		s.problem = problem
-		s.report(err)
-	}
 }

@@ -15,11 +15,12 @@ import (
 	"time"
 )
 
-// startLabPortSet starts a PortSet as the program does.
-func startLabPortSet(t testing.TB) running {
+// startLabWatcher starts a Watcher as the program does.
+func startLabWatcher(t testing.TB, p *Plan, repair bool) running {
 	t.Helper()
-	r := running{store: newPorts(), reports: make(chan error, 100)}
-	r.PortSet = tproxy(t, "open").NewPortSet(r.store, func(err error) { r.reports <- err })
+	r := running{store: newPorts(), reports: make(chan Report, 1000)}
+	r.Watcher = p.NewWatcher(r.store, WatchOptions{Repair: repair, Report: func(p Report) { r.reports <- p }})
+	r.Start(patience)
 	t.Cleanup(r.Close)
 	return r
 }
@@ -69,7 +70,7 @@ func (r running) sameElements(t testing.TB) {
 func TestPortIsInTheKernelWhenAddEnds(t *testing.T) {
 	clean(t)
 	apply(t, tproxy(t, "open"), "")
-	r := startLabPortSet(t)
+	r := startLabWatcher(t, tproxy(t, "open"), false)
 	if err := r.sync(); err != nil {
 		t.Fatal(err)
 	}
@@ -95,7 +96,7 @@ func TestPortIsInTheKernelWhenAddEnds(t *testing.T) {
 
 func TestRulesAppliedBehindItsBackAreFilled(t *testing.T) {
 	clean(t)
-	r := startLabPortSet(t)
+	r := startLabWatcher(t, tproxy(t, "open"), false)
 	p := ports("10.77.2.2:49677 [fd77:2::2]:49677")
 	for _, p := range p {
 		if _, err := r.store.Learn(p); err != nil {
@@ -105,8 +106,8 @@ func TestRulesAppliedBehindItsBackAreFilled(t *testing.T) {
 	if err := r.add(p[0]); !errors.Is(err, ErrNotApplied) {
 		t.Errorf("without rules: error %v", err)
 	}
-	if err := <-r.reports; !errors.Is(err, ErrNotApplied) {
-		t.Errorf("reported %v", err)
+	if got := <-r.reports; got.Reason != ReasonTable {
+		t.Errorf("reported %v", got)
 	}
 	for _, change := range []string{"applied", "applied again", "flushed"} {
 		if change == "flushed" {
@@ -118,15 +119,15 @@ func TestRulesAppliedBehindItsBackAreFilled(t *testing.T) {
 		eventually(t, change, func() bool { return slices.Equal(elements(t), p) })
 		t.Logf("%s: filled after %s", change, time.Since(start))
 	}
-	if err := <-r.reports; err != nil || len(r.reports) != 0 {
-		t.Errorf("reported %v and %d more", err, len(r.reports))
+	if got := <-r.reports; got.Err != nil || len(r.reports) != 0 {
+		t.Errorf("reported %v and %d more", got, len(r.reports))
 	}
 }
 
 func TestKernelTakesAsManyPortsAsTheStore(t *testing.T) {
 	clean(t)
 	apply(t, tproxy(t, "open"), "")
-	r := startLabPortSet(t)
+	r := startLabWatcher(t, tproxy(t, "open"), false)
 	addr4, addr6 := netip.MustParseAddr("10.77.0.0"), netip.MustParseAddr("fd77:2::")
 	for range maxPorts / 4 {
 		addr4, addr6 = addr4.Next(), addr6.Next()
@@ -142,7 +143,7 @@ func TestKernelTakesAsManyPortsAsTheStore(t *testing.T) {
 	}
 	t.Logf("%d ports in %s", maxPorts, time.Since(start))
 	start = time.Now()
-	if got, err := r.kernel.read(); err != nil || len(got) != maxPorts {
+	if got, err := r.Ports.kernel.read(); err != nil || len(got) != maxPorts {
 		t.Errorf("read %d ports, error %v", len(got), err)
 	}
 	t.Logf("read in %s", time.Since(start))
@@ -170,7 +171,7 @@ func TestLearntPortIsTakenAndAForgottenOneLetsConnectionsLive(t *testing.T) {
 	dc := n.server.serve(t, address)
 	apply(t, tproxy(t, "open"), "")
 	startTPROXY(t)
-	r := startLabPortSet(t)
+	r := startLabWatcher(t, tproxy(t, "open"), false)
 	before := n.client.connect(t, address)
 	if err := before.echo(10); err != nil {
 		t.Fatal(err)
@@ -241,14 +242,15 @@ func ordinaryUser(listeners string) error {
 		}
 	}
 	store := newPorts()
-	set := p.NewPortSet(store, func(error) {})
-	defer set.Close()
+	watcher := p.NewWatcher(store, WatchOptions{Report: func(Report) {}})
+	watcher.Start(patience)
+	defer watcher.Close()
 	endpoint := netip.MustParseAddrPort("10.0.5.11:49677")
 	if _, err := store.Learn(endpoint); err != nil {
 		return err
 	}
 	done := make(chan error, 1)
-	set.Add(endpoint, func(err error) { done <- err })
+	watcher.Ports.Add(endpoint, func(err error) { done <- err })
 	if err := <-done; err != nil {
 		return err
 	}
