@@ -22,6 +22,7 @@ type PathOptions struct {
 	Samba   *Samba     // and there
 
 	WhenDown                    string // open or closed; default: that of Modes
+	NoRepair                    bool   // what others do to rules and routes is to stay
 	Folder, Policy, Relay, More string // as in ProxyOptions
 }
 
@@ -48,8 +49,8 @@ func StartPath(t *testing.T, network *Network, o PathOptions) *PathProxy {
 	if !strings.Contains(o.More, "identity:") {
 		o.More += "identity: {networks: {ipv6: 128}}\n" // each of a client's addresses is another client
 	}
-	p.Started.More = fmt.Sprintf("transparent: {when_down: %s, state_file: '%s'}\n%s",
-		cmp.Or(o.WhenDown, Modes[o.Mode]), p.StateFile(), o.More)
+	p.Started.More = fmt.Sprintf("transparent: {when_down: %s, state_file: '%s', repair: %v}\n%s",
+		cmp.Or(o.WhenDown, Modes[o.Mode]), p.StateFile(), !o.NoRepair, o.More)
 	before := PacketFilter(t, network.Router)
 	t.Cleanup(func() {
 		RunRules(t, network.Router, "--remove")
@@ -87,6 +88,17 @@ func RunRules(t *testing.T, on *Machine, args ...string) string {
 	t.Helper()
 	line := asOrdinaryUser(append([]string{Program(t), "rules"}, args...))
 	return on.Run(t, line[0], line[1:]...)
+}
+
+// Damage runs a shell script on the router that changes rules or routes: OTHER is a configuration that takes other connections,
+// and nspiproxy this program.
+func (p *PathProxy) Damage(t *testing.T, script string) {
+	t.Helper()
+	other := p.Started
+	other.Folder, other.Listeners = OrdinaryFolder(t), strings.ReplaceAll(other.Listeners, fmt.Sprint("port: ", pathPort), "port: 5139")
+	WritePrivate(t, other.File(), []byte(other.yaml()))
+	script = strings.NewReplacer("OTHER", other.File(), "nspiproxy rules", Program(t)+" rules").Replace(script)
+	p.Network.Router.Run(t, "sh", "-ec", script)
 }
 
 // PacketFilter is all rules and routes of a machine, but for the kernel's own, which come and go with a cable's carrier.
