@@ -134,8 +134,11 @@ func (s *Server) Start() (err error) {
 		return err
 	}
 	s.attending.Go(func() { s.finishLeft(ctx) })
-	s.http, err = s.serveMetrics()
-	return err
+	if s.http, err = s.serveMetrics(); err != nil {
+		return err
+	}
+	s.listeners.Intercept()
+	return nil
 }
 
 // end stops looking after the domain controllers, and keeps what was learnt.

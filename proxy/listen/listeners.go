@@ -44,22 +44,26 @@ func New(o Options) *Listeners {
 // Open reads what was learnt in an earlier run.
 func (l *Listeners) Open() { l.interceptor = l.newPortInterceptor() }
 
-// firstLook is how long the start waits until the kernel leads clients here. It takes
+// firstLook is how long Intercept waits until the kernel leads clients here. It takes
 // some milliseconds, and some tens where rules have to be put in force first.
 const firstLook = 5 * time.Second
 
-// Start opens the listeners, and then has the kernel lead clients to them: a program
-// that cannot serve changes no rule of one that does.
+// Start opens the listeners.
 func (l *Listeners) Start() error {
 	for n := range l.Config.Listeners {
 		if err := l.start(&l.Config.Listeners[n]); err != nil {
 			return fmt.Errorf("listener %q: %w", l.Config.Listeners[n].Name, err)
 		}
 	}
+	return nil
+}
+
+// Intercept has the kernel lead clients to the transparent listeners, until Close. It is
+// for a program that can serve: one that cannot changes no rule of another that does.
+func (l *Listeners) Intercept() {
 	if l.interceptor != nil {
 		l.interceptor.watcher.Start(firstLook)
 	}
-	return nil
 }
 
 // Intercepting reports whether the kernel leads connections of clients to the
