@@ -36,7 +36,7 @@ func (l *Listeners) newPortInterceptor() *portInterceptor {
 			_, _, _ = n.ports.Confirm(ap.Addr(), nil) // fails for too many ports only
 		}
 	}
-	n.watcher = transparent.New(l.Config).Possible().NewWatcher(n.ports, transparent.WatchOptions{
+	n.watcher = transparent.New(l.Config).NewWatcher(n.ports, transparent.WatchOptions{
 		Repair: l.Config.Transparent.Repair, Report: n.reportKernel,
 	})
 	return n

@@ -3,6 +3,7 @@ package transparent
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/mdlayher/netlink"
@@ -13,14 +14,16 @@ import (
 // length in bytes, which begins with the address family.
 const routeHeader = 12
 
-// Offsets in struct rtmsg.
+// Offsets in struct rtmsg, and in struct fib_rule_hdr.
 const (
 	routeDstLen = 1
 	routeType   = 7
+	ruleAction  = 7
 )
 
 // checkRouting returns ErrNoRouting if marked packets do not find their way to
-// this machine: then connections hang that the rules have marked.
+// this machine, and errForeignRoute if others may lead them elsewhere: then
+// connections hang that the rules have marked.
 func (p *Plan) checkRouting() error {
 	routed := p.routedFamilies()
 	if len(routed) == 0 {
@@ -37,61 +40,80 @@ func (p *Plan) checkRouting() error {
 		return err
 	}
 	for _, f := range routed {
-		rules, err := p.countRules(conn, f)
+		if !f.enabled() {
+			continue // nothing comes here by it
+		}
+		rules, err := f.rulesInForce(conn)
 		if err != nil {
 			return fmt.Errorf("the routing rules cannot be looked at: %w", err)
 		}
-		local, err := p.hasLocalRoute(conn, f)
+		local, foreign, err := p.routesInForce(conn, f)
 		if err != nil {
 			return fmt.Errorf("the routes cannot be looked at: %w", err)
 		}
-		if rules < prefNext-prefSkip+1 || !local {
+		wanted := p.wanted(f)
+		switch last := len(wanted) - 1; { // the route
+		case !slices.Equal(rules, wanted[:last]) || !local:
 			return ErrNoRouting
+		case foreign:
+			return fmt.Errorf("%w %d: set transparent.route_table to a free number", errForeignRoute, p.settings.RouteTable)
 		}
 	}
 	return nil
 }
 
-// countRules returns how many of our rules are there.
-func (p *Plan) countRules(conn *netlink.Conn, f family) (n int, err error) {
-	err = dump(conn, unix.RTM_GETRULE, f.header(), func(_ []byte, a *netlink.AttributeDecoder) {
-		var pref, mark, mask uint32
+// rulesInForce returns our routing rules in the kernel's order.
+func (f family) rulesInForce(conn *netlink.Conn) (all routing, err error) {
+	err = dump(conn, unix.RTM_GETRULE, f.header(), func(header []byte, a *netlink.AttributeDecoder) {
+		var r rule
 		var protocol uint8
 		for a.Next() {
 			switch a.Type() {
 			case unix.FRA_PRIORITY:
-				pref = a.Uint32()
+				r.Priority = int(a.Uint32())
 			case unix.FRA_FWMARK:
-				mark = a.Uint32()
+				r.Mark = fmt.Sprint(a.Uint32())
 			case unix.FRA_FWMASK:
-				mask = a.Uint32()
+				r.Mask = fmt.Sprint(a.Uint32())
+			case unix.FRA_IIFNAME:
+				r.IIF = a.String()
+			case unix.FRA_GOTO:
+				r.Goto = int(a.Uint32())
+			case unix.FRA_TABLE:
+				if header[ruleAction] == unix.FR_ACT_TO_TBL {
+					r.Table = fmt.Sprint(a.Uint32())
+				}
 			case unix.FRA_PROTOCOL:
 				protocol = a.Uint8()
 			}
 		}
-		if protocol == routeProtocol && mark == p.settings.Mark && mask == mark && pref >= prefSkip && pref <= prefNext {
-			n++
+		if protocol == routeProtocol {
+			all = append(all, r.command())
 		}
 	})
-	return n, err
+	return all, err
 }
 
-// hasLocalRoute reports whether our table has the route that makes everything
-// local, whoever it is from.
-func (p *Plan) hasLocalRoute(conn *netlink.Conn, f family) (has bool, err error) {
+// routesInForce reports whether our table has the route that makes everything local,
+// and whether it has others, which marked packets would follow.
+func (p *Plan) routesInForce(conn *netlink.Conn, f family) (local, foreign bool, err error) {
 	table := netlink.NewAttributeEncoder()
 	table.Uint32(unix.RTA_TABLE, uint32(p.settings.RouteTable))
 	attributes, err := table.Encode()
 	if err != nil {
-		return false, err
+		return false, false, err
 	}
 	err = dump(conn, unix.RTM_GETROUTE, append(f.header(), attributes...), func(header []byte, _ *netlink.AttributeDecoder) {
-		has = has || (header[routeType] == unix.RTN_LOCAL && header[routeDstLen] == 0)
+		if header[routeType] == unix.RTN_LOCAL && header[routeDstLen] == 0 {
+			local = true
+		} else {
+			foreign = true
+		}
 	})
 	if errors.Is(err, unix.ENOENT) {
 		err = nil // no such table
 	}
-	return has, err
+	return local, foreign, err
 }
 
 // header asks for all of that family.

@@ -15,6 +15,9 @@ type kernel interface {
 	readTable() (*table, error)
 	// checkRouting returns ErrNoRouting if routing is not as the plan needs it.
 	checkRouting() error
+	// checkFamilies returns an error if clients come by IPv6, which the plan leaves
+	// out.
+	checkFamilies() error
 	// apply puts rules and routing in force, applyRouting routing alone.
 	apply(learnt []netip.AddrPort) error
 	applyRouting() error
@@ -55,6 +58,9 @@ func (c *comparison) compare() (differs []Difference, changed bool) {
 	if err := c.kernel.checkRouting(); err != nil {
 		differs = append(differs, Difference{ReasonRouting, err})
 	}
+	if err := c.kernel.checkFamilies(); err != nil {
+		differs = append(differs, Difference{ReasonFamily, err})
+	}
 	return differs, changed
 }
 
@@ -75,7 +81,7 @@ func (c *comparison) read(generation uint32) error {
 		}
 		c.differs = c.wanted.difference(has)
 		c.seen, c.known = after, after == generation
-		if c.differs == nil {
+		if c.differs == nil && has != nil {
 			c.wanted = *has
 		}
 		if c.known {

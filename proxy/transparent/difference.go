@@ -15,7 +15,8 @@ const (
 	ReasonConfiguration Reason = "configuration" // it was made for another configuration
 	ReasonRules         Reason = "rules"         // chains, rules or sets are not as they were made
 	ReasonRouting       Reason = "routing"       // marked packets do not come to this machine
-	ReasonPorts         Reason = "ports"         // learnt ports cannot be put into the sets
+	ReasonFamily        Reason = "family"        // this machine has IPv6 now
+	ReasonPorts         Reason = "ports"         // learnt ports were taken out of the sets, or cannot be put there
 	ReasonUnknown       Reason = "unknown"       // the kernel does not say what is in force
 	ReasonRepair        Reason = "repair"        // the rules could not be put in force again
 	ReasonContested     Reason = "contested"     // they are changed again after each repair
@@ -30,8 +31,10 @@ type Difference struct {
 // reparable reports whether putting rules and routing in force again is of use.
 func (d Difference) reparable() bool {
 	switch d.Reason {
-	case ReasonTable, ReasonConfiguration, ReasonRules, ReasonRouting:
+	case ReasonTable, ReasonConfiguration, ReasonRules:
 		return true
+	case ReasonRouting:
+		return !errors.Is(d.Err, errForeignRoute)
 	}
 	return false
 }

@@ -137,6 +137,8 @@
 // its comment, and the number and a digest of the rules of each chain. The digests are
 // those of what was in force when comment and numbers were right for the first time.
 // What others change in their own tables and routes costs 5 % of one processor at most.
+// Routing counts as changed after a quarter of a second: the printed script takes it
+// away and adds it again.
 //
 // # Privileges and platforms
 //

@@ -26,13 +26,14 @@ func inForce() *table {
 
 // fakeKernel is kernel in memory. It has what is needed in force at first.
 type fakeKernel struct {
-	mu      sync.Mutex
-	ports   map[netip.AddrPort]bool
-	table   *table
-	routing error
-	number  uint32 // of the last transaction
-	refuses error  // what looking and changing end with
-	fails   error  // what apply ends with
+	mu       sync.Mutex
+	ports    map[netip.AddrPort]bool
+	table    *table
+	routing  error
+	families error
+	number   uint32 // of the last transaction
+	refuses  error  // what looking and changing end with
+	fails    error  // what apply ends with
 
 	reads, changes, tables, applied, routed int // calls
 }
@@ -102,6 +103,12 @@ func (k *fakeKernel) checkRouting() error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return k.routing
+}
+
+func (k *fakeKernel) checkFamilies() error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.families
 }
 
 func (k *fakeKernel) apply(learnt []netip.AddrPort) error {

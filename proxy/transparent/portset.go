@@ -18,6 +18,11 @@ var (
 	// ErrNoRouting says that marked packets do not come here: connections hang.
 	ErrNoRouting = errors.New("the routing rules are gone: nspiproxy rules --apply puts them in force again. " +
 		"systemd-networkd removes them unless networkd.conf has ManageForeignRoutingPolicyRules=no and ManageForeignRoutes=no")
+	// errForeignRoute says that marked packets may go elsewhere. To put ours in force
+	// again is of no use.
+	errForeignRoute = errors.New("somebody else has a route in routing table")
+	// errLost says that ports were in the sets and are not any more.
+	errLost = errors.New("learnt ports were taken out of the kernel's sets")
 	// ErrNotLearnt says that the store does not have the port.
 	ErrNotLearnt = errors.New("the port is not among the learnt ones")
 	// ErrBusy says that maxWaiting calls wait already.
@@ -50,6 +55,7 @@ type PortSet struct {
 	// These belong to the Watcher.
 	fresh bool   // nobody can have changed the sets since has was set
 	made  uint32 // transactions since they were asked for
+	lost  bool   // somebody has taken ports out of the sets, since that was asked for
 }
 
 // waiter is a call that waits for the kernel.
@@ -130,6 +136,14 @@ func (s *PortSet) take() []waiter {
 	return calls
 }
 
+// missed reports whether somebody has taken ports out of the sets since it was called
+// last. They are there again, unless the last change has failed.
+func (s *PortSet) missed() bool {
+	lost := s.lost
+	s.lost = false
+	return lost
+}
+
 // finish ends calls: with err, or with what became of their port.
 func (s *PortSet) finish(calls []waiter, err error) {
 	for _, c := range calls {
@@ -164,6 +178,11 @@ func (s *PortSet) equalize(calls []waiter) error {
 		has := make(map[netip.AddrPort]struct{}, len(elements))
 		for _, e := range elements {
 			has[e] = struct{}{}
+		}
+		for p := range s.has {
+			if _, ok := has[p]; !ok {
+				s.lost = true
+			}
 		}
 		err = s.change(has, wanted, nil)
 	}

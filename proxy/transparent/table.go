@@ -68,6 +68,8 @@ const maxNamed = 3
 // t does not know the digest of may have any.
 func (t *table) difference(has *table) *Difference {
 	switch {
+	case len(t.chains) == 0:
+		return nil // it needs none
 	case has == nil:
 		return &Difference{ReasonTable, ErrNotApplied}
 	case has.comment != t.comment:

@@ -15,6 +15,10 @@ const (
 	// other programs may change routes and rules a thousand times a second.
 	changePause = 100 * time.Millisecond
 	changeShare = 20
+	// settleTime is how long routing may differ before that counts: the script of
+	// nspiproxy rules, and rules --apply, take rules and routes away and add them again
+	// one by one, within some tens of milliseconds.
+	settleTime = 250 * time.Millisecond
 )
 
 // Watcher keeps in force what leads connections here: rules, routing, and the learnt
@@ -34,11 +38,12 @@ type Watcher struct {
 	inForce    atomic.Bool
 
 	// These belong to run.
-	news    news
-	pace    pace
-	differs []Difference // when it looked last
-	failed  error        // what became of the last repair
-	retry   <-chan time.Time
+	news     news
+	pace     pace
+	differs  []Difference // when it looked last
+	rerouted time.Time    // since when only routing differs; the zero Time: it does not
+	failed   error        // what became of the last repair
+	retry    <-chan time.Time
 }
 
 // WatchOptions say what a [Watcher] may do.
@@ -49,9 +54,11 @@ type WatchOptions struct {
 	Report func(Report)
 }
 
-// NewWatcher returns a Watcher, which does nothing before [Watcher.Start].
+// NewWatcher returns a Watcher for what is possible of the plan. It does nothing before
+// [Watcher.Start].
 func (p *Plan) NewWatcher(store *Ports, o WatchOptions) *Watcher {
-	w := newWatcher(store, newKernel(p), p.table(), o)
+	possible := p.Possible()
+	w := newWatcher(store, newKernel(possible, len(possible.families()) < len(p.families())), possible.table(), o)
 	w.changes = newChanges(p.settings.RouteTable)
 	return w
 }
@@ -132,6 +139,11 @@ func (w *Watcher) attend(look bool) {
 		w.look()
 	}
 	calls := w.Ports.take()
+	if len(w.comparison.plan.chains) == 0 {
+		w.Ports.finish(calls, ErrNotApplied) // no client comes here by any family
+		w.tell(w.differs)
+		return
+	}
 	err := w.Ports.equalize(calls)
 	if err != nil && !look {
 		w.look()
@@ -141,23 +153,38 @@ func (w *Watcher) attend(look bool) {
 		w.comparison.follow(n)
 	}
 	w.Ports.finish(calls, err)
-	if err != nil && len(w.differs) == 0 {
+	switch lost := w.Ports.missed(); {
+	case len(w.differs) > 0:
+		w.tell(w.differs)
+	case err != nil:
 		w.tell([]Difference{{ReasonPorts, err}})
-		return
+	default:
+		if lost {
+			w.tell([]Difference{{ReasonPorts, errLost}})
+			w.news.repaired = true
+		}
+		w.tell(nil)
 	}
-	w.tell(w.differs)
 }
 
 // look compares what is in force with what is needed, and repairs it if it may.
 func (w *Watcher) look() {
-	w.differs = w.compare()
+	differs := w.compare()
+	now := w.now()
+	if pause := w.unsettled(now, differs); pause > 0 {
+		w.retry = time.After(pause)
+		return
+	}
+	w.differs = differs
+	if len(w.differs) == 0 {
+		w.failed = nil
+	}
 	if !w.repair || !slices.ContainsFunc(w.differs, Difference.reparable) {
 		return
 	}
 	if w.failed != nil {
 		w.differs = append(w.differs, Difference{ReasonRepair, w.failed})
 	}
-	now := w.now()
 	if w.failed == nil && w.pace.isSlow(now) {
 		w.differs = append([]Difference{{ReasonContested, errContested}}, w.differs...)
 	}
@@ -174,6 +201,22 @@ func (w *Watcher) look() {
 		return
 	}
 	w.news.repaired = true
+}
+
+// unsettled returns for how long it must not count yet that only routing differs. At the
+// start it does at once.
+func (w *Watcher) unsettled(now time.Time, differs []Difference) time.Duration {
+	if len(differs) != 1 || differs[0].Reason != ReasonRouting {
+		w.rerouted = time.Time{}
+		return 0
+	}
+	if w.rerouted.IsZero() {
+		w.rerouted = now
+		if !w.inForce.Load() {
+			w.rerouted = now.Add(-settleTime)
+		}
+	}
+	return settleTime - now.Sub(w.rerouted)
 }
 
 // compare also has the sets read again if anything was changed.

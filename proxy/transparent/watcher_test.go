@@ -2,6 +2,7 @@ package transparent
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -34,6 +35,13 @@ var damages = []struct {
 	{"routing is lost", ReasonRouting, "routing rules are gone", func(k *fakeKernel) { k.routing = ErrNoRouting }},
 }
 
+// settle lets the Watcher look again when routing that differs counts.
+func (r running) settle() {
+	now := r.now().Add(settleTime)
+	r.now = func() time.Time { return now }
+	r.attend(true)
+}
+
 // take returns the reports so far.
 func (r running) take() (all []Report) {
 	for len(r.reports) > 0 {
@@ -53,6 +61,9 @@ func TestDamageIsReportedAndRepairedAtOnce(t *testing.T) {
 			}
 			kernel.damage(d.change)
 			r.attend(true)
+			if d.reason == ReasonRouting {
+				r.settle()
+			}
 			got := r.take()
 			if len(got) != 2 || got[0].Reason != d.reason || !strings.Contains(got[0].Err.Error(), d.text) || got[1].Err != nil || !got[1].Repaired {
 				t.Errorf("reported %v", got)
@@ -74,8 +85,9 @@ func TestDamageIsReportedAndLeftAloneWithoutLeave(t *testing.T) {
 			r := prepareWatcher(t, kernel, "", false)
 			r.attend(true)
 			kernel.damage(d.change)
+			r.attend(true)
 			for range 3 {
-				r.attend(true)
+				r.settle()
 			}
 			if got := r.take(); len(got) != 1 || got[0].Reason != d.reason || r.InForce() {
 				t.Errorf("reported %v, in force %v", got, r.InForce())
@@ -90,6 +102,64 @@ func TestDamageIsReportedAndLeftAloneWithoutLeave(t *testing.T) {
 				t.Errorf("reported %v, in force %v", got, r.InForce())
 			}
 		})
+	}
+}
+
+// The script of nspiproxy rules takes rules away and adds them again one by one.
+func TestRoutingThatIsPutInForceAnewIsNoDamage(t *testing.T) {
+	kernel := newFakeKernel()
+	r := prepareWatcher(t, kernel, "", true)
+	r.attend(true)
+	for range 5 {
+		kernel.damage(func(k *fakeKernel) { k.routing = ErrNoRouting })
+		r.attend(true)
+		kernel.damage(func(k *fakeKernel) { k.routing = nil })
+		r.settle()
+	}
+	if got := r.take(); len(got) != 0 || kernel.routed+kernel.applied != 0 || !r.InForce() {
+		t.Errorf("reported %v, routed %d times, in force %v", got, kernel.routed, r.InForce())
+	}
+}
+
+func TestWhatARepairCannotMendIsOnlyReported(t *testing.T) {
+	for reason, change := range map[Reason]func(k *fakeKernel){
+		ReasonRouting: func(k *fakeKernel) { k.routing = fmt.Errorf("%w 20051", errForeignRoute) },
+		ReasonFamily:  func(k *fakeKernel) { k.families = errors.New("this machine has IPv6 now") },
+	} {
+		kernel := newFakeKernel()
+		r := prepareWatcher(t, kernel, "", true)
+		r.attend(true)
+		kernel.damage(change)
+		r.attend(true)
+		for range 3 {
+			r.settle()
+		}
+		if got := r.take(); len(got) != 1 || got[0].Reason != reason || kernel.applied+kernel.routed != 0 {
+			t.Errorf("%s: reported %v, applied %d and %d times", reason, got, kernel.applied, kernel.routed)
+		}
+	}
+}
+
+func TestLearntPortsThatOthersTakeAwayAreReportedAndThereAgain(t *testing.T) {
+	kernel := newFakeKernel()
+	r := prepareWatcher(t, kernel, "10.0.5.11:1 10.0.5.11:2", false)
+	r.attend(true)
+	kernel.replace(false, ports("10.0.5.11:1")...)
+	r.attend(true)
+	if got := r.take(); len(got) != 2 || got[0].Reason != ReasonPorts || !got[1].Repaired || !slices.Equal(kernel.list(), r.store.List()) {
+		t.Errorf("reported %v, ports %v", got, kernel.list())
+	}
+}
+
+// A machine without IPv6 needs nothing for listeners of IPv6 networks.
+func TestPlanThatNeedsNothingMissesNothing(t *testing.T) {
+	kernel := newFakeKernel()
+	kernel.table = nil
+	r := prepareWatcher(t, kernel, "10.0.5.11:1", true)
+	r.comparison = newComparison(kernel, table{})
+	r.attend(true)
+	if got := r.take(); len(got) != 0 || kernel.applied != 0 {
+		t.Errorf("reported %v, applied %d times", got, kernel.applied)
 	}
 }
 

@@ -9,10 +9,12 @@ import (
 // force.
 type linuxKernel struct {
 	netlinkSets
-	plan *Plan
+	plan    *Plan
+	without bool // the plan leaves IPv6 networks out
 }
 
-func newKernel(p *Plan) kernel { return linuxKernel{newNetlinkSets(), p} }
+// newKernel returns the kernel for what is possible of a plan.
+func newKernel(p *Plan, without bool) kernel { return linuxKernel{newNetlinkSets(), p, without} }
 
 func (k linuxKernel) generation() (uint32, error) {
 	conn, err := dialNetfilter()
@@ -33,6 +35,16 @@ func (k linuxKernel) readTable() (*table, error) {
 }
 
 func (k linuxKernel) checkRouting() error { return k.plan.checkRouting() }
+
+// errIPv6 says that the program has started without IPv6.
+var errIPv6 = errors.New("destinations are IPv6 networks, and this machine has got IPv6 since the start: they are left out until the program is started again")
+
+func (k linuxKernel) checkFamilies() error {
+	if k.without && HasIPv6() {
+		return errIPv6
+	}
+	return nil
+}
 
 func (k linuxKernel) apply(learnt []netip.AddrPort) error { return k.plan.Apply(learnt) }
 

@@ -7,13 +7,14 @@ import "net/netip"
 // noKernel is kernel where there is no nftables.
 type noKernel struct{}
 
-func newKernel(*Plan) kernel { return noKernel{} }
+func newKernel(*Plan, bool) kernel { return noKernel{} }
 
 func (noKernel) read() ([]netip.AddrPort, error)    { return nil, errNotLinux }
 func (noKernel) change(_, _ []netip.AddrPort) error { return errNotLinux }
 func (noKernel) generation() (uint32, error)        { return 0, errNotLinux }
 func (noKernel) readTable() (*table, error)         { return nil, errNotLinux }
 func (noKernel) checkRouting() error                { return errNotLinux }
+func (noKernel) checkFamilies() error               { return nil }
 func (noKernel) apply([]netip.AddrPort) error       { return errNotLinux }
 func (noKernel) applyRouting() error                { return errNotLinux }
 
