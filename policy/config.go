@@ -113,9 +113,13 @@ type Relay struct {
 	Loops int `yaml:"loops"`
 	// MaxConnections is how many client connections there may be. Default: 20000.
 	MaxConnections int `yaml:"max_connections"`
-	// ConnectTimeout bounds the dialling of a backend. Default: 5s.
+	// ConnectTimeout bounds the dialling of a backend. Default: 21s, as of Windows
+	// clients.
 	ConnectTimeout time.Duration `yaml:"connect_timeout"`
-	// HandshakeTimeout bounds the time from accept to bind_ack. Default: 30s.
+	// FailoverTimeout is after how long of it another backend is tried, where there is
+	// one. Default: 5s, or ConnectTimeout where that is less.
+	FailoverTimeout time.Duration `yaml:"failover_timeout"`
+	// HandshakeTimeout bounds the time until a client's bind. Default: 30s.
 	HandshakeTimeout time.Duration `yaml:"handshake_timeout"`
 	// Keepalive is the idle time before TCP keep-alive probes. Default: 60s.
 	Keepalive time.Duration `yaml:"keepalive"`
@@ -190,7 +194,8 @@ func Defaults() Config {
 		},
 		Relay: Relay{
 			MaxConnections:   20000,
-			ConnectTimeout:   5 * time.Second,
+			ConnectTimeout:   21 * time.Second,
+			FailoverTimeout:  5 * time.Second,
 			HandshakeTimeout: 30 * time.Second,
 			Keepalive:        time.Minute,
 			ShutdownTimeout:  30 * time.Second,

@@ -135,6 +135,7 @@ func (c *Config) describeProgram(w *tabwriter.Writer) {
 		{"event loops", loops},
 		{"max connections", r.MaxConnections},
 		{"connect timeout", r.ConnectTimeout},
+		{"failover timeout", min(r.FailoverTimeout, r.ConnectTimeout)},
 		{"handshake timeout", r.HandshakeTimeout},
 		{"keepalive", r.Keepalive},
 		{"shutdown timeout", r.ShutdownTimeout},

@@ -168,8 +168,9 @@ func (v *validator) durations() {
 		value, min, max, unit time.Duration
 	}{
 		{"relay.connect_timeout", r.ConnectTimeout, 100 * time.Millisecond, 2 * time.Minute, 1}, // Linux gives up on a SYN after 127 s
-		{"relay.handshake_timeout", r.HandshakeTimeout, time.Second, 10 * time.Minute, 1},       // below the 15 min of Windows clients
-		{"relay.keepalive", r.Keepalive, time.Second, 2 * time.Hour, time.Second},               // TCP_KEEPIDLE; 2 h is the system's default
+		{"relay.failover_timeout", r.FailoverTimeout, 100 * time.Millisecond, 2 * time.Minute, 1},
+		{"relay.handshake_timeout", r.HandshakeTimeout, time.Second, 10 * time.Minute, 1}, // below the 15 min of Windows clients
+		{"relay.keepalive", r.Keepalive, time.Second, 2 * time.Hour, time.Second},         // TCP_KEEPIDLE; 2 h is the system's default
 		{"relay.shutdown_timeout", r.ShutdownTimeout, 0, time.Hour, 1},
 		{"identity.directory.timeout", directory.Timeout, 100 * time.Millisecond, time.Minute, 1}, // binds wait for it
 		{"identity.directory.positive_ttl", directory.PositiveTTL, time.Second, 24 * time.Hour, 1},

@@ -65,7 +65,7 @@ func New(config *policy.Config, o Options) (s *Server, err error) {
 	if s.group, err = relay.NewGroup(relayOptions(&config.Relay, s.record)); err != nil {
 		return nil, err
 	}
-	s.vanished = newVanished(s.group)
+	s.vanished = newVanished(s.group, func(host netip.Addr) { s.controllers.Vanished(host) })
 	s.inspect = s.newInspectDeps()
 	s.controllers = s.newControllers(o.Prober)
 	s.listeners = listen.New(listen.Options{
@@ -101,6 +101,7 @@ func relayOptions(c *policy.Relay, record relay.Record) relay.Options {
 		Loops:            c.Loops,
 		MaxConnections:   c.MaxConnections,
 		ConnectTimeout:   c.ConnectTimeout,
+		FailoverTimeout:  c.FailoverTimeout,
 		HandshakeTimeout: c.HandshakeTimeout,
 		KeepAlive:        c.Keepalive,
 		Limits:           rpcparse.Limits{MaxFragment: c.MaxFragment},

@@ -13,6 +13,7 @@ import (
 // all arrives from the host.
 type vanished struct {
 	connections connections
+	givenUp     func(host netip.Addr) // is called when a host was given up; on a loop
 	now         func() time.Time
 
 	mu    sync.Mutex
@@ -34,8 +35,8 @@ const (
 	askSlack = time.Second
 )
 
-func newVanished(c connections) *vanished {
-	return &vanished{connections: c, now: time.Now, asked: make(map[netip.Addr]time.Time)}
+func newVanished(c connections, givenUp func(host netip.Addr)) *vanished {
+	return &vanished{connections: c, givenUp: givenUp, now: time.Now, asked: make(map[netip.Addr]time.Time)}
 }
 
 // checked notes whether a connect to a host was answered.
@@ -69,6 +70,7 @@ func (v *vanished) judge(host netip.Addr) {
 	v.connections.Ask(host, func(quiet time.Duration, conns int) {
 		if asked >= askTime && conns > 0 && quiet >= asked-askSlack {
 			v.connections.CloseServer(host, asked-askSlack)
+			v.givenUp(host)
 		}
 	})
 }

@@ -41,7 +41,8 @@ func TestConnectionsOfAHostThatVanishedAreEnded(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			start := time.Unix(1000, 0)
 			h := &fakeHost{t: t, now: start, heard: start.Add(-time.Hour), conns: tc.conns} // idle for an hour
-			v := newVanished(h)
+			given := 0
+			v := newVanished(h, func(netip.Addr) { given++ })
 			v.now = func() time.Time { return h.now }
 			for range tc.rows {
 				v.checked(host, false)
@@ -53,6 +54,9 @@ func TestConnectionsOfAHostThatVanishedAreEnded(t *testing.T) {
 			}
 			if (h.closed > 0) != tc.closed || h.closed > time.Duration(tc.rows)*tc.row {
 				t.Errorf("ended for a silence of %v, want %t", h.closed, tc.closed)
+			}
+			if (given > 0) != tc.closed {
+				t.Errorf("given up %d times", given)
 			}
 			if !h.asking {
 				t.Error("not asked")

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // DC is a domain controller at one of its addresses. All its methods may be
@@ -61,6 +62,16 @@ func (dc *DC) State() State { return dc.health.Load().state }
 // Silent reports whether it is unreachable because nothing at all comes from its
 // host, on any port: not even a refusal.
 func (dc *DC) Silent() bool { return dc.reducer.silent(dc.health.Load()) }
+
+// Gone reports whether a client of it would wait in vain: nothing at all has come from
+// its host for patience, which is how long a client waits, or else its connections have
+// been silent as well when they were asked for a sign of life ([Set.Vanished]). A host
+// that answers on any port is not gone, and one that only loses new connections is not
+// before that time.
+func (dc *DC) Gone(patience time.Duration) bool {
+	h := dc.health.Load()
+	return h.state == Unreachable && dc.reducer.gone(h, patience, time.Now())
+}
 
 // NSPI returns the ports of NSPI, in ascending order: the configured one or those
 // that the endpoint mapper named last, even if it no longer does. It is empty

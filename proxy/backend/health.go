@@ -52,6 +52,8 @@ type silence struct {
 	attempts int
 	since    time.Time // when the first of them began
 	reported bool      // an earlier row was reported, and nothing has answered since
+	began    time.Time // of the earliest attempt since anything has answered, a client's own included; zero: none
+	gone     bool      // its connections are silent as well
 }
 
 // nspi returns the ports of NSPI, empty while none is known.

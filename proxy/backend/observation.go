@@ -31,6 +31,8 @@ const (
 	trialRequested
 	// hostAnswered: something came from the host, a refusal for instance.
 	hostAnswered
+	// hostVanished: the connections to a host from which nothing comes are silent, too.
+	hostVanished
 	// checkBegun: the connects of a check are about to begin.
 	checkBegun
 	// checkEnded: they have ended. Has outcome, began, at, reason.

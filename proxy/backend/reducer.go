@@ -85,9 +85,13 @@ func (r reducer) judge(h *health, o observation, e *effects) {
 		// check, but no evidence.
 		if o.outcome != connected {
 			h.scheduleCheck(e)
+		} else {
+			h.silence.began, h.silence.gone = time.Time{}, false
 		}
 	case hostAnswered:
 		h.silence = silence{}
+	case hostVanished:
+		h.silence.gone = r.silent(h)
 	case checkBegun:
 		h.checkDue = false
 	case checkEnded:
@@ -123,6 +127,9 @@ func (r reducer) attempt(h *health, o observation, counts bool) {
 	case unanswered:
 		if h.silence.attempts++; h.silence.attempts == 1 || o.began.Before(h.silence.since) {
 			h.silence.since = o.began
+		}
+		if h.silence.began.IsZero() || o.began.Before(h.silence.began) {
+			h.silence.began = o.began
 		}
 	case undecided:
 		return
@@ -179,7 +186,7 @@ func (r reducer) check(h *health, o observation, e *effects) {
 	r.attempt(h, o, true)
 	if o.outcome == unanswered && r.silenceComplete(h) {
 		e.silent, e.silentFor = true, o.at.Sub(h.silence.since)
-		h.silence = silence{reported: true}
+		h.silence = silence{reported: true, began: h.silence.began, gone: h.silence.gone}
 	}
 }
 
@@ -193,6 +200,13 @@ func (r reducer) silenceComplete(h *health) bool {
 // host: since the current row of attempts, or since one that was reported.
 func (r reducer) silent(h *health) bool {
 	return r.silenceComplete(h) || h.state == Unreachable && h.silence.reported
+}
+
+// gone reports whether nothing has come from the host for patience, or whether its
+// connections are silent as well: no client need wait for it.
+func (r reducer) gone(h *health, patience time.Duration, now time.Time) bool {
+	s := &h.silence
+	return r.silent(h) && (s.gone || !s.began.IsZero() && now.Sub(s.began) >= patience)
 }
 
 // probe counts the result of an active check. While the domain controller is

@@ -25,6 +25,7 @@ var letters = map[rune]observation{
 	'E': {kind: attemptEnded, outcome: connected, port: 135},
 	'e': {kind: attemptEnded, outcome: refused, port: 135},
 	'h': {kind: hostAnswered},
+	'v': {kind: hostVanished},
 	's': {kind: mapperSlow},
 	'B': {kind: checkBegun},
 	'C': {kind: checkEnded, outcome: connected},
@@ -173,6 +174,21 @@ func TestSilenceLastsUntilSomethingAnswers(t *testing.T) {
 	}
 }
 
+// One that only loses new connections is waited for as long as a client waits, 21 s here.
+func TestHostIsGoneAfterAsMuchSilenceAsAClientWaitsFor(t *testing.T) {
+	us := strings.Repeat("U", 21)
+	for word, want := range map[string]bool{
+		"": false, "UUU": false, us: false, us + "U": true, us + "UC": false, us + "UF": false, us + "Uh": false,
+		"F" + us: false, "F" + us + "U": true, us + "kU": false, us + "7U": false,
+		"UUUv": true, "UUUvUUUU": true, "UUUvk": false, "UUUvF": false, "UUv": false, "FFFv": false, "v": false, "UUUvCUUU": false,
+	} {
+		h, _ := reduceWord(testReducer, health{monitored: true}, word)
+		if now := time.Unix(int64(len(word)-1), 0); testReducer.gone(&h, 21*time.Second, now) != want {
+			t.Errorf("%q: gone %v, want %v", word, !want, want)
+		}
+	}
+}
+
 func TestResultOfEveryActiveCheckIsKept(t *testing.T) {
 	for word, want := range map[string]*Result{"": nil, "g": &good, "gb": &bad, "bx": &gone, "FFFg": &good, "xM": &gone} {
 		if h, _ := reduceWord(testReducer, health{monitored: true}, word); h.probe != want {
@@ -204,7 +220,7 @@ func TestSilenceBeginsWithTheFirstOfARow(t *testing.T) {
 	} {
 		h, _ = testReducer.next(h, o)
 	}
-	if h.silence != (silence{attempts: 3, since: at(8)}) {
+	if h.silence != (silence{attempts: 3, since: at(8), began: at(8)}) {
 		t.Errorf("%+v", h.silence)
 	}
 }

@@ -106,6 +106,16 @@ func (s *Set) Members(backend string) []*DC { return s.current.Load().members[ba
 // watched ones. The caller must not change it.
 func (s *Set) All() []*DC { return s.current.Load().all }
 
+// Vanished records that the connections to a host from which nothing comes are silent as
+// well ([Options.OnSilent]).
+func (s *Set) Vanished(host netip.Addr) {
+	for _, dc := range s.All() {
+		if dc.Addr == host {
+			dc.observe(observation{kind: hostVanished})
+		}
+	}
+}
+
 // startMonitoring starts to monitor dc, if Run runs. s.mu is held.
 func (s *Set) startMonitoring(dc *DC) {
 	if s.running == nil || s.running.Err() != nil {

@@ -35,7 +35,7 @@ type NoIPv6 struct{ Listener string }
 type Counted policy.Counting
 
 // Unreachable is a connection that was reset at once, because its domain
-// controller is unreachable.
+// controller has vanished.
 type Unreachable struct{ Source }
 
 // ConnectionForeign is a connection to a transparent listener that was not to

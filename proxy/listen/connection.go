@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"slices"
 	"syscall"
+	"time"
 
 	"github.com/nspiproxy/nspiproxy/policy"
 	"github.com/nspiproxy/nspiproxy/proxy/backend"
@@ -24,11 +25,13 @@ type connection struct {
 	dc        *backend.DC
 	attempt   *poolAttempt // nil: there is no other domain controller to go to
 	reached   bool         // the server has answered
+	unheard   bool         // that nothing answers was recorded
 }
 
 var (
 	_ relay.Handler       = (*connection)(nil)
 	_ relay.StreamHandler = (*connection)(nil)
+	_ relay.DialHandler   = (*connection)(nil)
 )
 
 // connect makes the handler of a connection from a listener to server, a port of
@@ -82,23 +85,44 @@ func (h *connection) Malformed(_ rpcparse.Direction, head []byte, err error) []b
 	return h.inspector.Malformed(head, err)
 }
 
+// Unanswered implements relay.DialHandler: it has the domain controller checked, while
+// its client goes on waiting.
+func (h *connection) Unanswered() {
+	h.unheard = true
+	h.notReached(true)
+}
+
+// ClientLeft implements relay.DialHandler.
+func (h *connection) ClientLeft(time.Duration) {}
+
 // dialFailed tells the domain controller's record, and the pool that looks for
 // another one, that it could not be reached.
 func (h *connection) dialFailed(reason relay.CloseReason) {
-	if reason.Cause != relay.CauseDialFailed && reason.Cause != relay.CauseDialTimeout {
+	silent := reason.Cause == relay.CauseDialTimeout || isAny(reason.Err, unansweredErrors)
+	switch reason.Cause {
+	case relay.CauseDialFailed, relay.CauseDialTimeout:
+		// Else this machine is at its limits.
+		if silent && !h.unheard || !silent && isAny(reason.Err, refusalErrors) {
+			h.notReached(silent)
+		}
+	case relay.CauseServerGone:
+		silent = true
+	default:
 		return
 	}
-	silent := reason.Cause == relay.CauseDialTimeout || isAny(reason.Err, unansweredErrors)
-	switch {
-	case !silent && !isAny(reason.Err, refusalErrors): // this machine is at its limits
-	case h.keepsSource():
-		h.dc.ClientFailed()
-	default:
-		h.dc.DialFailed(h.conn.Server().Port(), silent)
-	}
 	if h.attempt != nil {
-		h.attempt.failed(h.conn, h.dc)
+		h.attempt.failed(h.conn, h.dc, silent)
 	}
+}
+
+// notReached tells the domain controller's record that a connection to it was refused,
+// or not answered.
+func (h *connection) notReached(silent bool) {
+	if h.keepsSource() {
+		h.dc.ClientFailed()
+		return
+	}
+	h.dc.DialFailed(h.conn.Server().Port(), silent)
 }
 
 // dialled tells the domain controller's record that it was reached.

@@ -124,9 +124,9 @@ func contains(networks []netip.Prefix, a netip.Addr) bool {
 
 // route decides where a connection to a target goes.
 func (f *forwardListener) route(c *relay.Conn, t target, attempt int) relay.Route {
-	dc, tried := onlyFirst(f.dc, attempt), []*backend.DC(nil)
+	dc, a := onlyFirst(f.dc, attempt), (*poolAttempt)(nil)
 	if f.pool != nil {
-		dc, tried = f.pool.choose(c, t, attempt)
+		dc, a = f.pool.choose(c, t, attempt)
 	}
 	if dc == nil {
 		return relay.Route{}
@@ -143,10 +143,8 @@ func (f *forwardListener) route(c *relay.Conn, t target, attempt int) relay.Rout
 		o.Groups = f.pool.groups
 	}
 	h := f.all.connect(c, f.config, dc, server, o)
-	if f.pool != nil {
-		h.attempt = &poolAttempt{f.pool, tried}
-	}
-	return relay.Route{Handler: h, Server: server}
+	h.attempt = a
+	return relay.Route{Handler: h, Server: server, Brief: a != nil && a.brief}
 }
 
 // isListener reports whether what would be connected to for dc is a listener of

@@ -71,7 +71,8 @@ func (t *transparentListener) route(c *relay.Conn, attempt int) relay.Route {
 		return relay.Route{}
 	}
 	dc := t.all.Controllers.At(to.Addr())
-	if t.isBoundToFail(dc, to.Port()) {
+	gone := dc.Gone(t.all.Config.Relay.ConnectTimeout)
+	if gone && !t.mayTry(dc) {
 		t.all.Inspect.Events.Report(inspect.Unreachable{Source: inspect.Source{Client: c.Client(), Backend: dc.ServerName()}})
 		return relay.Route{} // at once, and not after connect_timeout
 	}
@@ -79,23 +80,18 @@ func (t *transparentListener) route(c *relay.Conn, attempt int) relay.Route {
 	if to == dc.EPM {
 		o.Interceptor = interceptedDC{t.all.interceptor, dc}
 	}
-	r := relay.Route{Handler: t.all.connect(c, t.config, dc, to, o), Server: to}
+	r := relay.Route{Handler: t.all.connect(c, t.config, dc, to, o), Server: to, Brief: gone}
 	if t.config.Mode == policy.ModeTPROXY {
 		r.Source = c.Client()
 	}
 	return r
 }
 
-// isBoundToFail reports whether a connection to a port of dc is bound to fail. An
-// endpoint mapper may answer where NSPI does not, and tell that it has moved.
-func (t *transparentListener) isBoundToFail(dc *backend.DC, port uint16) bool {
-	switch {
-	case dc.State() != backend.Unreachable, port == dc.EPM.Port() && !dc.Silent():
-		return false
-	case t.config.Mode == policy.ModeTPROXY: // clients connect under their own addresses
-		return !dc.TryTrial()
-	}
-	return true
+// mayTry reports whether a client may try to reach a domain controller that is gone for
+// this machine. Where clients connect under their own addresses, a few may. Elsewhere
+// the proxy's own checks connect as clients do, and find it sooner.
+func (t *transparentListener) mayTry(dc *backend.DC) bool {
+	return t.config.Mode == policy.ModeTPROXY && dc.TryTrial()
 }
 
 // isDestination reports whether a connection was led here by our rules. One that was

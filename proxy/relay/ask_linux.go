@@ -21,6 +21,10 @@ var askOptions = []option{
 	{unix.IPPROTO_TCP, unix.TCP_KEEPINTVL, askInterval},
 }
 
+// patience is how old an attempt to connect must be for StopAsking to make it again. A
+// younger one has its next SYN within the same time: TCP's first timeout is 1 s.
+const patience = 2 * time.Second
+
 // asking is one call of Ask or StopAsking.
 type asking struct {
 	options []option
@@ -40,7 +44,8 @@ func (g *Group) Ask(server netip.Addr, answer func(quiet time.Duration, conns in
 	g.ask(server, &asking{options: askOptions, answer: answer})
 }
 
-// StopAsking undoes Ask.
+// StopAsking undoes Ask. Connections to the server that are still being dialled, and
+// that it has not answered for some time, are dialled again at once: it answers again.
 func (g *Group) StopAsking(server netip.Addr) {
 	g.ask(server, &asking{options: g.keepAlive})
 }
@@ -58,6 +63,10 @@ func (g *Group) ask(server netip.Addr, a *asking) {
 
 // visit sets the options of a connection, and notes how quiet it has been.
 func (a *asking) visit(c *Conn) {
+	if a.answer == nil && c.state == stateDialing && c.dialledFor() > patience {
+		c.dialAgain()
+		return
+	}
 	if c.state != stateOpen || c.server.eof {
 		return
 	}

@@ -82,6 +82,8 @@ func (c *Conn) connectionLost(s *side, errno syscall.Errno) {
 // timeout handles the end of c's timer.
 func (c *Conn) timeout(class timerClass) {
 	switch class {
+	case timerFirst:
+		c.unanswered()
 	case timerConnect:
 		c.redial(CloseReason{Cause: CauseDialTimeout})
 	case timerHandshake:
@@ -163,6 +165,9 @@ func (c *Conn) finish(r CloseReason, reset bool) {
 		return
 	}
 	l := c.loop
+	if h, ok := c.handler.(DialHandler); ok && c.state == stateDialing && r.Cause == CauseClientReset {
+		h.ClientLeft(c.dialledFor())
+	}
 	c.state = stateGone
 	l.timers.stop(c)
 	l.slots.release(c.slot)

@@ -38,6 +38,8 @@ type Conn struct {
 	passThrough  bool // not RPC: bytes are passed on without framing
 	framed       bool // a PDU has been seen, from either side
 	asked        bool // see Group.Ask
+	brief        bool // see Route.Brief
+	bound        bool // a bind was acknowledged
 	foreign      bool // the server sees another machine's address
 	serverClosed bool // the server has ended its stream, and all of it has been handled
 	queued       bool // in the loop's runQueue
@@ -110,11 +112,25 @@ func (c *Conn) Wake() {
 	}
 }
 
-// HandshakeDone ends Options.HandshakeTimeout. A bind_ack of the server does the
-// same.
+// HandshakeDone ends Options.HandshakeTimeout for good. A bind_ack of the server does
+// the same.
 func (c *Conn) HandshakeDone() {
+	c.bound = true
+	c.bindSent()
+}
+
+// bindSent stops Options.HandshakeTimeout: the server has a bind to answer, and takes
+// as long as it takes.
+func (c *Conn) bindSent() {
 	if c.timer.class == timerHandshake {
 		c.loop.timers.stop(c)
+	}
+}
+
+// bindRefused gives the client time for another bind.
+func (c *Conn) bindRefused() {
+	if !c.bound && c.timer.class == timerOff {
+		c.loop.timers.start(c, timerHandshake, c.loop.now())
 	}
 }
 

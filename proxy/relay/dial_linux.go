@@ -1,6 +1,10 @@
 package relay
 
-import "github.com/nspiproxy/nspiproxy/rpcparse"
+import (
+	"time"
+
+	"github.com/nspiproxy/nspiproxy/rpcparse"
+)
 
 // dial asks the Router where to connect to, and starts connecting. The client is not
 // read until the server is connected; its bytes wait in its socket. When the Router
@@ -13,11 +17,11 @@ func (c *Conn) dial(failed CloseReason) {
 		if r.Handler == nil {
 			break
 		}
-		c.handler, c.remote = r.Handler, newEndpoint(r.Server)
+		c.handler, c.remote, c.brief = r.Handler, newEndpoint(r.Server), r.Brief
 		c.foreign = r.Source.IsValid()
 		err := c.connect(r)
 		if err == nil {
-			c.loop.timers.start(c, timerConnect, c.loop.now())
+			c.loop.timers.start(c, timerFirst, c.loop.now())
 			return
 		}
 		failed = CloseReason{Cause: CauseDialFailed, Err: err}
@@ -42,6 +46,47 @@ func (c *Conn) abandon(failed CloseReason) {
 	h := c.handler
 	c.handler = nil
 	h.Closed(failed)
+}
+
+// unanswered goes on with the next attempt if this one was to be brief. Otherwise the
+// server may yet answer: one with too much to do loses SYNs.
+func (c *Conn) unanswered() {
+	if o := &c.loop.group.options; c.brief || o.FailoverTimeout == o.ConnectTimeout {
+		c.redial(CloseReason{Cause: CauseDialTimeout})
+		return
+	}
+	c.loop.timers.start(c, timerConnect, c.loop.now())
+	if h, ok := c.handler.(DialHandler); ok {
+		h.Unanswered()
+	}
+}
+
+// dialledFor returns how old the current attempt to connect is; 0: there is none.
+func (c *Conn) dialledFor() time.Duration {
+	lists := &c.loop.timers.lists
+	switch c.timer.class {
+	case timerFirst:
+		return c.loop.now() - c.timer.at + lists[timerFirst].length
+	case timerConnect:
+		return c.loop.now() - c.timer.at + lists[timerConnect].length + lists[timerFirst].length
+	}
+	return 0
+}
+
+// dialAgain sends a new SYN, because the server has answered others: the kernel sends
+// the next one of this attempt up to 16 s later. The attempt has all its time again.
+func (c *Conn) dialAgain() {
+	r := Route{Server: c.Server()}
+	if c.foreign {
+		r.Source = c.Client()
+	}
+	closeSocket(c.server.fd)
+	c.server = newSide(-1, rpcparse.ServerToClient, c.loop.group.options.Limits)
+	if err := c.connect(r); err != nil {
+		c.redial(CloseReason{Cause: CauseDialFailed, Err: err})
+		return
+	}
+	c.loop.timers.start(c, timerFirst, c.loop.now())
 }
 
 // connect starts the connection to the server and arms its socket.

@@ -70,6 +70,7 @@
 //	          must be one, timeout
 //	          end or reset of the client    close                                   gone
 //	dialing   connected                     read both sides                         open
+//	          not yet, for FailoverTimeout  the next attempt if the route is Brief  dialing
 //	          refused, timeout, CloseServer Handler.Closed, ask the Router again    dialing
 //	          and the Router has no other   reset the client                        gone
 //	          client reset                  close both                              gone
@@ -86,7 +87,7 @@
 //	          reset or loss of one side     reset the other                         gone
 //	          CloseServer                   reset the client                        gone
 //	          Close, bytes that are no PDU  send the answer, half-close both sides  closing
-//	          no bind answered in time      half-close both sides                   closing
+//	          no bind of the client in time half-close both sides                   closing
 //	closing   bytes                         discard                                 closing
 //	          the client reads nothing      close both, reset the client            gone
 //	          end of both, drain timeout    close both                              gone

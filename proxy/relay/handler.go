@@ -1,6 +1,8 @@
 package relay
 
 import (
+	"time"
+
 	"github.com/nspiproxy/nspiproxy/proxy/verdict"
 	"github.com/nspiproxy/nspiproxy/rpcparse"
 )
@@ -46,6 +48,17 @@ type StreamHandler interface {
 	// *rpcparse.Error. The answer, whole PDUs or nil, is sent to the client before
 	// the end; it must be valid until the next call.
 	Malformed(from rpcparse.Direction, head []byte, err error) (toClient []byte)
+}
+
+// DialHandler is implemented by a Handler that has to know early that a server may not
+// be reached.
+type DialHandler interface {
+	// Unanswered reports that nothing has answered the attempt to connect for
+	// Options.FailoverTimeout. It goes on.
+	Unanswered()
+	// ClientLeft reports that the client has not waited for the server, which had not
+	// answered for that long. Closed follows.
+	ClientLeft(waited time.Duration)
 }
 
 // Verdict is a decision on one PDU.

@@ -68,7 +68,8 @@ func newLoop(g *Group) (*loop, error) {
 	}
 	l := &loop{group: g, poller: p, mailbox: m, done: make(chan struct{}), buf: make([]byte, headroom+readSize)}
 	for class, d := range map[timerClass]time.Duration{
-		timerConnect:   g.options.ConnectTimeout,
+		timerFirst:     g.options.FailoverTimeout,
+		timerConnect:   g.options.ConnectTimeout - g.options.FailoverTimeout,
 		timerHandshake: g.options.HandshakeTimeout,
 		timerTail:      tailFactor * g.options.DrainTimeout,
 		timerDrain:     g.options.DrainTimeout,

@@ -32,7 +32,8 @@ const (
 // Defaults of Options.
 const (
 	DefaultMaxConnections   = 20000
-	DefaultConnectTimeout   = 5 * time.Second
+	DefaultConnectTimeout   = 21 * time.Second
+	DefaultFailoverTimeout  = 5 * time.Second
 	DefaultHandshakeTimeout = 30 * time.Second
 	DefaultKeepAlive        = time.Minute
 	DefaultDrainTimeout     = 2 * time.Second
@@ -68,11 +69,19 @@ type Options struct {
 	// MaxConnections over all listeners; above it a client is accepted and
 	// reset. 0: DefaultMaxConnections. Each takes two descriptors.
 	MaxConnections int
-	// ConnectTimeout for reaching the server; 0: DefaultConnectTimeout.
+	// ConnectTimeout for reaching the server; 0: DefaultConnectTimeout, which is what
+	// Windows takes by default: a SYN and two more, after 3 s and twice as much, and
+	// twice as much again for the last answer (Windows Server, registry reference:
+	// TcpInitialRTT 3 s, TcpMaxConnectRetransmissions 2).
 	ConnectTimeout time.Duration
-	// HandshakeTimeout from the connection to the server until the first
-	// bind_ack or Conn.HandshakeDone, and before that for the client's first bytes
-	// where ListenOptions want to see them; 0: DefaultHandshakeTimeout.
+	// FailoverTimeout is after how long of it a Router has another server tried, if
+	// its route is Brief, and a DialHandler hears that nothing answers; 0:
+	// DefaultFailoverTimeout. It is at most ConnectTimeout.
+	FailoverTimeout time.Duration
+	// HandshakeTimeout is how long a client may take to send its first bind: from the
+	// connection to the server, and again after each bind_nak. Before that it is the
+	// time for the client's first bytes, where ListenOptions want to see them. It does
+	// not run while the server has a bind to answer. 0: DefaultHandshakeTimeout.
 	HandshakeTimeout time.Duration
 	// KeepAlive is how long both sockets of a connection may be silent before
 	// TCP probes them, in whole seconds; 0: DefaultKeepAlive.
@@ -118,6 +127,7 @@ func (o Options) withDefaults() Options {
 		standard time.Duration
 	}{
 		{&o.ConnectTimeout, DefaultConnectTimeout},
+		{&o.FailoverTimeout, DefaultFailoverTimeout},
 		{&o.HandshakeTimeout, DefaultHandshakeTimeout},
 		{&o.KeepAlive, DefaultKeepAlive},
 		{&o.DrainTimeout, DefaultDrainTimeout},
@@ -126,5 +136,6 @@ func (o Options) withDefaults() Options {
 			*d.value = d.standard
 		}
 	}
+	o.FailoverTimeout = min(o.FailoverTimeout, o.ConnectTimeout)
 	return o
 }

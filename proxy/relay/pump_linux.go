@@ -84,6 +84,9 @@ func (c *Conn) forward(s *side, b []byte) (rest []byte) {
 			break
 		}
 		v := c.ask(s, h, pdu)
+		if h.Type == rpcparse.PTypeBind && v.Action == Forward && h.Last() {
+			c.bindSent()
+		}
 		if v.Forwards() {
 			at += len(pdu)
 			counters.pdus.Add(1)
@@ -122,6 +125,8 @@ func (c *Conn) ask(s *side, h rpcparse.Header, pdu []byte) Verdict {
 		return c.handler.FromClient(h, pdu)
 	case h.Type == rpcparse.PTypeBindAck:
 		c.HandshakeDone()
+	case h.Type == rpcparse.PTypeBindNak:
+		c.bindRefused()
 	}
 	return c.handler.FromServer(h, pdu)
 }

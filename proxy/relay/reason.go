@@ -19,8 +19,8 @@ const (
 	CauseDialFailed
 	// CauseDialTimeout: the server did not answer within Options.ConnectTimeout.
 	CauseDialTimeout
-	// CauseHandshakeTimeout: no bind was answered within Options.HandshakeTimeout,
-	// or the client had not sent what ListenOptions wait for by then.
+	// CauseHandshakeTimeout: the client had not sent a bind within
+	// Options.HandshakeTimeout, or not what ListenOptions wait for.
 	CauseHandshakeTimeout
 	// CauseProxyHeader: a peer that must send a PROXY header has sent something
 	// else, or a header that is invalid.

@@ -50,9 +50,12 @@ type Route struct {
 	// 0. A redirected client's port must be 0: connection tracking would take the
 	// connection to the server for the client's. Zero: as the kernel chooses.
 	Source netip.AddrPort
+	// Brief says that the next attempt is made when nothing has answered this one for
+	// Options.FailoverTimeout, and not only for Options.ConnectTimeout.
+	Brief bool
 }
 
 // maxAttempts bounds how often a Router is asked for one client. There are rarely
 // that many domain controllers behind one listener. The client waits meanwhile, up to
-// Options.ConnectTimeout for each attempt.
+// Options.ConnectTimeout for each attempt, or Options.FailoverTimeout for a brief one.
 const maxAttempts = 8

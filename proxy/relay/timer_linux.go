@@ -8,8 +8,9 @@ type timerClass uint8
 
 const (
 	timerOff       timerClass = iota
-	timerConnect              // until the server is connected: Options.ConnectTimeout
-	timerHandshake            // until the first bind_ack: Options.HandshakeTimeout
+	timerFirst                // until the server is connected: Options.FailoverTimeout,
+	timerConnect              // and then what is left of Options.ConnectTimeout
+	timerHandshake            // until the client's bind: Options.HandshakeTimeout
 	timerTail                 // for the client to read what is left: tailFactor times Options.DrainTimeout
 	timerDrain                // for the peers to end their streams: Options.DrainTimeout
 	timerClasses

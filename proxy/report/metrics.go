@@ -59,7 +59,7 @@ func newMetrics() *metrics {
 		contexts:     vec("security_contexts_total", "Security contexts by how far their handshake could be followed with the keys at hand.", "result"),
 		unreadable:   vec("unreadable_identities_total", "Security contexts with an NspiBind whose user could not be read, by reason.", "reason"),
 		badSignature: single("unverified_pdus_total", "PDUs that did not verify and were left to the receiver's judgement."),
-		unreachable:  single("unreachable_refusals_total", "Connections reset at once because their domain controller is unreachable."),
+		unreachable:  single("unreachable_refusals_total", "Connections reset at once because their domain controller has vanished."),
 		uncovered:    single("intercept_failures_total", "Ports of NSPI that could not be intercepted when they were learnt."),
 		repairs:      single("intercept_repairs_total", "How often rules or routes that others had changed were put in force again."),
 		lost:         single("log_records_lost_total", "Log records dropped because the log did not take them in time."),
