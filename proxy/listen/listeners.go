@@ -170,7 +170,7 @@ func (l *Listeners) closed(reason relay.CloseReason, describe func() inspect.Clo
 // event of its own.
 func isOrdinary(c relay.Cause) bool {
 	switch c {
-	case relay.CauseEnd, relay.CauseClientReset, relay.CauseServerReset, relay.CauseShutdown, relay.CauseVerdict:
+	case relay.CauseEnd, relay.CauseClientReset, relay.CauseServerReset, relay.CauseShutdown, relay.CauseVerdict, relay.CauseMoved:
 		return true
 	}
 	return false

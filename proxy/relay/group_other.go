@@ -31,6 +31,9 @@ func (*Group) Ask(netip.Addr, func(time.Duration, int)) {}
 // StopAsking does nothing.
 func (*Group) StopAsking(netip.Addr) {}
 
+// ResetMoved does nothing.
+func (*Group) ResetMoved(Moved) {}
+
 // DecideAll returns false.
 func (*Group) DecideAll(Decision) bool { return false }
 

@@ -35,6 +35,8 @@ const (
 	CauseNotRPC
 	// CauseRefused: the Router gave no handler at its first attempt.
 	CauseRefused
+	// CauseMoved: Group.ResetMoved was called, and its choice fell on the connection.
+	CauseMoved
 	// CauseShutdown: the deadline of Group.Shutdown passed.
 	CauseShutdown
 	// CausePanic: the handler panicked; Err has the stack.
@@ -57,6 +59,7 @@ var causeNames = [causeCount]string{
 	CauseServerMalformed:  "server_malformed",
 	CauseNotRPC:           "not_rpc",
 	CauseRefused:          "refused",
+	CauseMoved:            "moved",
 	CauseShutdown:         "shutdown",
 	CausePanic:            "panic",
 }

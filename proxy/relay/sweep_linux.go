@@ -15,11 +15,12 @@ const (
 	sweepConns = 64
 )
 
-// sweep goes through the connections of a loop: all of them for DecideAll, those to
-// one server for the others.
+// sweep goes through the connections of a loop: all of them for DecideAll and
+// ResetMoved, those to one server for the others.
 type sweep struct {
 	decide Decision // of DecideAll
 	ask    *asking  // of Ask and StopAsking
+	moved  *moving  // of ResetMoved
 	// Else CloseServer:
 	silent time.Duration
 
@@ -28,7 +29,7 @@ type sweep struct {
 }
 
 // wants reports whether the sweep is about c.
-func (s *sweep) wants(c *Conn) bool { return s.decide != nil || c.remote.ip == s.server }
+func (s *sweep) wants(c *Conn) bool { return s.decide != nil || s.moved != nil || c.remote.ip == s.server }
 
 // visit does the sweep's work on c.
 func (s *sweep) visit(c *Conn) {
@@ -37,6 +38,8 @@ func (s *sweep) visit(c *Conn) {
 		c.decide(s.decide)
 	case s.ask != nil:
 		s.ask.visit(c)
+	case s.moved != nil:
+		s.moved.visit(c)
 	default:
 		c.serverGone(s.silent)
 	}
@@ -62,7 +65,7 @@ func (g *Group) CloseServer(server netip.Addr, silent time.Duration) {
 
 // beginSweep adds s to the list. Of CloseServer there is one sweep for each server.
 func (l *loop) beginSweep(s sweep) {
-	closes := func(s *sweep) bool { return s.decide == nil && s.ask == nil }
+	closes := func(s *sweep) bool { return s.decide == nil && s.ask == nil && s.moved == nil }
 	for i := range l.sweeps {
 		if old := &l.sweeps[i]; closes(&s) && closes(old) && old.server == s.server {
 			s.silent = min(s.silent, old.silent)
@@ -81,6 +84,9 @@ func (l *loop) endSweep() {
 	}
 	if s.ask != nil {
 		s.ask.visited()
+	}
+	if s.moved != nil {
+		s.moved.visited()
 	}
 	l.sweeps[0] = sweep{}
 	l.sweeps = l.sweeps[1:]
@@ -114,6 +120,7 @@ func (l *loop) sweep() {
 func (c *Conn) serverGone(silent time.Duration) {
 	gone := CloseReason{Cause: CauseServerGone}
 	switch {
+	case c.moved: // it waits until the server can hear of its end
 	case c.state == stateDialing:
 		c.redial(gone)
 	case c.state == stateOpen && !c.server.eof && silence(c.server.fd) >= silent:
