@@ -44,6 +44,7 @@ func TestImportsRunDownward(t *testing.T) {
 		"proxy/backend":     {"proxy/client", "rpcparse"},
 		"proxy/client":      {"rpcparse"},
 		"proxy/transparent": {"policy"},
+		"proxy/standby":     {},
 		"proxy/halfopen":    {},
 		"session":           {"internal/fold"},
 		"policy":            {"internal/fold"},
