@@ -72,6 +72,14 @@ func (c *Config) describeTaken(l *Listener) (where, how string, lines []string) 
 	return fmt.Sprintf("port %d", l.Port), how, lines
 }
 
+func describeAddresses(list []netip.Addr) string {
+	texts := make([]string, len(list))
+	for i, a := range list {
+		texts[i] = a.String()
+	}
+	return strings.Join(texts, ", ") + ": connections end on both sides when one leaves this machine"
+}
+
 func describePorts(ports []uint16) string {
 	names := make([]string, len(ports))
 	for i, port := range ports {
@@ -120,7 +128,11 @@ func (c *Config) describeTransparent(w *tabwriter.Writer) {
 	fmt.Fprintf(w, "  route table\t%d\n", t.RouteTable)
 	fmt.Fprintf(w, "  learnt ports\t%s\n", t.StateFile)
 	fmt.Fprintf(w, "  when down\t%s\n", fails)
-	fmt.Fprintf(w, "  repair\t%s\n\n", repair)
+	fmt.Fprintf(w, "  repair\t%s\n", repair)
+	if len(t.VirtualAddresses) > 0 {
+		fmt.Fprintf(w, "  virtual addresses\t%s\n", describeAddresses(t.VirtualAddresses))
+	}
+	fmt.Fprintln(w)
 }
 
 // describeHealth tells how domain controllers are watched.

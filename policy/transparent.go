@@ -2,7 +2,9 @@ package policy
 
 import (
 	"fmt"
+	"net/netip"
 	"path"
+	"slices"
 )
 
 // Transparent is how packets are led to the transparent listeners.
@@ -22,7 +24,15 @@ type Transparent struct {
 	// Repair has the program put rules and routes in force again that others have
 	// changed, while it runs. Default: true.
 	Repair bool `yaml:"repair"`
+	// VirtualAddresses are addresses that this router and another one move between
+	// each other: when one leaves this machine, the connections that came through it
+	// are ended on both sides. Default: none.
+	VirtualAddresses []netip.Addr `yaml:"virtual_addresses" need:"nonempty"`
 }
+
+// StandbySocket is where the running program takes the command standby: beside its
+// state.
+func (t *Transparent) StandbySocket() string { return string(t.StateFile) + ".sock" }
 
 // FailMode is what becomes of connections while the program does not run.
 type FailMode string
@@ -54,7 +64,30 @@ func (v *validator) transparent() {
 	if !path.IsAbs(string(t.StateFile)) {
 		v.problem("transparent.state_file", quote(string(t.StateFile)), "an absolute path, such as /var/lib/nspiproxy/ports.json")
 	}
+	v.virtualAddresses(t.VirtualAddresses)
 	if v.given("transparent") && len(v.cfg.TransparentListeners()) == 0 {
 		v.warn("transparent", "settings for transparent listeners, and no such listener", "a listener in mode tproxy or redirect")
+	}
+}
+
+// maxVirtualAddresses is more than the two of each family that a pair of routers has, on
+// many networks.
+const maxVirtualAddresses = 64
+
+// virtualAddresses checks the addresses that routers move between each other.
+func (v *validator) virtualAddresses(list []netip.Addr) {
+	const key = "transparent.virtual_addresses"
+	if len(list) > maxVirtualAddresses {
+		v.problem(key, fmt.Sprintf("%d addresses", len(list)), fmt.Sprintf("at most %d", maxVirtualAddresses))
+		return
+	}
+	for n, a := range list {
+		switch {
+		case !a.IsValid(): // was said where it was read
+		case a.IsLoopback(), a.IsMulticast():
+			v.problem(key, quote(a.String()), "an address that a router can have in a network")
+		case slices.Contains(list[:n], a):
+			v.problem(key, quote(a.String())+" twice", "each address once")
+		}
 	}
 }

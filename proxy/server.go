@@ -35,6 +35,7 @@ type Server struct {
 	vanished    *vanished
 	controllers *backend.Set
 	listeners   *listen.Listeners
+	paths       *paths
 	http        *metricsServer
 
 	attending sync.WaitGroup
@@ -71,6 +72,7 @@ func New(config *policy.Config, o Options) (s *Server, err error) {
 	s.listeners = listen.New(listen.Options{
 		Config: config, Group: s.group, Controllers: s.controllers, Inspect: s.inspect, Load: s.load,
 	})
+	s.paths = newPaths(config, s.listeners, s.reporter)
 	s.reporter.Registry().MustRegister(relayCollector{group: s.group, table: s.table, passing: s.listeners.Passing, intercepting: s.listeners.Intercepting}, controllerCollector{server: s})
 	return s, nil
 }
@@ -135,6 +137,8 @@ func (s *Server) Start() (err error) {
 		return err
 	}
 	s.attending.Go(func() { s.finishLeft(ctx) })
+	s.paths.open(s.config)
+	s.attending.Go(func() { s.paths.run(ctx) })
 	if s.http, err = s.serveMetrics(); err != nil {
 		return err
 	}
@@ -145,6 +149,7 @@ func (s *Server) Start() (err error) {
 // end stops looking after the domain controllers, and keeps what was learnt.
 func (s *Server) end() {
 	if s.leave != nil {
+		s.paths.close()
 		s.leave()
 		s.attending.Wait()
 	}

@@ -20,7 +20,7 @@ func newRootCommand() *cobra.Command {
 		Short:   "Limit NSPI sessions per user in front of domain controllers",
 		Version: version(),
 	}
-	root.AddCommand(newServeCommand(), newCheckCommand(), newRulesCommand(), newProbeCommand(), newDecodeCommand(), newDemoCommand())
+	root.AddCommand(newServeCommand(), newCheckCommand(), newRulesCommand(), newStandbyCommand(), newProbeCommand(), newDecodeCommand(), newDemoCommand())
 	return root
 }
 

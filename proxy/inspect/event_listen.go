@@ -90,6 +90,21 @@ type ConnectionsLeft struct {
 	Passed  int // in use again
 }
 
+// PathMoved tells that packets of clients come through another machine now, why that
+// is known, and what became of the connections.
+type PathMoved struct {
+	Reason  string
+	Ended   int
+	Waiting int // until their domain controllers can be reached
+}
+
+// StandbySocket tells that it cannot be noticed as it should be that packets of clients
+// come through another machine.
+type StandbySocket struct {
+	Err      error
+	Expected bool // this is no service with a place for its state
+}
+
 // PortStore tells whether the ports that were learnt are kept over a restart.
 type PortStore struct{ Err error } // nil: they are
 
@@ -123,6 +138,8 @@ func (InterceptedPorts) event()   {}
 func (ConnectionsPass) event()    {}
 func (ConnectionFile) event()     {}
 func (ConnectionsLeft) event()    {}
+func (PathMoved) event()          {}
+func (StandbySocket) event()      {}
 func (PortStore) event()          {}
 func (KeysLoaded) event()         {}
 func (ControllerChanged) event()  {}

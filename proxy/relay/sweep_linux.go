@@ -29,7 +29,9 @@ type sweep struct {
 }
 
 // wants reports whether the sweep is about c.
-func (s *sweep) wants(c *Conn) bool { return s.decide != nil || s.moved != nil || c.remote.ip == s.server }
+func (s *sweep) wants(c *Conn) bool {
+	return s.decide != nil || s.moved != nil || c.remote.ip == s.server
+}
 
 // visit does the sweep's work on c.
 func (s *sweep) visit(c *Conn) {

@@ -68,3 +68,15 @@ func (r *recorder) program(e inspect.Event) {
 		r.log.Info().Str("event", "keytab.loaded").Int("keys", e.Keys).Msg("keytabs loaded again")
 	}
 }
+
+// path writes that clients have another path, or that this would go unnoticed.
+func (r *recorder) path(e inspect.Event) {
+	switch e := e.(type) {
+	case inspect.PathMoved:
+		r.log.WithLevel(levelOf(e)).Str("event", "path.moved").Str("reason", e.Reason).Int("ended", e.Ended).Int("waiting", e.Waiting).
+			Msg("this machine is not in the path any more: its connections are reset on both sides; those that wait, when their domain controller can be reached")
+	case inspect.StandbySocket:
+		r.log.WithLevel(levelOf(e)).Str("event", "standby.error").Err(e.Err).
+			Msg("nspiproxy standby, or a change of addresses, is not heard of at once")
+	}
+}

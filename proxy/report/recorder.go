@@ -112,6 +112,8 @@ func (r *recorder) write(e inspect.Event) {
 	case inspect.PortStore, inspect.ConnectionsPass, inspect.KeysLoaded,
 		inspect.ConnectionFile, inspect.ConnectionsLeft:
 		r.program(e)
+	case inspect.PathMoved, inspect.StandbySocket:
+		r.path(e)
 	default:
 		r.find(e)
 	}

@@ -106,6 +106,14 @@ func levelOf(e inspect.Event) zerolog.Level {
 		if e.Expected {
 			return zerolog.InfoLevel
 		}
+	case inspect.PathMoved:
+		if e.Ended+e.Waiting == 0 {
+			return zerolog.InfoLevel
+		}
+	case inspect.StandbySocket:
+		if e.Expected {
+			return zerolog.InfoLevel
+		}
 	case inspect.ConnectionsLeft:
 		if e.Unknown == 0 {
 			return zerolog.InfoLevel
