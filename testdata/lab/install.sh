@@ -7,6 +7,7 @@ packages=(
   python3-impacket                     # a real NSPI client
   tshark                               # dissects what the proxy says
   haproxy nginx-light libnginx-mod-stream # what the proxy is compared with, and stands behind
+  keepalived                           # moves addresses between two routers
   iproute2 procps                      # machines and their cables; ss, to look at sockets
   util-linux                           # nsenter, unshare, setpriv: programs on machines, as an ordinary user
   nftables                             # packet filters that lead clients to the proxy

@@ -44,8 +44,9 @@
 //	switched.go echo.go                   one with machines between two switches; ping and datagrams
 //	call.go check.go                      single connections, and what several tests look at
 //	tshark.go tap.go haproxy.go page.go   captures, a tap, a load balancer, the pages of docs/
+//	keepalived.go                         addresses that two routers move between each other
 //
 // The tests: client and samba by who asks, path, pool, balancer and network by where the proxy stands, failure by what
-// breaks, decode by tshark. Each folder's doc.go says what it shows. Conn is a client that may misbehave, perf the
-// comparison with other proxies.
+// breaks, failover by what moves, decode by tshark. Each folder's doc.go says what it shows. Conn is a client that may
+// misbehave, perf the comparison with other proxies.
 package lab

@@ -135,15 +135,21 @@ func (m *Machine) port(device string) string {
 	return strings.Replace(m.Name, "between", "b", 1) + "-" + device
 }
 
-// Cut cuts all cables of a machine: it and the switches lose the carrier.
-func (s *Switched) Cut(t testing.TB, m *Machine) { t.Helper(); s.setPorts(t, m, "down") }
+// Cut cuts cables of a machine, in the order of its interfaces: it and the switches lose the carrier.
+func (s *Switched) Cut(t testing.TB, m *Machine, devices ...string) {
+	t.Helper()
+	s.setPorts(t, m, devices, "down")
+}
 
 // Mend ends what Cut began.
-func (s *Switched) Mend(t testing.TB, m *Machine) { t.Helper(); s.setPorts(t, m, "up") }
-
-func (s *Switched) setPorts(t testing.TB, m *Machine, state string) {
+func (s *Switched) Mend(t testing.TB, m *Machine, devices ...string) {
 	t.Helper()
-	for _, device := range []string{"eth0", "eth1"} {
+	s.setPorts(t, m, devices, "up")
+}
+
+func (s *Switched) setPorts(t testing.TB, m *Machine, devices []string, state string) {
+	t.Helper()
+	for _, device := range devices {
 		if err := s.cables.Batch("link set dev " + m.port(device) + " " + state); err != nil {
 			t.Fatal(err)
 		}
