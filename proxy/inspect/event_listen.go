@@ -31,6 +31,16 @@ type PortTaken struct {
 // without IPv6: they are left out.
 type NoIPv6 struct{ Listener string }
 
+// PathProblem is something in the configuration of a transparent listener that does
+// not fit this machine: connections pass by, or lead nowhere.
+type PathProblem struct {
+	Listener string // empty: all transparent ones
+	Setting  string // the key; empty: none
+	Subjects string // what of it
+	Text     string // what is wrong with that, and what to do
+	Over     bool   // not any more
+}
+
 // Counted says by what some of the users are counted, at the start.
 type Counted policy.Counting
 
@@ -129,6 +139,7 @@ type ControllerChanged struct {
 func (Listening) event()          {}
 func (PortTaken) event()          {}
 func (NoIPv6) event()             {}
+func (PathProblem) event()        {}
 func (Counted) event()            {}
 func (Unreachable) event()        {}
 func (ConnectionForeign) event()  {}

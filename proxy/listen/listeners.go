@@ -13,6 +13,7 @@ import (
 	"github.com/nspiproxy/nspiproxy/proxy/backend"
 	"github.com/nspiproxy/nspiproxy/proxy/inspect"
 	"github.com/nspiproxy/nspiproxy/proxy/relay"
+	"github.com/nspiproxy/nspiproxy/proxy/transparent"
 )
 
 // Options are what listeners are made of.
@@ -98,16 +99,25 @@ func (l *Listeners) forward() []*forwardListener {
 	return slices.Collect(maps.Values(l.forwards))
 }
 
-// Run has the domain controllers watched that are known without a client, and counts
-// the connections that pass by, until ctx ends.
+// Run has the domain controllers watched that are known without a client, counts
+// the connections that pass by, and reports what in the configuration does not fit
+// this machine, until ctx ends.
 func (l *Listeners) Run(ctx context.Context) {
 	if l.interceptor == nil {
 		return
 	}
-	var counting sync.WaitGroup
-	counting.Go(func() { l.passing.watch(ctx) })
+	var watches sync.WaitGroup
+	watches.Go(func() { l.passing.watch(ctx) })
+	watches.Go(func() { l.watchPath(ctx) })
 	l.interceptor.watchKnown(ctx)
-	counting.Wait()
+	watches.Wait()
+}
+
+// watchPath reports what in the configuration does not fit this machine.
+func (l *Listeners) watchPath(ctx context.Context) {
+	transparent.New(l.Config).Possible().WatchPath(ctx, func(c transparent.PathChange) {
+		l.Inspect.Events.Report(inspect.PathProblem{Listener: c.Listener, Setting: c.Setting(), Subjects: c.Subjects(), Text: c.Text(), Over: c.Over})
+	})
 }
 
 // Passing returns how many connections pass by transparent listeners, because they

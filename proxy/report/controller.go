@@ -39,6 +39,22 @@ func (r *recorder) listening(l inspect.Listening) {
 	e.Msg("listening")
 }
 
+// pathProblem writes that the configuration does not fit this machine, or does again.
+func (r *recorder) pathProblem(p inspect.PathProblem) {
+	event, text := "intercept.path", p.Text
+	if p.Over {
+		event, text = "intercept.path_ok", "not true any more: "+p.Text
+	}
+	e := r.log.WithLevel(levelOf(p)).Str("event", event)
+	if p.Listener != "" {
+		e = e.Str("listener", p.Listener)
+	}
+	if p.Setting != "" {
+		e = e.Str("setting", p.Setting)
+	}
+	e.Str("of", clip(p.Subjects)).Msg(text)
+}
+
 // program writes what the program found out about its own means.
 func (r *recorder) program(e inspect.Event) {
 	switch e := e.(type) {

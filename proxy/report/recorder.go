@@ -105,6 +105,8 @@ func (r *recorder) write(e inspect.Event) {
 		r.controllerChanged(e)
 	case inspect.Listening:
 		r.listening(e)
+	case inspect.PathProblem:
+		r.pathProblem(e)
 	case inspect.Counted:
 		r.log.WithLevel(levelOf(e)).Str("event", "identity.how").Str("who", e.Who).Msg(e.How)
 	case inspect.InterceptedPorts:

@@ -94,6 +94,10 @@ func levelOf(e inspect.Event) zerolog.Level {
 		if !e.Alarming {
 			return zerolog.InfoLevel
 		}
+	case inspect.PathProblem:
+		if e.Over {
+			return zerolog.InfoLevel
+		}
 	case inspect.PortStore:
 		return infoOrError(e.Err)
 	case inspect.InterceptedPorts:

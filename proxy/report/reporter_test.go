@@ -44,6 +44,8 @@ func allEvents() []inspect.Event {
 		inspect.Closed{Backend: "dc1", Cause: "dial_failed"},
 		inspect.Listening{Listener: "front"},
 		inspect.NoIPv6{Listener: "path"},
+		inspect.PathProblem{Listener: "path", Setting: "interfaces", Subjects: "eth9"},
+		inspect.PathProblem{Over: true},
 		inspect.PortTaken{Listener: "front", Port: 49153, Err: err},
 		inspect.Unreachable{Source: from},
 		inspect.ConnectionForeign{Listener: "path"},

@@ -30,5 +30,8 @@ func Passes() (func(client, server netip.AddrPort) bool, error) { return nil, er
 // Passing needs Linux.
 func Passing() (int, error) { return 0, errNotLinux }
 
+// Problems finds none elsewhere.
+func (p *Plan) Problems() []Problem { return nil }
+
 // Check finds nothing elsewhere.
 func (p *Plan) Check() []string { return nil }

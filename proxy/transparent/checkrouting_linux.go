@@ -16,9 +16,12 @@ const routeHeader = 12
 
 // Offsets in struct rtmsg, and in struct fib_rule_hdr.
 const (
-	routeDstLen = 1
-	routeType   = 7
-	ruleAction  = 7
+	routeDstLen         = 1
+	routeSrcLen         = 2
+	routeProtocolOffset = 5
+	routeType           = 7
+	ruleAction          = 7
+	routeFlags          = 8
 )
 
 // checkRouting returns ErrNoRouting if marked packets do not find their way to
@@ -29,16 +32,11 @@ func (p *Plan) checkRouting() error {
 	if len(routed) == 0 {
 		return nil
 	}
-	// Strict: the kernel sends only what was asked for, on routers with a million
-	// routes too.
-	conn, err := netlink.Dial(unix.NETLINK_ROUTE, &netlink.Config{Strict: true})
+	conn, err := dialRoute()
 	if err != nil {
 		return fmt.Errorf("the routing rules cannot be looked at: %w", err)
 	}
 	defer func() { _ = conn.Close() }()
-	if err := conn.SetDeadline(time.Now().Add(netlinkTimeout)); err != nil {
-		return err
-	}
 	for _, f := range routed {
 		if !f.enabled() {
 			continue // nothing comes here by it
@@ -62,9 +60,24 @@ func (p *Plan) checkRouting() error {
 	return nil
 }
 
+// dialRoute returns a connection for questions about interfaces and routes. It is
+// strict: the kernel sends only what was asked for, on routers with a million routes
+// too.
+func dialRoute() (*netlink.Conn, error) {
+	conn, err := netlink.Dial(unix.NETLINK_ROUTE, &netlink.Config{Strict: true})
+	if err != nil {
+		return nil, err
+	}
+	if err := conn.SetDeadline(time.Now().Add(netlinkTimeout)); err != nil {
+		_ = conn.Close()
+		return nil, err
+	}
+	return conn, nil
+}
+
 // rulesInForce returns our routing rules in the kernel's order.
 func (f family) rulesInForce(conn *netlink.Conn) (all routing, err error) {
-	err = dump(conn, unix.RTM_GETRULE, f.header(), func(header []byte, a *netlink.AttributeDecoder) {
+	err = dump(conn, unix.RTM_GETRULE, routeHeader, f.header(), func(header []byte, a *netlink.AttributeDecoder) {
 		var r rule
 		var protocol uint8
 		for a.Next() {
@@ -103,7 +116,7 @@ func (p *Plan) routesInForce(conn *netlink.Conn, f family) (local, foreign bool,
 	if err != nil {
 		return false, false, err
 	}
-	err = dump(conn, unix.RTM_GETROUTE, append(f.header(), attributes...), func(header []byte, _ *netlink.AttributeDecoder) {
+	err = dump(conn, unix.RTM_GETROUTE, routeHeader, append(f.header(), attributes...), func(header []byte, _ *netlink.AttributeDecoder) {
 		if header[routeType] == unix.RTN_LOCAL && header[routeDstLen] == 0 {
 			local = true
 		} else {
@@ -126,22 +139,22 @@ func (f family) header() []byte {
 	return h
 }
 
-// dump calls each with the header and the attributes of everything that the
-// kernel lists.
-func dump(conn *netlink.Conn, kind netlink.HeaderType, request []byte, each func(header []byte, a *netlink.AttributeDecoder)) error {
+// dump calls each with the header, of that many bytes, and the attributes of
+// everything that the kernel lists.
+func dump(conn *netlink.Conn, kind netlink.HeaderType, length int, request []byte, each func(header []byte, a *netlink.AttributeDecoder)) error {
 	answers, err := conn.Execute(netlink.Message{Header: netlink.Header{Type: kind, Flags: netlink.Request | netlink.Dump}, Data: request})
 	if err != nil {
 		return err
 	}
 	for _, m := range answers {
-		if len(m.Data) < routeHeader {
+		if len(m.Data) < length {
 			return errors.New("a message without a header")
 		}
-		a, err := netlink.NewAttributeDecoder(m.Data[routeHeader:])
+		a, err := netlink.NewAttributeDecoder(m.Data[length:])
 		if err != nil {
 			return err
 		}
-		each(m.Data[:routeHeader], a)
+		each(m.Data[:length], a)
 	}
 	return nil
 }

@@ -12,11 +12,12 @@ import (
 type Plan struct {
 	settings  policy.Transparent
 	listeners []policy.Listener // the transparent ones
+	hosts     []namedHost
 }
 
 // New returns the plan of a valid configuration.
 func New(c *policy.Config) *Plan {
-	p := &Plan{settings: c.Transparent}
+	p := &Plan{settings: c.Transparent, hosts: namedHosts(c.Backends)}
 	for _, l := range c.Listeners {
 		if l.Mode.Transparent() {
 			p.listeners = append(p.listeners, l)
@@ -31,7 +32,7 @@ func (p *Plan) Possible() *Plan {
 	if HasIPv6() {
 		return p
 	}
-	q := &Plan{settings: p.settings}
+	q := &Plan{settings: p.settings, hosts: p.hosts}
 	for _, l := range p.listeners {
 		l.Destinations = slices.DeleteFunc(slices.Clone(l.Destinations), func(n netip.Prefix) bool { return ipv6.is(n.Addr()) })
 		if len(l.Destinations) > 0 {
