@@ -36,6 +36,7 @@ type DCOptions struct {
 	Addresses []string      // further ones of that machine, with the same ports, too
 	NSPIPort  int           // 0: the system chooses
 	MorePorts int           // further ports for NSPI
+	Process   int           // further ports of its process, on which the endpoint mapper names other interfaces
 	Anonymous bool          // grant NspiBind without authentication, which real ones refuse
 	Limit     int           // sessions per user; 0: any number
 	Deaf      bool          // never find out that a silent client has vanished, as Windows does not for hours

@@ -77,7 +77,7 @@ func mapped(p simdc.Peer) bool { return p.Server.Port() == PortEPM }
 
 func (o DCOptions) config(p *pace) simdc.Config {
 	c := simdc.Config{
-		Address: o.Address, EPMPort: PortEPM, NSPIPort: o.NSPIPort, MorePorts: o.MorePorts,
+		Address: o.Address, EPMPort: PortEPM, NSPIPort: o.NSPIPort, MorePorts: o.MorePorts, ProcessPorts: o.Process,
 		Domain: Domain, Limit: cmp.Or(o.Limit, -1), AnonymousBind: o.Anonymous, NoKeepAlive: o.Deaf, KeepAlive: o.KeepAlive, Delay: p.delay,
 		Users: []simdc.User{{Name: Alice.Name, Password: Alice.Password}, {Name: Bob.Name, Password: Bob.Password}},
 	}

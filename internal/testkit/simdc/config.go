@@ -26,6 +26,10 @@ type Config struct {
 	EPMPort   int      // of the endpoint mapper; 0: any, negative: none
 	NSPIPort  int      // 0: any
 	MorePorts int      // further, dynamic ports for the same interfaces, as multi-homed servers have
+	// ProcessPorts are further, dynamic ports of the same process. The endpoint mapper
+	// names one interface of nspi.Process on each, in their order; all can be bound on
+	// all of them, and NSPI can.
+	ProcessPorts int
 
 	Domain    string // NetBIOS name; default LAB
 	DNSDomain string // default lab.test

@@ -25,6 +25,9 @@ func (s *Server) registrations() []registration {
 			registration{rfri.Interface, "MS Exchange Directory RFR Interface", e.addr},
 			registration{EchoInterface, "", e.addr})
 	}
+	for i, e := range s.process {
+		list = append(list, registration{nspi.Process[i%len(nspi.Process)].Syntax, "", e.addr})
+	}
 	return list
 }
 

@@ -5,10 +5,13 @@ import (
 	"fmt"
 	"maps"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 
 	"github.com/nspiproxy/nspiproxy/rpcparse"
+	"github.com/nspiproxy/nspiproxy/rpcparse/nspi"
+	"github.com/nspiproxy/nspiproxy/rpcparse/rfri"
 )
 
 // Server is a running domain controller.
@@ -18,8 +21,9 @@ type Server struct {
 	sessions *sessions
 	ids      atomic.Uint32 // of associations
 
-	epm  *endpoint   // nil without one
-	nspi []*endpoint // at least one
+	epm     *endpoint   // nil without one
+	nspi    []*endpoint // at least one
+	process []*endpoint // of other interfaces of the process
 
 	mu       sync.Mutex
 	requests map[uint16]int // NSPI requests by opnum
@@ -44,7 +48,12 @@ func Start(cfg Config) (*Server, error) {
 // listen opens the endpoints. All ports are known before the first connection
 // is accepted, so that the endpoint mapper is complete from the start.
 func (s *Server) listen(addrs []netip.Addr) error {
-	services := []service{&nspiService{server: s}, &rfriService{refer: s.cfg.Refer}, echoService{}}
+	services := []service{&nspiService{server: s}, &rfriService{refer: s.cfg.Refer}, echoService{EchoInterface}}
+	for _, i := range nspi.Process {
+		if i.Syntax != rfri.Interface {
+			services = append(services, echoService{i.Syntax})
+		}
+	}
 	for i := range 1 + s.cfg.MorePorts {
 		port := 0
 		if i == 0 {
@@ -55,6 +64,13 @@ func (s *Server) listen(addrs []netip.Addr) error {
 			return err
 		}
 		s.nspi = append(s.nspi, e)
+	}
+	for range s.cfg.ProcessPorts {
+		e, err := newEndpoint(s, addrs, 0, services)
+		if err != nil {
+			return err
+		}
+		s.process = append(s.process, e)
 	}
 	if s.cfg.EPMPort >= 0 {
 		mapper := &epmService{registrations: s.registrations()}
@@ -71,10 +87,11 @@ func (s *Server) listen(addrs []netip.Addr) error {
 }
 
 func (s *Server) endpoints() []*endpoint {
+	all := slices.Concat(s.nspi, s.process)
 	if s.epm == nil {
-		return s.nspi
+		return all
 	}
-	return append([]*endpoint{s.epm}, s.nspi...)
+	return append([]*endpoint{s.epm}, all...)
 }
 
 // EPMAddr returns where the endpoint mapper listens, on the first of its
@@ -94,6 +111,16 @@ func (s *Server) NSPIAddr() netip.AddrPort { return s.nspi[0].addr }
 func (s *Server) NSPIAddrs() []netip.AddrPort {
 	var addrs []netip.AddrPort
 	for _, e := range s.nspi {
+		addrs = append(addrs, e.addr)
+	}
+	return addrs
+}
+
+// ProcessAddrs returns the ports of other interfaces of the process, on the first of
+// its addresses.
+func (s *Server) ProcessAddrs() []netip.AddrPort {
+	var addrs []netip.AddrPort
+	for _, e := range s.process {
 		addrs = append(addrs, e.addr)
 	}
 	return addrs
