@@ -203,3 +203,22 @@ func (c *Conversation) WithdrawBind(callID uint32) {
 		c.withdrawn.bind = c.opts.SkipWithdrawn
 	}
 }
+
+// WithdrawAlterContext forgets an alter_context that is not forwarded to the server,
+// as after a fault.
+func (c *Conversation) WithdrawAlterContext(callID uint32) {
+	if b, ok := c.binds.take(callID, PTypeAlterContext); ok {
+		c.forgetSecurityOf(&b)
+	}
+}
+
+// OffersNSPI reports whether a bind or alter_context of that call id, which the server
+// has not answered yet, offers the address book.
+func (c *Conversation) OffersNSPI(callID uint32) bool {
+	for i := range c.binds {
+		if c.binds[i].callID == callID && c.binds[i].offersNSPI() {
+			return true
+		}
+	}
+	return false
+}

@@ -43,6 +43,16 @@ func (b *pendingBind) mayOfferNSPI(contextID uint16) bool {
 	return false
 }
 
+// offersNSPI reports whether it proposes the address book under any id.
+func (b *pendingBind) offersNSPI() bool {
+	for _, p := range b.proposals {
+		if p.abstract.UUID == nspi.Interface.UUID {
+			return true
+		}
+	}
+	return false
+}
+
 // pendingBinds are the binds and alter_contexts of one connection that wait for
 // their answers, the oldest first. An empty list takes no memory.
 type pendingBinds []pendingBind

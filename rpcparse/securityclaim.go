@@ -105,6 +105,10 @@ const (
 // readClient reads what a token presents. A leg that cannot be read leaves
 // nothing of what was presented before: the server may have read it.
 func (s *SecurityContext) readClient(token []byte) {
+	if s.Type == AuthNetlogon { // its tokens look like nothing else (MS-NRPC 2.2.1.3.1)
+		s.present(PresentedUnsupported)
+		return
+	}
 	mech, inner, ok := spnego.Unwrap(token)
 	if !ok {
 		s.readWithoutMessage(token)

@@ -21,6 +21,7 @@ type association struct {
 	vouched     int32                // connections whose user is known, see Conn.Vouch
 	named       int32                // sessions of users who are known by name or SID
 	nUnanswered int32                // length of unanswered
+	unseen      bool                 // it was there before its first connection here: others may keep it alive
 	abandoned   time.Duration        // of the table's clock: since when strangers alone are left; with Table.abandoned
 	held        list[Slot, byOwner]  // sessions with a known handle, oldest first
 	byHandle    map[Handle]*Slot     // the same; nil while there are few

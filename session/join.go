@@ -35,18 +35,39 @@ const maxUnanswered = 256
 // bind is answered, the connection counts as one of the association: if the
 // others close meanwhile, its sessions must live on, because the domain
 // controller receives the bind before it sees their end.
-func (c *Conn) MayJoin(groupID uint32) error {
+func (c *Conn) MayJoin(groupID uint32) error { return c.mayJoin(groupID, true) }
+
+// MayJoinElsewhere is MayJoin for a bind that can open no session, of a client that may
+// have connections to the domain controller which are not in the table. An association
+// that is not known may be one of those: it is the domain controller's to judge. If it
+// lets c join, the association is partly unseen.
+func (c *Conn) MayJoinElsewhere(groupID uint32) error { return c.mayJoin(groupID, false) }
+
+// MayOpen returns why no session may be opened on a connection that was let into an
+// association by [Conn.MayJoinElsewhere]; nil: one may. A session would live on with a
+// connection that is not in the table.
+func (c *Conn) MayOpen() error {
 	t := c.table
 	t.mu.Lock()
 	defer t.unlock()
-	ended, err := c.requestJoin(groupID)
+	if c.assoc == nil && c.requested != 0 || c.assoc != nil && c.assoc.unseen {
+		return ErrUnknownAssociation
+	}
+	return nil
+}
+
+func (c *Conn) mayJoin(groupID uint32, opens bool) error {
+	t := c.table
+	t.mu.Lock()
+	defer t.unlock()
+	ended, err := c.requestJoin(groupID, opens)
 	t.runDown(ended)
 	return err
 }
 
 // requestJoin makes c a connection of the association that it asks for. It
 // returns the association that c leaves by that, if this has ended.
-func (c *Conn) requestJoin(groupID uint32) (ended *association, err error) {
+func (c *Conn) requestJoin(groupID uint32, opens bool) (ended *association, err error) {
 	switch {
 	case c.closed:
 		return nil, ErrClosed
@@ -65,7 +86,9 @@ func (c *Conn) requestJoin(groupID uint32) (ended *association, err error) {
 		a = c.sibling(groupID)
 	}
 	switch {
-	case a == nil:
+	case a == nil && !opens:
+		return ended, nil
+	case a == nil, a.unseen && opens:
 		return ended, ErrUnknownAssociation
 	case a.client != c.addr:
 		return ended, ErrForeignAssociation
@@ -145,7 +168,9 @@ func (c *Conn) Join(groupID uint32) error {
 	var err error
 	switch {
 	case known == nil:
-		c.confirm(c.newAssociation(groupID))
+		a := c.newAssociation(groupID)
+		a.unseen = groupID != 0 && c.requested == groupID
+		c.confirm(a)
 	case known.client == c.addr:
 		c.confirm(known)
 	default:

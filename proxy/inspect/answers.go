@@ -52,6 +52,19 @@ func (i *Inspector) refuseAssociation(e *rpcparse.Event, why error) Verdict {
 	return Verdict{Action: Drop, ToClient: reply}
 }
 
+// refuseOffer answers an alter_context that offers the address book on a connection of an
+// association which others may keep alive. The other interfaces of the connection work
+// on.
+func (i *Inspector) refuseOffer(x *protectedPDU, why error) Verdict {
+	i.conv.WithdrawAlterContext(x.CallID)
+	i.report(AssociationRefused{Source: i.source(), ID: i.conv.Association(), Err: why})
+	pdu, err := appendFault(i.replies.buf[:0], x.CallID, 0, rpcparse.StatusAccessDenied, rpcparse.FlagDidNotExecute)
+	if err != nil {
+		return closing(err)
+	}
+	return i.replies.send(reply{pdu: pdu}, i.responding())
+}
+
 var errDesynced = errors.New("a request on a signed or sealed security context after a refused bind")
 
 // refuseDesynced answers a request under a security context whose PDUs the

@@ -74,16 +74,29 @@ func (t *groupTranslation) leave() {
 }
 
 // mayJoin reports whether the client may have the association of its bind; 0 is
-// a new one. One that is not known is refused in every mode, also where the domain
-// controller sees the client's address and would judge by itself: if it has
-// connections that do not pass here, made while the proxy did not run or to
-// another endpoint, its sessions live on when those that do have ended, and
-// are not counted any more.
-func (i *Inspector) mayJoin(id uint32) error {
-	if i.groups != nil && i.groups.unknown {
+// a new one. One that is not known is refused, if the bind offers the address book, in
+// every mode, also where the domain controller sees the client's address and would judge
+// by itself: if it has connections that do not pass here, made while the proxy did not
+// run or to another endpoint, its sessions live on when those that do have ended, and
+// are not counted any more. A bind for other interfaces is the domain controller's to
+// judge, where such connections can be.
+func (i *Inspector) mayJoin(e *rpcparse.Event) error {
+	switch {
+	case i.groups != nil && i.groups.unknown:
 		return session.ErrUnknownAssociation
+	case i.elsewhere && !i.conv.OffersNSPI(e.CallID):
+		return i.session.MayJoinElsewhere(e.Association)
 	}
-	return i.session.MayJoin(id)
+	return i.session.MayJoin(e.Association)
+}
+
+// mayOffer reports whether the client may have the address book on a connection that
+// is bound already, by its alter_context.
+func (i *Inspector) mayOffer(callID uint32) error {
+	if !i.elsewhere || !i.conv.OffersNSPI(callID) {
+		return nil
+	}
+	return i.session.MayOpen()
 }
 
 // leaveGroup ends the connection's part in the name of its association.

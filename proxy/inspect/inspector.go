@@ -38,6 +38,9 @@ type Options struct {
 	Interceptor PortInterceptor
 	// Referrals rewrites answers of the referral interface. Nil: they pass.
 	Referrals *ReferralRewriter
+	// Elsewhere says that the client may have connections to the domain controller
+	// which do not pass here, as in transparent modes.
+	Elsewhere bool
 	// Groups names the associations of a listener with several domain
 	// controllers, Server (any comparable value) the one that this connection
 	// leads to. Nil: associations keep their ids.
@@ -58,6 +61,7 @@ type Inspector struct {
 	replies      replies
 	rewriters    rewriters
 	groups       *groupTranslation // of rewriters; nil: associations keep their ids
+	elsewhere    bool              // see Options.Elsewhere
 	serverClosed bool              // the server has ended its stream
 }
 
@@ -67,6 +71,7 @@ func (i *Inspector) Init(d *Deps, o Options) {
 	i.link = link{conn: o.Conn, deps: d, backend: o.Shown, ruleName: o.RuleName}
 	scope := d.Settings.Load().scopeOf(o.Shown)
 	i.session = d.Sessions.Open(o.Conn.Client(), scope, o.Backend, o.Endpoint.String())
+	i.elsewhere = o.Elsewhere
 	i.session.EndWith(func() { o.Conn.End(errStranger) })
 	if d.Keys != nil {
 		i.conv = *rpcparse.NewConversation(rpcparse.ConversationOptions{NewFollower: i.newFollower})
@@ -93,7 +98,12 @@ func New(d *Deps, o Options) *Inspector {
 	return i
 }
 
-func (i *Inspector) newFollower(*rpcparse.SecurityContext) rpcparse.TokenFollower {
+// newFollower follows a security context with keys, unless there is nothing to follow: a
+// secure channel has keys that no keytab holds.
+func (i *Inspector) newFollower(s *rpcparse.SecurityContext) rpcparse.TokenFollower {
+	if s.Type == rpcparse.AuthNetlogon {
+		return nil
+	}
 	return i.protection.follow(i.deps.Keys.Current(i.backend))
 }
 
@@ -132,6 +142,11 @@ func (i *Inspector) fromClient(x *protectedPDU) Verdict {
 			return v
 		}
 	}
+	if x.Type == rpcparse.PTypeAlterContext {
+		if err := i.mayOffer(x.CallID); err != nil {
+			return i.refuseOffer(x, err)
+		}
+	}
 	i.touch()
 	if k.IsBind() && x.Type == rpcparse.PTypeRequest && !x.Last() {
 		return i.admission.buffer(k, x)
@@ -147,7 +162,7 @@ func (i *Inspector) fromClient(x *protectedPDU) Verdict {
 func (i *Inspector) clientEvent(e *rpcparse.Event, x *protectedPDU) (v Verdict, final bool) {
 	switch e.Kind {
 	case rpcparse.EventAssociationRequested:
-		if err := i.mayJoin(e.Association); err != nil {
+		if err := i.mayJoin(e); err != nil {
 			return i.refuseAssociation(e, err), true
 		}
 	case rpcparse.EventBindRequested:
