@@ -127,8 +127,13 @@ func (c *Config) describeTransparent(w *tabwriter.Writer) {
 	fmt.Fprintf(w, "  mark\t%d\n", t.Mark)
 	fmt.Fprintf(w, "  route table\t%d\n", t.RouteTable)
 	fmt.Fprintf(w, "  learnt ports\t%s\n", t.StateFile)
+	process := "not taken: NSPI can be bound on ports of other interfaces, past the limit"
+	if t.TakesProcess() {
+		process = "taken: ports of other interfaces, with all RPC traffic of the domain controllers"
+	}
 	fmt.Fprintf(w, "  when down\t%s\n", fails)
 	fmt.Fprintf(w, "  repair\t%s\n", repair)
+	fmt.Fprintf(w, "  same process\t%s\n", process)
 	if len(t.VirtualAddresses) > 0 {
 		fmt.Fprintf(w, "  virtual addresses\t%s\n", describeAddresses(t.VirtualAddresses))
 	}

@@ -109,6 +109,7 @@ func documentedDefault(l leaf) string {
 		"listeners[].epm_port": "`135`", "listeners[].port": "required in modes `tproxy` and `redirect`",
 		"listeners[].destinations": "required in modes `tproxy` and `redirect`", "listeners[].interfaces": "all but `lo`",
 		"backends[].address": "required, or `srv`", "backends[].dns_server": "the system's",
+		"transparent.same_process":   "`true` with `when_down: closed`, else `false`",
 		"identity.directory.base_dn": "the domain", "identity.directory.ca_file": "the system's",
 	}
 	if text, ok := special[l.path]; ok {

@@ -147,7 +147,7 @@ func TestEveryKeyOfListenersAndBackendsHasAnEffect(t *testing.T) {
 		t.Errorf("backends %+v, want %+v", cfg.Backends, wantBackends)
 	}
 	if want := (Transparent{Mark: 77, RouteTable: 177, StateFile: "/var/lib/nspiproxy/learnt.json", WhenDown: FailClosed,
-		VirtualAddresses: []netip.Addr{address("10.0.1.1"), address("2001:db8:1::1")}, Repair: false}); !reflect.DeepEqual(cfg.Transparent, want) {
+		VirtualAddresses: []netip.Addr{address("10.0.1.1"), address("2001:db8:1::1")}, Repair: false, SameProcess: SwitchOff}); !reflect.DeepEqual(cfg.Transparent, want) {
 		t.Errorf("transparent %+v, want %+v", cfg.Transparent, want)
 	}
 	wantHealth := Health{

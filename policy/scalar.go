@@ -21,6 +21,7 @@ type scalarType struct {
 var scalarTypes = map[reflect.Type]scalarType{
 	reflect.TypeFor[string]():         text("a name of letters and digits, with '.', '_' and '-' between, at most 64", parseName),
 	reflect.TypeFor[bool]():           {"true or false", parseBool},
+	reflect.TypeFor[Switch]():         {"true or false", parseSwitch},
 	reflect.TypeFor[int]():            {"a whole number", parseInt},
 	reflect.TypeFor[uint16]():         {"a TCP port from 1 to 65535", parsePort},
 	reflect.TypeFor[uint32]():         {"a number from 1 to 4294967295", parseMark},
@@ -113,6 +114,17 @@ func parseBool(n *yaml.Node) (any, error) {
 		return nil, expectation("true or false")
 	}
 	return strings.EqualFold(n.Value, "true"), nil
+}
+
+func parseSwitch(n *yaml.Node) (any, error) {
+	on, err := parseBool(n)
+	switch {
+	case err != nil:
+		return nil, err
+	case on.(bool):
+		return SwitchOn, nil
+	}
+	return SwitchOff, nil
 }
 
 // parseInt reads decimal digits: 0o17, 1_000 and 017 mean different things to

@@ -28,6 +28,10 @@ type Transparent struct {
 	// each other: when one leaves this machine, the connections that came through it
 	// are ended on both sides. Default: none.
 	VirtualAddresses []netip.Addr `yaml:"virtual_addresses" need:"nonempty"`
+	// SameProcess says whether ports of the domain controllers are taken on which
+	// other interfaces of the process of NSPI are, because NSPI can be bound there as
+	// well. Default: true with when_down closed, else false.
+	SameProcess Switch `yaml:"same_process"`
 }
 
 // StandbySocket is where the running program takes the command standby: beside its
@@ -43,6 +47,26 @@ const (
 	FailOpen FailMode = "open"
 	// FailClosed lets nobody reach them.
 	FailClosed FailMode = "closed"
+)
+
+// TakesProcess reports whether ports are taken on which other interfaces of the process
+// of NSPI are. Who would rather have nobody reach the domain controllers than anybody
+// without a limit wants no way around it.
+func (t *Transparent) TakesProcess() bool {
+	if t.SameProcess == SwitchUnset {
+		return t.WhenDown == FailClosed
+	}
+	return t.SameProcess == SwitchOn
+}
+
+// Switch is true, false, or what follows from other settings.
+type Switch uint8
+
+// The states of a switch.
+const (
+	SwitchUnset Switch = iota
+	SwitchOn
+	SwitchOff
 )
 
 func defaultTransparent() Transparent {

@@ -102,3 +102,18 @@ func TestLimitNamesItself(t *testing.T) {
 		}
 	}
 }
+
+func TestOtherInterfacesAreTakenWithClosedUnlessTheConfigurationSaysOtherwise(t *testing.T) {
+	for _, tc := range []struct {
+		down FailMode
+		set  Switch
+		want bool
+	}{
+		{FailOpen, SwitchUnset, false}, {FailOpen, SwitchOn, true}, {FailOpen, SwitchOff, false},
+		{FailClosed, SwitchUnset, true}, {FailClosed, SwitchOn, true}, {FailClosed, SwitchOff, false},
+	} {
+		if got := (&Transparent{WhenDown: tc.down, SameProcess: tc.set}).TakesProcess(); got != tc.want {
+			t.Errorf("%s, %d: %v", tc.down, tc.set, got)
+		}
+	}
+}
