@@ -8,6 +8,8 @@ import (
 	"github.com/nspiproxy/nspiproxy/policy"
 	"github.com/nspiproxy/nspiproxy/proxy/backend"
 	"github.com/nspiproxy/nspiproxy/proxy/inspect"
+	"github.com/nspiproxy/nspiproxy/rpcparse"
+	"github.com/nspiproxy/nspiproxy/rpcparse/nspi"
 )
 
 // newControllers makes the set of domain controllers of the configuration.
@@ -15,7 +17,8 @@ func (s *Server) newControllers(prober backend.Prober) *backend.Set {
 	h := &s.config.Health
 	o := backend.Options{
 		Interval: h.Interval, Timeout: h.Timeout, Rise: h.Rise, Fall: h.Fall, EndpointInterval: h.EndpointInterval,
-		OnPorts:  func(dc *backend.DC, ports []uint16) { s.listeners.PortsTold(dc, ports) },
+		Process:  s.processOf,
+		OnPorts:  func(dc *backend.DC, ports backend.Ports) { s.listeners.PortsTold(dc, ports) },
 		OnEvent:  s.controllerChanged,
 		OnCheck:  s.vanished.checked,
 		OnSilent: func(addr netip.Addr, _ time.Duration) { s.vanished.judge(addr) },
@@ -30,6 +33,18 @@ func (s *Server) newControllers(prober backend.Prober) *backend.Set {
 		})
 	}
 	return backend.New(o)
+}
+
+// processOf returns the interfaces of the process of NSPI whose ports are taken as well:
+// those of domain controllers behind transparent listeners.
+func (s *Server) processOf(addr netip.Addr) (list []rpcparse.SyntaxID) {
+	if !s.config.Transparent.TakesProcess() || !s.config.LeadsTo(addr) {
+		return nil
+	}
+	for _, i := range nspi.Process {
+		list = append(list, i.Syntax)
+	}
+	return list
 }
 
 // load is how much a domain controller has to do, for the choice among several.
@@ -48,7 +63,7 @@ func (s *Server) controllerChanged(e backend.Event) {
 	switch e.Kind {
 	case backend.DCUp, backend.DCDown:
 		c.State = e.State.String()
-	case backend.DCPorts:
+	case backend.DCPorts, backend.DCProcess:
 		c.Ports = append([]uint16{}, e.Ports...)
 	}
 	s.reporter.Report(c)
@@ -59,6 +74,7 @@ var controllerTexts = map[backend.Kind]string{
 	backend.DCUp:       "a domain controller is serving",
 	backend.DCDown:     "a domain controller is not serving",
 	backend.DCPorts:    "the endpoint mapper of a domain controller tells where NSPI is",
+	backend.DCProcess:  "the endpoint mapper of a domain controller tells where other interfaces of the process of NSPI are: these ports are taken as well",
 	backend.EPMDown:    "the endpoint mapper of a domain controller does not answer: known ports are kept",
 	backend.EPMUp:      "the endpoint mapper of a domain controller answers again",
 	backend.SRVChanged: "DNS names other domain controllers",

@@ -78,6 +78,13 @@ func (dc *DC) Gone(patience time.Duration) bool {
 // while none is known. The caller must not change it.
 func (dc *DC) NSPI() []uint16 { return dc.health.Load().nspi() }
 
+// Ports returns the ports of NSPI, and of the further interfaces of its process. The
+// caller must not change them.
+func (dc *DC) Ports() Ports {
+	h := dc.health.Load()
+	return Ports{NSPI: h.nspi(), Process: h.inProcess()}
+}
+
 // Priority returns the priority of its SRV record, the lower the better. It is
 // 0 for a domain controller that DNS does not name.
 func (dc *DC) Priority() uint16 { return dc.health.Load().priority }

@@ -19,6 +19,9 @@ const (
 	// DCPorts: NSPI listens on Event.Ports, which are others than before. Without
 	// ports: the endpoint mapper names none any more, and those known are kept.
 	DCPorts Kind = "dc.ports"
+	// DCProcess: the further interfaces of the process of NSPI listen on
+	// Event.Ports, which are others than before.
+	DCProcess Kind = "dc.process"
 	// EPMDown: its endpoint mapper does not answer; reported once until EPMUp.
 	EPMDown Kind = "epm.down"
 	// EPMUp: it answers again.
@@ -52,7 +55,7 @@ func (e Event) String() string {
 	switch e.Kind {
 	case DCUp, DCDown:
 		s += " " + e.State.String()
-	case DCPorts:
+	case DCPorts, DCProcess:
 		s += fmt.Sprintf(" %v", e.Ports)
 	}
 	if e.Reason != "" {

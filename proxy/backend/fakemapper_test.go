@@ -17,13 +17,15 @@ type fakeMapper struct {
 	addr netip.AddrPort
 	stop func() // ends it and its connections
 
-	mu      sync.Mutex
-	ports   []uint16
-	stopped bool
-	mute    bool // it takes connections, and says nothing
-	conns   map[net.Conn]struct{}
-	binds   int // connections that have been bound
-	asked   int
+	mu        sync.Mutex
+	ports     []uint16
+	stopped   bool
+	mute      bool // it takes connections, and says nothing
+	conns     map[net.Conn]struct{}
+	binds     int // connections that have been bound
+	asked     int
+	askedNSPI int  // of these, for NSPI
+	refuses   bool // it answers questions for other interfaces than NSPI by a status
 }
 
 func newFakeMapper(t testing.TB, ports ...uint16) *fakeMapper {
@@ -84,8 +86,9 @@ func (m *fakeMapper) serve(c net.Conn) {
 	for {
 		h, err := rpcparse.ParseHeader(buf)
 		if err == nil && int(h.FragLength) <= len(buf) {
+			whole := buf[:h.FragLength]
 			buf = buf[h.FragLength:]
-			if pdu := m.answer(h); pdu != nil {
+			if pdu := m.answer(h, whole); pdu != nil {
 				_, _ = c.Write(pdu) // fails when the connection has ended, as the next read will
 			}
 			continue
@@ -100,7 +103,7 @@ func (m *fakeMapper) serve(c net.Conn) {
 }
 
 // answer returns what is said to a PDU.
-func (m *fakeMapper) answer(h rpcparse.Header) (pdu []byte) {
+func (m *fakeMapper) answer(h rpcparse.Header, asked []byte) (pdu []byte) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.mute {
@@ -117,7 +120,11 @@ func (m *fakeMapper) answer(h rpcparse.Header) (pdu []byte) {
 		})
 	} else {
 		m.asked++
-		pdu, err = rpcparse.AppendResponse(nil, rpcparse.Response{Header: answer, Stub: m.stub()})
+		other := !isForNSPI(asked)
+		if !other {
+			m.askedNSPI++
+		}
+		pdu, err = rpcparse.AppendResponse(nil, rpcparse.Response{Header: answer, Stub: m.stub(other && m.refuses)})
 	}
 	if err != nil {
 		panic(err)
@@ -125,8 +132,33 @@ func (m *fakeMapper) answer(h rpcparse.Header) (pdu []byte) {
 	return pdu
 }
 
-func (m *fakeMapper) stub() []byte {
+// isForNSPI reports whether an ept_map request is for NSPI.
+func isForNSPI(pdu []byte) bool {
+	r, err := rpcparse.ParseRequest(pdu)
+	if err != nil {
+		return false
+	}
+	asked, err := tower.ParseMapRequest(r.Stub, tower.NDR, r.Order())
+	if err != nil {
+		return false
+	}
+	t, err := tower.Parse(asked.Tower)
+	return err == nil && t.Interface() == nspi.Interface
+}
+
+// statusCannot is ept_s_cant_perform_op.
+const statusCannot = 0x16C9A0CD
+
+func (m *fakeMapper) stub(refused bool) []byte {
 	a := tower.MapAnswer{Max: 32, Status: tower.StatusNotRegistered}
+	if refused {
+		a.Status = statusCannot
+		stub, err := tower.AppendMapResponse(nil, a, tower.NDR, rpcparse.LittleEndian)
+		if err != nil {
+			panic(err)
+		}
+		return stub
+	}
 	for _, port := range slices.Clone(m.ports) {
 		a.Status = tower.StatusOK
 		a.Towers = append(a.Towers, tower.BuildTCP(nspi.Interface, rpcparse.SyntaxNDR, port, m.addr.Addr()))

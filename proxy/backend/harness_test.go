@@ -21,14 +21,17 @@ type reports struct {
 }
 
 type portsReport struct {
-	dc    *DC
-	ports []uint16
+	dc      *DC
+	ports   []uint16 // of NSPI
+	process []uint16
 }
 
 // into makes o report to d.
 func (d *reports) into(o Options) Options {
 	o.OnEvent = func(e Event) { d.write(func() { d.events = append(d.events, e) }) }
-	o.OnPorts = func(dc *DC, ports []uint16) { d.write(func() { d.ports = append(d.ports, portsReport{dc, ports}) }) }
+	o.OnPorts = func(dc *DC, p Ports) {
+		d.write(func() { d.ports = append(d.ports, portsReport{dc, p.NSPI, p.Process}) })
+	}
 	o.OnSilent = func(_ netip.Addr, silent time.Duration) { d.write(func() { d.silent = append(d.silent, silent) }) }
 	return o
 }
@@ -69,6 +72,16 @@ func (d *reports) portsReported(dc *DC) (list [][]uint16) {
 		}
 	}
 	return list
+}
+
+// lastPorts returns the latest report about ports.
+func (d *reports) lastPorts() portsReport {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if len(d.ports) == 0 {
+		return portsReport{}
+	}
+	return d.ports[len(d.ports)-1]
 }
 
 // has says whether an event of the kind was reported.

@@ -14,6 +14,7 @@ type health struct {
 	// These survive the beginning and the end of monitoring.
 
 	ports    *[]uint16 // of NSPI, ascending: fixed, or as the endpoint mapper named them last; nil: not known
+	process  *[]uint16 // of the further interfaces of its process, ascending, not empty; nil: not known
 	reached  uint16    // the port that a client reached last while no port of NSPI was known; 0: none
 	priority uint16    // of the SRV record
 	probe    *Result   // of the latest active check; nil: none yet
@@ -62,6 +63,15 @@ func (h *health) nspi() []uint16 {
 		return nil
 	}
 	return *h.ports
+}
+
+// inProcess returns the ports of the further interfaces of its process, nil while
+// none is known.
+func (h *health) inProcess() []uint16 {
+	if h.process == nil {
+		return nil
+	}
+	return *h.process
 }
 
 // counts reports whether a connection to port says something about the state.

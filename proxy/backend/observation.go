@@ -48,6 +48,9 @@ const (
 	mapperSlow
 	// mapperAnswered: it answered. Has ports; if there are none, reason.
 	mapperAnswered
+	// processAnswered: it said where the further interfaces of its process are. Has
+	// ports.
+	processAnswered
 	// mapperFailed: a session with it ended without an answer. Has outcome and
 	// reason.
 	mapperFailed
@@ -64,7 +67,7 @@ type effects struct {
 	events       []Event // without names, and with the reason as it came
 	wake         bool    // the monitor must check now
 	trial        bool    // the client that asked may try to connect
-	portsChanged bool    // NSPI is on other ports than before
+	portsChanged bool    // NSPI, or its process, is on other ports than before
 	silent       bool    // nothing has come from the host for silentFor
 	silentFor    time.Duration
 }

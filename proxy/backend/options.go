@@ -5,6 +5,8 @@ import (
 	"context"
 	"net/netip"
 	"time"
+
+	"github.com/nspiproxy/nspiproxy/rpcparse"
 )
 
 // Options say what domain controllers there are and how they are monitored.
@@ -32,12 +34,16 @@ type Options struct {
 	// for clients and those of the checks that follow a failure.
 	Prober Prober
 
+	// Process returns the further interfaces whose ports are asked for on a domain
+	// controller, because NSPI can be bound there as well. Nil: none, anywhere.
+	Process func(addr netip.Addr) []rpcparse.SyntaxID
+
 	// OnPorts is called with the ports of NSPI when they are known, when they
-	// have changed, and again after each new connection to the endpoint mapper.
-	// The list is never empty: ports are kept until others are known. It may
-	// wait, which delays the watching of this domain controller alone, and must
-	// not change the slice.
-	OnPorts func(dc *DC, ports []uint16)
+	// have changed, and again after each new connection to the endpoint mapper;
+	// and so with the ports of [Options.Process]. The list of NSPI is never empty:
+	// ports are kept until others are known. It may wait, which delays the watching
+	// of this domain controller alone, and must not change the slices.
+	OnPorts func(dc *DC, ports Ports)
 	// OnCheck is called after each connect of a check. One that was neither accepted
 	// nor refused was not answered: the host may have vanished, or have too much to
 	// do. It is followed by others until one is accepted.
@@ -51,6 +57,14 @@ type Options struct {
 	// call this package: an event loop may have made the change, and holds a
 	// lock.
 	OnEvent func(Event)
+}
+
+// Ports are TCP ports of a domain controller, in ascending order.
+type Ports struct {
+	NSPI []uint16
+	// Process are those of the further interfaces that [Options.Process] names. Nil:
+	// they are not known yet, or not asked for.
+	Process []uint16
 }
 
 // Backend is a configured backend: one domain controller, or those that DNS
@@ -118,7 +132,10 @@ func (o Options) withDefaults() Options {
 	o.EndpointInterval = cmp.Or(o.EndpointInterval, 500*time.Millisecond)
 	o.EPMPort = cmp.Or(o.EPMPort, epmPort)
 	if o.OnPorts == nil {
-		o.OnPorts = func(*DC, []uint16) {}
+		o.OnPorts = func(*DC, Ports) {}
+	}
+	if o.Process == nil {
+		o.Process = func(netip.Addr) []rpcparse.SyntaxID { return nil }
 	}
 	if o.OnCheck == nil {
 		o.OnCheck = func(netip.Addr, bool) {}

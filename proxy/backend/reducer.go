@@ -57,7 +57,7 @@ func (r reducer) next(h health, o observation) (health, effects) {
 // both cases the domain controller is taken for serving.
 func (h health) restarted(monitored bool) health {
 	return health{
-		ports: h.ports, reached: h.reached, priority: h.priority, probe: h.probe, clients: h.clients,
+		ports: h.ports, process: h.process, reached: h.reached, priority: h.priority, probe: h.probe, clients: h.clients,
 		monitored: monitored,
 	}
 }
@@ -106,6 +106,8 @@ func (r reducer) judge(h *health, o observation, e *effects) {
 	case mapperAnswered:
 		h.silence = silence{}
 		h.mapperAnswer(o, e)
+	case processAnswered:
+		h.processAnswer(o, e)
 	case mapperFailed:
 		h.mapperFailure(o, e)
 	}
@@ -243,6 +245,22 @@ func (h *health) mapperAnswer(o observation, e *effects) {
 	if e.portsChanged || before.unregistered {
 		e.events = append(e.events, Event{Kind: DCPorts, Ports: o.ports})
 	}
+}
+
+// processAnswer takes what the endpoint mapper has said of the further interfaces of
+// the process. Ports that are known are kept when it names none.
+func (h *health) processAnswer(o observation, e *effects) {
+	h.silence = silence{}
+	if h.mapper.down {
+		e.events = append(e.events, Event{Kind: EPMUp})
+	}
+	h.mapper.failures, h.mapper.down = 0, false
+	if len(o.ports) == 0 || slices.Equal(o.ports, h.inProcess()) {
+		return
+	}
+	ports := o.ports
+	h.process, e.portsChanged = &ports, true
+	e.events = append(e.events, Event{Kind: DCProcess, Ports: o.ports})
 }
 
 // mapperFailure counts a session without an answer. The first may be the end of

@@ -144,11 +144,14 @@ func (s *Set) monitorAndWatch(ctx context.Context, dc *DC, transient bool) {
 	defer monitoring.Wait()
 	defer stop()
 	monitoring.Go(func() { (&monitor{set: s, dc: dc}).run(ctx) })
-	if dc.nspiPort == 0 {
-		(&watcher{set: s, dc: dc, transient: transient}).run(ctx)
+	w := &watcher{set: s, dc: dc, transient: transient, process: process{interfaces: s.o.Process(dc.Addr)}}
+	if dc.nspiPort != 0 {
+		s.o.OnPorts(dc, dc.Ports())
+	}
+	if dc.nspiPort == 0 || len(w.process.interfaces) > 0 {
+		w.run(ctx)
 		return
 	}
-	s.o.OnPorts(dc, dc.NSPI())
 	<-ctx.Done()
 }
 

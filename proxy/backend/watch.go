@@ -6,14 +6,16 @@ import (
 	"time"
 
 	"github.com/nspiproxy/nspiproxy/proxy/client"
+	"github.com/nspiproxy/nspiproxy/rpcparse"
 	"github.com/nspiproxy/nspiproxy/rpcparse/nspi"
 )
 
-// watcher asks the endpoint mapper of one domain controller where NSPI is, over
-// a standing connection.
+// watcher asks the endpoint mapper of one domain controller where NSPI is, and the
+// further interfaces of its process, over a standing connection.
 type watcher struct {
 	set       *Set
 	dc        *DC
+	process   process
 	transient bool      // it ends when NSPI is not seen for long
 	seen      time.Time // when NSPI was registered last; at first, when the watcher started
 }
@@ -40,13 +42,19 @@ func (w *watcher) session(ctx context.Context) error {
 		return err
 	}
 	defer c.Close()
+	w.process.begin()
 	for fresh := true; ; {
-		ports, err := w.ask(ctx, c)
+		ports, err := w.where(ctx, c)
 		if err != nil && !errors.Is(err, client.ErrNotRegistered) {
 			return err
 		}
 		w.learn(ports, fresh)
 		fresh = fresh && len(ports) == 0
+		if len(ports) > 0 {
+			if err := w.askProcess(ctx, c); err != nil {
+				return err
+			}
+		}
 		if w.useless() {
 			return nil
 		}
@@ -70,26 +78,37 @@ func (w *watcher) dial(ctx context.Context) (*client.Mapper, error) {
 	return c, err
 }
 
+// where returns the ports of NSPI: the fixed one, or those that are named now.
+func (w *watcher) where(ctx context.Context, c *client.Mapper) ([]uint16, error) {
+	if w.dc.nspiPort != 0 {
+		return w.dc.NSPI(), nil
+	}
+	return w.ask(ctx, c, nspi.Interface)
+}
+
 // ask asks once. An answer that takes long is waited for; meanwhile a check
 // shows whether the host is still alive.
-func (w *watcher) ask(ctx context.Context, c *client.Mapper) ([]uint16, error) {
+func (w *watcher) ask(ctx context.Context, c *client.Mapper, iface rpcparse.SyntaxID) ([]uint16, error) {
 	ctx, cancel := context.WithTimeout(ctx, w.set.o.Timeout)
 	defer cancel()
 	slow := time.AfterFunc(w.set.slow, func() { w.dc.observe(observation{kind: mapperSlow}) })
 	defer slow.Stop()
-	return c.Map(ctx, nspi.Interface)
+	return c.Map(ctx, iface)
 }
 
 // learn takes the ports that the endpoint mapper names, none if NSPI is not
 // registered. fresh says that it has not named any on this connection before.
 func (w *watcher) learn(ports []uint16, fresh bool) {
+	if w.dc.nspiPort != 0 {
+		return // it was not asked for, and is known since the start
+	}
 	e := w.dc.observe(observation{kind: mapperAnswered, ports: ports, reason: client.ErrNotRegistered.Error()})
 	if len(ports) == 0 {
 		return
 	}
 	w.seen = time.Now()
 	if e.portsChanged || fresh {
-		w.set.o.OnPorts(w.dc, ports)
+		w.set.o.OnPorts(w.dc, w.dc.Ports())
 	}
 }
 

@@ -18,9 +18,9 @@ import (
 // Mapper is a standing connection to an endpoint mapper, bound without security
 // in NDR, which every endpoint mapper takes (handbook 6.1, 6.3).
 //
-// One that failed in any way but [ErrNotRegistered] has lost its place in the
-// stream or its belief in the server: it is closed, and every later call says
-// so. One goroutine uses it; Close may be called from any.
+// One that failed in any way but [ErrNotRegistered] and [StatusError], which are answers,
+// has lost its place in the stream or its belief in the server: it is closed, and every
+// later call says so. One goroutine uses it; Close may be called from any.
 type Mapper struct {
 	conn   *Conn
 	closed atomic.Bool
@@ -139,9 +139,10 @@ func (m *Mapper) silent() error {
 	return nil
 }
 
-// ended closes the connection after an error of the connection.
+// ended closes the connection after an error of the connection. A status is an answer.
 func (m *Mapper) ended(err error) error {
-	if err == nil || errors.Is(err, ErrNotRegistered) {
+	var status *StatusError
+	if err == nil || errors.Is(err, ErrNotRegistered) || errors.As(err, &status) {
 		return err
 	}
 	m.Close()

@@ -4,12 +4,11 @@ import (
 	"sync/atomic"
 
 	"github.com/nspiproxy/nspiproxy/rpcparse"
-	"github.com/nspiproxy/nspiproxy/rpcparse/nspi"
 	"github.com/nspiproxy/nspiproxy/rpcparse/tower"
 )
 
-// portLearner reads in the endpoint mapper's answers where NSPI is, so that the
-// proxy intercepts these ports as well. The answers pass unchanged, but the one
+// portLearner reads in the endpoint mapper's answers where NSPI is, and where it may be
+// bound as well, so that the proxy intercepts these ports, too. The answers pass unchanged, but the one
 // that names a new port waits until connections to that port are intercepted, so
 // that no client goes to a port that leads past the proxy. One belongs to one
 // connection.
@@ -24,10 +23,10 @@ type portLearner struct {
 
 // PortInterceptor begins to intercept ports of one domain controller.
 type PortInterceptor interface {
-	// Intercept begins with a port of the domain controller. If it was not known,
-	// Intercept returns true and calls done, from any goroutine, when the port is
-	// intercepted or cannot be.
-	Intercept(port uint16, done func()) (fresh bool)
+	// Intercept begins with the port of an endpoint of the domain controller, if one of
+	// its interface is to be intercepted. If it was not known, Intercept returns true
+	// and calls done, from any goroutine, when the port is intercepted or cannot be.
+	Intercept(end tower.Endpoint, done func()) (fresh bool)
 	// Watch has the proxy ask the endpoint mapper itself. It is called when the
 	// client may know more of an answer than is learnt from it.
 	Watch()
@@ -75,11 +74,11 @@ func (l *portLearner) whole(on exchange, k *rpcparse.Call, x *protectedPDU, stub
 		return Verdict{}
 	}
 	for end := range tower.Endpoints(stub, towers) {
-		if end.Interface.UUID != nspi.Interface.UUID || end.Protocol != tower.ProtocolTCP || end.Port == 0 {
+		if end.Protocol != tower.ProtocolTCP || end.Port == 0 {
 			continue
 		}
 		l.waiting.Add(1)
-		if !l.ports.Intercept(end.Port, l.done) {
+		if !l.ports.Intercept(end, l.done) {
 			l.waiting.Add(-1)
 		}
 	}

@@ -29,7 +29,11 @@ func newLearnerTest(known ...uint16) *learnerTest {
 }
 
 // Intercept implements PortInterceptor.
-func (s *learnerTest) Intercept(port uint16, done func()) (fresh bool) {
+func (s *learnerTest) Intercept(end tower.Endpoint, done func()) (fresh bool) {
+	port := end.Port
+	if end.Interface.UUID != nspi.Interface.UUID {
+		return false
+	}
 	if slices.Contains(s.known, port) {
 		return false
 	}

@@ -210,7 +210,8 @@ type intercepting struct {
 
 func (p *intercepting) Watch() { p.watched++ }
 
-func (p *intercepting) Intercept(port uint16, done func()) bool {
+func (p *intercepting) Intercept(end tower.Endpoint, done func()) bool {
+	port := end.Port
 	if slices.Contains(p.known, port) {
 		return false
 	}

@@ -11,11 +11,13 @@ import (
 	"github.com/nspiproxy/nspiproxy/proxy/backend"
 	"github.com/nspiproxy/nspiproxy/proxy/inspect"
 	"github.com/nspiproxy/nspiproxy/proxy/transparent"
+	"github.com/nspiproxy/nspiproxy/rpcparse/nspi"
+	"github.com/nspiproxy/nspiproxy/rpcparse/tower"
 )
 
 // portInterceptor keeps what the packet filter leads to the transparent listeners
-// equal to what is known of the domain controllers: the ports of NSPI that
-// endpoint mappers name to clients, and to the proxy when it asks.
+// equal to what is known of the domain controllers: the ports of NSPI, and those of its
+// process, that endpoint mappers name to clients, and to the proxy when it asks.
 type portInterceptor struct {
 	all       *Listeners
 	listeners []*policy.Listener
@@ -82,16 +84,16 @@ func (n *portInterceptor) known() (list []netip.Addr) {
 	return list
 }
 
-// learn begins to intercept a port of dc on which NSPI is. If connections to it
-// may still pass by, it returns true and calls done, from any goroutine, when
-// they cannot any more, or when that has failed.
-func (n *portInterceptor) learn(dc *backend.DC, port uint16, done func()) (fresh bool) {
+// learn begins to intercept a port of dc, which has no more than atMost if it is not
+// listed. If connections to it may still pass by, learn returns true and calls done,
+// from any goroutine, when they cannot any more, or when that has failed.
+func (n *portInterceptor) learn(dc *backend.DC, port uint16, atMost int, done func()) (fresh bool) {
 	n.all.Controllers.Watch(dc)
 	ap := netip.AddrPortFrom(dc.Addr, port)
 	if n.watcher.Ports.Has(ap) {
 		return false
 	}
-	err := n.room(dc, func(own int) int { return own + 1 })
+	err := n.room(dc, atMost, func(own int) int { return own + 1 })
 	if err == nil {
 		_, err = n.ports.Learn(ap)
 	}
@@ -110,12 +112,19 @@ func (n *portInterceptor) learn(dc *backend.DC, port uint16, done func()) (fresh
 
 // confirm takes what the endpoint mapper of a domain controller says to the
 // proxy itself: it replaces what was known.
-func (n *portInterceptor) confirm(dc *backend.DC, ports []uint16) {
-	if err := n.room(dc, func(int) int { return len(ports) }); err != nil {
+func (n *portInterceptor) confirm(dc *backend.DC, told backend.Ports) {
+	ports, err := n.wanted(dc, told)
+	if err != nil {
 		n.failed(dc, err)
+	}
+	if len(ports) == 0 {
 		return
 	}
 	added, removed, err := n.ports.Confirm(dc.Addr, ports)
+	if err != nil && len(ports) > len(told.NSPI) { // rather these than none
+		n.failed(dc, err)
+		added, removed, err = n.ports.Confirm(dc.Addr, told.NSPI)
+	}
 	if err != nil {
 		n.failed(dc, err)
 		return
@@ -140,19 +149,15 @@ const (
 	maxLearnt = 2048
 )
 
-// room says why dc must not have more ports than are known of it; nil: it may.
-// after tells from their number how many there will be.
-func (n *portInterceptor) room(dc *backend.DC, after func(own int) int) error {
+// room says why dc must not have more ports than are known of it; nil: it may, if it
+// has no more than atMost in the end, or is listed. after tells from their number how
+// many there will be.
+func (n *portInterceptor) room(dc *backend.DC, atMost int, after func(own int) int) error {
 	if n.listed(dc) {
 		return nil // bounded by the store itself
 	}
-	known, own := n.ports.List(), 0
-	for _, ap := range known {
-		if ap.Addr() == dc.Addr {
-			own++
-		}
-	}
-	if next := after(own); next > maxUnlisted || next > own && len(known) >= maxLearnt {
+	known, own := n.ports.List(), len(n.portsOf(dc))
+	if next := after(own); next > atMost || next > own && len(known) >= maxLearnt {
 		return fmt.Errorf("it is not listed in the configuration, and would have %d; %d are learnt in all", next, len(known))
 	}
 	return nil
@@ -181,8 +186,11 @@ type interceptedDC struct {
 }
 
 // Intercept implements inspect.PortInterceptor.
-func (i interceptedDC) Intercept(port uint16, done func()) (fresh bool) {
-	return i.interceptor.learn(i.dc, port, done)
+func (i interceptedDC) Intercept(end tower.Endpoint, done func()) (fresh bool) {
+	if end.Interface.UUID == nspi.Interface.UUID {
+		return i.interceptor.learn(i.dc, end.Port, maxUnlisted, done)
+	}
+	return i.interceptor.learnProcess(i.dc, end, done)
 }
 
 // Watch implements inspect.PortInterceptor: the proxy asks the endpoint mapper

@@ -43,21 +43,21 @@ func TestPortsOfUnlistedMachinesLeaveRoomForListedOnes(t *testing.T) {
 	at := l.Controllers.At
 	addr := netip.MustParseAddr("127.57.0.1")
 	for range 2 * maxLearnt / maxUnlisted {
-		n.confirm(at(addr), many)               // too many at once
-		n.confirm(at(addr), many[:maxUnlisted]) // as many as it may have
-		n.learn(at(addr), 60000, func() {})
+		n.confirm(at(addr), backend.Ports{NSPI: many})               // too many at once
+		n.confirm(at(addr), backend.Ports{NSPI: many[:maxUnlisted]}) // as many as it may have
+		n.learn(at(addr), 60000, maxUnlisted, func() {})
 		addr = addr.Next()
 	}
 	if got := len(n.ports.List()); got != maxLearnt {
 		t.Errorf("%d ports are learnt, want %d", got, maxLearnt)
 	}
 	first := at(netip.MustParseAddr("127.57.0.1"))
-	n.confirm(first, []uint16{50100}) // it has moved, and needs no more room
+	n.confirm(first, backend.Ports{NSPI: []uint16{50100}}) // it has moved, and needs no more room
 	if !n.ports.Has(netip.AddrPortFrom(first.Addr, 50100)) || n.ports.Has(netip.AddrPortFrom(first.Addr, 50000)) {
 		t.Error("one that has moved is not followed")
 	}
 	listed := at(netip.MustParseAddr("127.58.0.1"))
-	n.confirm(listed, many)
+	n.confirm(listed, backend.Ports{NSPI: many})
 	if !n.ports.Has(netip.AddrPortFrom(listed.Addr, many[63])) {
 		t.Error("there is no room for a domain controller that is listed")
 	}

@@ -131,10 +131,11 @@ func (l *Listeners) Close() {
 	}
 }
 
-// PortsTold takes from a domain controller where its NSPI is.
-func (l *Listeners) PortsTold(dc *backend.DC, ports []uint16) {
+// PortsTold takes from a domain controller where its NSPI is, and what else its process
+// serves.
+func (l *Listeners) PortsTold(dc *backend.DC, ports backend.Ports) {
 	for _, f := range l.forward() {
-		f.learn(dc, ports)
+		f.learn(dc, ports.NSPI)
 	}
 	if l.interceptor != nil && l.Config.LeadsTo(dc.Addr) {
 		l.interceptor.confirm(dc, ports)

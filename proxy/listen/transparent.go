@@ -76,7 +76,7 @@ func (t *transparentListener) route(c *relay.Conn, attempt int) relay.Route {
 		t.all.Inspect.Events.Report(inspect.Unreachable{Source: inspect.Source{Client: c.Client(), Backend: dc.ServerName()}})
 		return relay.Route{} // at once, and not after connect_timeout
 	}
-	var o inspect.Options
+	o := inspect.Options{Elsewhere: true}
 	if to == dc.EPM {
 		o.Interceptor = interceptedDC{t.all.interceptor, dc}
 	}

@@ -11,9 +11,10 @@ import (
 // Bounds of what is learnt. It comes from answers of endpoint mappers, and each
 // port is an element of a set that packets are compared with.
 const (
-	// maxPortsPerAddress is the bound for one domain controller. A Windows one
-	// registers a few dozen TCP endpoints, NSPI's on one or two ports.
-	maxPortsPerAddress = 64
+	// MaxPortsPerAddress is the bound for one domain controller. A Windows one
+	// registers a few dozen TCP endpoints, NSPI's on one or two ports, those of its
+	// process on fewer than ten.
+	MaxPortsPerAddress = 64
 	// maxPorts is the bound for all: a thousand domain controllers with a few
 	// ports each.
 	maxPorts = 4096
@@ -58,8 +59,8 @@ func (p *Ports) add(ap netip.AddrPort) (isNew bool, err error) {
 	switch {
 	case found:
 		return false, nil
-	case len(known) >= maxPortsPerAddress:
-		return false, fmt.Errorf("%s: %w: there are %d of this address", ap, ErrPortLimit, maxPortsPerAddress)
+	case len(known) >= MaxPortsPerAddress:
+		return false, fmt.Errorf("%s: %w: there are %d of this address", ap, ErrPortLimit, MaxPortsPerAddress)
 	case p.count >= maxPorts:
 		return false, fmt.Errorf("%s: %w: there are %d in all", ap, ErrPortLimit, maxPorts)
 	}
@@ -82,8 +83,8 @@ func (p *Ports) Confirm(addr netip.Addr, ports []uint16) (added, removed []uint1
 	defer p.mu.Unlock()
 	was := p.byAddress[addr]
 	switch {
-	case len(now) > maxPortsPerAddress:
-		return nil, nil, fmt.Errorf("%s: %w: %d of this address, at most %d are kept", addr, ErrPortLimit, len(now), maxPortsPerAddress)
+	case len(now) > MaxPortsPerAddress:
+		return nil, nil, fmt.Errorf("%s: %w: %d of this address, at most %d are kept", addr, ErrPortLimit, len(now), MaxPortsPerAddress)
 	case p.count-len(was)+len(now) > maxPorts:
 		return nil, nil, fmt.Errorf("%s: %w: there are %d in all", addr, ErrPortLimit, p.count)
 	}

@@ -38,7 +38,7 @@ func drawAddr(t *rapid.T) netip.Addr {
 }
 
 // port draws from more ports than one address may have.
-var port = rapid.Uint16Range(1, maxPortsPerAddress+10)
+var port = rapid.Uint16Range(1, MaxPortsPerAddress+10)
 
 func TestPortsAreAsInTheModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
@@ -46,7 +46,7 @@ func TestPortsAreAsInTheModel(t *testing.T) {
 		t.Repeat(map[string]func(*rapid.T){
 			"learn": func(t *rapid.T) {
 				p := netip.AddrPortFrom(drawAddr(t), port.Draw(t, "port"))
-				full := !known[p] && len(known.of(p.Addr())) == maxPortsPerAddress
+				full := !known[p] && len(known.of(p.Addr())) == MaxPortsPerAddress
 				isNew, err := store.Learn(p)
 				if isNew != (!known[p] && !full) || errors.Is(err, ErrPortLimit) != full || (err != nil) != full {
 					t.Fatalf("Learn(%s) = %v, %v with %d known there", p, isNew, err, len(known.of(p.Addr())))
@@ -56,11 +56,11 @@ func TestPortsAreAsInTheModel(t *testing.T) {
 				}
 			},
 			"confirm": func(t *rapid.T) {
-				addr, ports := drawAddr(t), rapid.SliceOfN(port, 0, 2*maxPortsPerAddress).Draw(t, "ports")
+				addr, ports := drawAddr(t), rapid.SliceOfN(port, 0, 2*MaxPortsPerAddress).Draw(t, "ports")
 				now := slices.Compact(slices.Sorted(slices.Values(ports)))
 				was := known.of(addr)
 				added, removed, err := store.Confirm(addr, ports)
-				if tooMany := len(now) > maxPortsPerAddress; tooMany {
+				if tooMany := len(now) > MaxPortsPerAddress; tooMany {
 					if !errors.Is(err, ErrPortLimit) || added != nil || removed != nil {
 						t.Fatalf("Confirm of %d ports = %v, %v, %v", len(now), added, removed, err)
 					}
