@@ -22,6 +22,7 @@ type PathOptions struct {
 	Samba   *Samba     // and there
 
 	WhenDown                    string // open or closed; default: that of Modes
+	SameProcess                 string // true or false; default: what WhenDown makes of it
 	NoRepair                    bool   // what others do to rules and routes is to stay
 	Folder, Policy, Relay, More string // as in ProxyOptions
 }
@@ -49,8 +50,12 @@ func StartPath(t *testing.T, network *Network, o PathOptions) *PathProxy {
 	if !strings.Contains(o.More, "identity:") {
 		o.More += "identity: {networks: {ipv6: 128}}\n" // each of a client's addresses is another client
 	}
-	p.Started.More = fmt.Sprintf("transparent: {when_down: %s, state_file: '%s', repair: %v}\n%s",
-		cmp.Or(o.WhenDown, Modes[o.Mode]), p.StateFile(), !o.NoRepair, o.More)
+	process := ""
+	if o.SameProcess != "" {
+		process = ", same_process: " + o.SameProcess
+	}
+	p.Started.More = fmt.Sprintf("transparent: {when_down: %s, state_file: '%s', repair: %v%s}\n%s",
+		cmp.Or(o.WhenDown, Modes[o.Mode]), p.StateFile(), !o.NoRepair, process, o.More)
 	before := PacketFilter(t, network.Router)
 	t.Cleanup(func() {
 		RunRules(t, network.Router, "--remove")

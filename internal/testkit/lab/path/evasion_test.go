@@ -27,10 +27,17 @@ type evasion struct {
 // startEvasion starts the proxy with a limit of one, and opens that session.
 func startEvasion(t *testing.T, mode string, d lab.DCOptions) *evasion {
 	t.Helper()
+	return startEvasionWith(t, d, lab.PathOptions{Mode: mode})
+}
+
+// startEvasionWith is startEvasion with a configuration of its own.
+func startEvasionWith(t *testing.T, d lab.DCOptions, o lab.PathOptions) *evasion {
+	t.Helper()
 	network := lab.StartNetwork(t)
 	d.On = network.DCs[0]
 	e := &evasion{t: t, dc: lab.StartDC(t, d), at: network.DCs[0], from: network.Clients[1]}
-	e.PathProxy = lab.StartPath(t, network, lab.PathOptions{Mode: mode, Limit: 1, DCs: []*lab.DC{e.dc}, Listed: network.DCs[:1]})
+	o.Limit, o.DCs, o.Listed = 1, []*lab.DC{e.dc}, network.DCs[:1]
+	e.PathProxy = lab.StartPath(t, network, o)
 	e.open()
 	return e
 }
