@@ -1,7 +1,9 @@
 package transparent
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"net/netip"
 )
 
@@ -11,7 +13,8 @@ type kernel interface {
 	// generation returns the number of the last transaction of nftables, which
 	// each changes by one.
 	generation() (uint32, error)
-	// readTable returns our table; nil: there is none.
+	// readTable returns our table; nil: there is none. The error is fs.ErrNotExist
+	// if a part of it is deleted while it is read.
 	readTable() (*table, error)
 	// checkRouting returns ErrNoRouting if routing is not as the plan needs it.
 	checkRouting() error
@@ -70,8 +73,12 @@ const maxReads = 3
 
 // read compares the table, which is of that generation or a later one.
 func (c *comparison) read(generation uint32) error {
+	c.known = false
 	for range maxReads {
 		has, err := c.kernel.readTable()
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // a part of it was deleted meanwhile
+		}
 		if err != nil {
 			return err
 		}

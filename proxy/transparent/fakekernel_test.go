@@ -2,8 +2,10 @@ package transparent
 
 import (
 	"errors"
+	"io/fs"
 	"maps"
 	"net/netip"
+	"os"
 	"sync"
 )
 
@@ -33,6 +35,7 @@ type fakeKernel struct {
 	families error
 	number   uint32 // of the last transaction
 	refuses  error  // what looking and changing end with
+	vanishes int    // how often the table is deleted, and made again, while it is read
 	fails    error  // what apply ends with
 
 	reads, changes, tables, applied, routed int // calls
@@ -91,6 +94,11 @@ func (k *fakeKernel) readTable() (*table, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.tables++
+	if k.vanishes > 0 {
+		k.vanishes--
+		k.number++
+		return nil, &os.SyscallError{Syscall: "netlink", Err: fs.ErrNotExist}
+	}
 	if k.table == nil {
 		return nil, k.refuses
 	}

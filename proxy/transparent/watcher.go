@@ -145,7 +145,7 @@ func (w *Watcher) attend(look bool) {
 		return
 	}
 	err := w.Ports.equalize(calls)
-	if err != nil && !look {
+	if err != nil && (!look || len(w.differs) == 0) {
 		w.look()
 		err = w.Ports.equalize(calls)
 	}

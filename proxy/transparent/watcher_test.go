@@ -268,6 +268,23 @@ func TestWhatCannotBeLookedAtIsNotRepaired(t *testing.T) {
 	}
 }
 
+func TestTableThatIsDeletedWhileItIsReadIsReadAgain(t *testing.T) {
+	for times := 1; times <= 2*maxReads; times++ {
+		kernel := newFakeKernel()
+		r := prepareWatcher(t, kernel, "", true)
+		r.attend(true)
+		kernel.damage(func(k *fakeKernel) { k.vanishes = times })
+		for range 3 {
+			r.attend(true)
+		}
+		kernel.damage(func(k *fakeKernel) { k.table.chains["called"] = chain{} })
+		r.attend(true)
+		if got := r.take(); len(got) != 2 || got[0].Reason != ReasonRules || !got[1].Repaired {
+			t.Errorf("%d times: reported %v", times, got)
+		}
+	}
+}
+
 // A firewall that is loaded in a loop undoes each repair.
 func TestRepairsThatAreUndoneBecomeFewAndAreSaidToBe(t *testing.T) {
 	kernel := newFakeKernel()
