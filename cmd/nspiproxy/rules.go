@@ -25,7 +25,8 @@ func newRulesCommand() *cobra.Command {
 			"are removed. With --remove those in force are removed, whatever their\n" +
 			"configuration was. Nothing else is touched: the rules have a table of their own (inet\n" +
 			transparent.TableName + "), the routes a protocol number of their own. --on-stop is for the service manager: rules that\n" +
-			"were made with transparent.when_down: open take no connection any more, others stay in force.",
+			"were made with transparent.when_down: open take no connection any more, others stay in force.\n" +
+			"A program that serves puts the rules of its own configuration in force again, whatever is done here.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if path == "" && !remove && !onStop {

@@ -166,9 +166,13 @@ func TestPathDamageIsSaidWhereItMayNotBeRepaired(t *testing.T) {
 
 // TestPathRulesAreRepairedUntilTheProgramEnds, also while it waits for connections to end; then nobody touches them.
 func TestPathRulesAreRepairedUntilTheProgramEnds(t *testing.T) {
+	lab.InBothModes(t, repairedUntilTheEnd)
+}
+
+func repairedUntilTheEnd(t *testing.T, mode string) {
 	network := lab.StartNetwork(t)
 	dc := lab.StartDC(t, lab.DCOptions{On: network.DCs[0], Anonymous: true, NSPIPort: lab.StaticPort})
-	proxy := lab.StartPath(t, network, lab.PathOptions{Mode: "tproxy", Limit: repairLimit, DCs: []*lab.DC{dc}, Listed: network.DCs[:1]})
+	proxy := lab.StartPath(t, network, lab.PathOptions{Mode: mode, Limit: repairLimit, DCs: []*lab.DC{dc}, Listed: network.DCs[:1]})
 	c := connectTo(t, network.Clients[0], netip.AddrPortFrom(network.DCs[0].Address, lab.StaticPort))
 	if err := c.Bind(0); err != nil {
 		t.Fatal(err)
