@@ -13,15 +13,16 @@ import (
 type controllerCollector struct{ server *Server }
 
 var (
-	descState       = desc("backend_state", "1 for the state that a domain controller is in.", "backend", "dc", "state")
-	descSessions    = desc("backend_sessions", "NSPI sessions held on a domain controller.", "backend", "dc")
-	descConnections = desc("backend_connections", "Connections to a domain controller.", "backend", "dc")
-	descCheck       = desc("backend_check_seconds", "How long the latest active check of a domain controller took.", "backend", "dc")
+	descState             = desc("backend_state", "1 for the state that a domain controller is in.", "backend", "dc", "state")
+	descSessions          = desc("backend_sessions", "NSPI sessions held on a domain controller.", "backend", "dc")
+	descConnections       = desc("backend_connections", "Connections to a domain controller.", "backend", "dc")
+	descUnansweredClients = desc("backend_unanswered_client_networks", "Networks whose clients get no answer under their own addresses, while this machine does.", "backend", "dc")
+	descCheck             = desc("backend_check_seconds", "How long the latest active check of a domain controller took.", "backend", "dc")
 )
 
 // Describe implements prometheus.Collector.
 func (c controllerCollector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{descState, descSessions, descConnections, descCheck} {
+	for _, d := range []*prometheus.Desc{descState, descSessions, descConnections, descUnansweredClients, descCheck} {
 		ch <- d
 	}
 }
@@ -53,6 +54,7 @@ func (c controllerCollector) Collect(ch chan<- prometheus.Metric) {
 		load := c.server.table.Load(dc.Name)
 		gauge(descSessions, float64(load.Sessions))
 		gauge(descConnections, float64(load.Connections))
+		gauge(descUnansweredClients, float64(dc.UnansweredNetworks()))
 		if r, ok := dc.LastProbe(); ok {
 			gauge(descCheck, r.Duration.Seconds())
 		}

@@ -58,7 +58,8 @@ func (s *Server) load(name string) (sessions, connections int) {
 func (s *Server) controllerChanged(e backend.Event) {
 	c := inspect.ControllerChanged{
 		Kind: string(e.Kind), Backend: e.Backend, DC: e.DC, Text: controllerTexts[e.Kind], Reason: e.Reason,
-		Bad: e.Kind == backend.DCDown || e.Kind == backend.EPMDown || e.Kind == backend.SRVFailed,
+		Bad: e.Kind == backend.DCDown || e.Kind == backend.EPMDown || e.Kind == backend.SRVFailed ||
+			e.Kind == backend.ClientsUnanswered,
 	}
 	switch e.Kind {
 	case backend.DCUp, backend.DCDown:
@@ -71,12 +72,16 @@ func (s *Server) controllerChanged(e backend.Event) {
 
 // controllerTexts are the messages, by kind.
 var controllerTexts = map[backend.Kind]string{
-	backend.DCUp:       "a domain controller is serving",
-	backend.DCDown:     "a domain controller is not serving",
-	backend.DCPorts:    "the endpoint mapper of a domain controller tells where NSPI is",
-	backend.DCProcess:  "the endpoint mapper of a domain controller tells where other interfaces of the process of NSPI are: these ports are taken as well",
-	backend.EPMDown:    "the endpoint mapper of a domain controller does not answer: known ports are kept",
-	backend.EPMUp:      "the endpoint mapper of a domain controller answers again",
-	backend.SRVChanged: "DNS names other domain controllers",
-	backend.SRVFailed:  "DNS names no domain controllers: those known are kept",
+	backend.DCUp:      "a domain controller is serving",
+	backend.DCDown:    "a domain controller is not serving",
+	backend.DCPorts:   "the endpoint mapper of a domain controller tells where NSPI is",
+	backend.DCProcess: "the endpoint mapper of a domain controller tells where other interfaces of the process of NSPI are: these ports are taken as well",
+	backend.EPMDown:   "the endpoint mapper of a domain controller does not answer: known ports are kept",
+	backend.EPMUp:     "the endpoint mapper of a domain controller answers again",
+	backend.ClientsUnanswered: "connections under clients' addresses get no answer, while this machine's own to the same port do: " +
+		"the answers take another way than through this machine (another router, another interface of the domain controller), " +
+		"a firewall on the domain controller or in between admits this machine and not the clients, or rp_filter drops the answers",
+	backend.ClientsAnswered: "connections under clients' addresses are answered again",
+	backend.SRVChanged:      "DNS names other domain controllers",
+	backend.SRVFailed:       "DNS names no domain controllers: those known are kept",
 }

@@ -28,6 +28,10 @@ type DC struct {
 	wake   chan struct{} // wakes the monitor; has one place
 	mu     sync.Mutex    // held to replace health, so that events are in order
 	health atomic.Pointer[health]
+
+	paths    clientPaths
+	prove    func(*DC) bool // has this machine try what clients fail at; does not wait
+	proveDue chan struct{}  // has one place
 }
 
 // dcNames is what the domain controller is called, the same at each of its
@@ -39,6 +43,7 @@ func newDC(name string, of dcNames, epm netip.AddrPort, nspiPort uint16, o *Opti
 	dc := &DC{
 		Name: name, Addr: epm.Addr(), EPM: epm, names: of, nspiPort: nspiPort, onEvent: o.OnEvent,
 		reducer: reducer{rise: o.Rise, fall: o.Fall, epmPort: epm.Port()}, wake: make(chan struct{}, 1),
+		prove: o.prove, proveDue: make(chan struct{}, 1),
 	}
 	h := &health{}
 	if nspiPort != 0 {

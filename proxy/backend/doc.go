@@ -60,6 +60,11 @@
 // changes no state: a firewall may let in this machine and not the client, or the
 // reverse. [DC.TryTrial] says what follows for other clients.
 //
+// That a domain controller is unreachable is no reason to refuse a client: one with
+// too much to do loses SYNs, and takes the next one. It is one when the host is gone
+// ([DC.Gone]): nothing has come from it for as long as a client waits, or nothing on
+// connections that were asked for a sign of life, either.
+//
 // # Addresses
 //
 // A [DC] is one address. Each address of a domain controller has its own health,
@@ -76,6 +81,7 @@
 //	monitor.go   when to check; reach.go connecting, outcome.go what an error means; probeepm.go an active
 //	             check that needs no NSPI client
 //	watch.go     asking the endpoint mapper
+//	clientpath.go whether clients are answered under their own addresses; prove.go trying the same from here
 //	set.go       all domain controllers and their goroutines; members.go which there are; discover.go by address
 //	srv.go       following a name in DNS; lookup.go, query.go, answers.go asking; hostname.go what is accepted
 //	pick.go      choosing one

@@ -26,6 +26,11 @@ const (
 	EPMDown Kind = "epm.down"
 	// EPMUp: it answers again.
 	EPMUp Kind = "epm.up"
+	// ClientsUnanswered: connections under the addresses of clients are not answered,
+	// while those of this machine to the same port are. Event.Reason has the networks.
+	ClientsUnanswered Kind = "clients.unanswered"
+	// ClientsAnswered: they are again.
+	ClientsAnswered Kind = "clients.answered"
 	// SRVChanged: DNS names other domain controllers than before.
 	SRVChanged Kind = "srv.changed"
 	// SRVFailed: DNS does not answer, or names none; those known are kept.

@@ -57,6 +57,8 @@ type Options struct {
 	// call this package: an event loop may have made the change, and holds a
 	// lock.
 	OnEvent func(Event)
+
+	prove func(*DC) bool // Set.prove; of no set: it never tries
 }
 
 // Ports are TCP ports of a domain controller, in ascending order.
@@ -131,6 +133,9 @@ func (o Options) withDefaults() Options {
 	o.Rise, o.Fall = cmp.Or(o.Rise, 2), cmp.Or(o.Fall, 3)
 	o.EndpointInterval = cmp.Or(o.EndpointInterval, 500*time.Millisecond)
 	o.EPMPort = cmp.Or(o.EPMPort, epmPort)
+	if o.prove == nil {
+		o.prove = func(*DC) bool { return false }
+	}
 	if o.OnPorts == nil {
 		o.OnPorts = func(*DC, Ports) {}
 	}

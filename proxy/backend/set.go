@@ -13,15 +13,16 @@ import (
 // Set is all domain controllers: those of the configuration, those that DNS
 // names for it, and those that clients were seen to connect to.
 type Set struct {
-	o       Options
-	dial    dialer
-	unseen  time.Duration // watchUnseen
-	slow    time.Duration // suspicious
-	probing chan struct{} // the places of active checks
-	static  []*DC         // of the configuration, by their first addresses
-	further []*DC         // the same by their further addresses
-	srv     []*srvBackend
-	turn    atomic.Uint32 // of Pick
+	o        Options
+	dial     dialer
+	unseen   time.Duration // watchUnseen
+	slow     time.Duration // suspicious
+	proveFor time.Duration // proveTime
+	probing  chan struct{} // the places of active checks
+	static   []*DC         // of the configuration, by their first addresses
+	further  []*DC         // the same by their further addresses
+	srv      []*srvBackend
+	turn     atomic.Uint32 // of Pick
 
 	current    atomic.Pointer[snapshot]
 	discovered *lru.Cache[netip.Addr, *DC] // the latest
@@ -32,6 +33,7 @@ type Set struct {
 	monitored map[*DC]context.CancelFunc // which end it
 	named     []*DC                      // by DNS: the latest that have left its answers, then those in them
 	watched   map[netip.Addr]*DC         // monitored because clients go there
+	proving   map[*DC]bool               // whose clients are not answered under their own addresses
 }
 
 // snapshot is what readers without a lock see.
@@ -48,10 +50,13 @@ func New(o Options) *Set {
 		dial:      dialTCP,
 		unseen:    watchUnseen,
 		slow:      suspicious,
+		proveFor:  proveTime,
+		proving:   make(map[*DC]bool),
 		probing:   make(chan struct{}, maxProbes),
 		monitored: make(map[*DC]context.CancelFunc),
 		watched:   make(map[netip.Addr]*DC),
 	}
+	s.o.prove = s.prove
 	s.discovered, _ = lru.New[netip.Addr, *DC](maxDiscovered) // fails only for sizes below 1
 	for _, b := range o.Backends {
 		if b.SRV != "" {

@@ -93,7 +93,22 @@ func (h *connection) Unanswered() {
 }
 
 // ClientLeft implements relay.DialHandler.
-func (h *connection) ClientLeft(time.Duration) {}
+func (h *connection) ClientLeft(waited time.Duration) {
+	if h.keepsSource() && waited >= heardByThen {
+		h.dc.ClientUnanswered(h.conn.Client().Addr(), h.conn.Server().Port())
+	}
+}
+
+// heardByThen is how long a domain controller may take to answer a connect that is no
+// sign of anything: the kernel sends a second SYN after 1 s.
+const heardByThen = 1500 * time.Millisecond
+
+// Connected implements relay.DialHandler.
+func (h *connection) Connected() {
+	if h.keepsSource() {
+		h.dc.ClientAnswered(h.conn.Client().Addr())
+	}
+}
 
 // dialFailed tells the domain controller's record, and the pool that looks for
 // another one, that it could not be reached.
@@ -104,6 +119,8 @@ func (h *connection) dialFailed(reason relay.CloseReason) {
 		// Else this machine is at its limits.
 		if silent && !h.unheard || !silent && isAny(reason.Err, refusalErrors) {
 			h.notReached(silent)
+		} else if silent && h.keepsSource() {
+			h.dc.ClientUnanswered(h.conn.Client().Addr(), h.conn.Server().Port())
 		}
 	case relay.CauseServerGone:
 		silent = true
@@ -120,6 +137,9 @@ func (h *connection) dialFailed(reason relay.CloseReason) {
 func (h *connection) notReached(silent bool) {
 	if h.keepsSource() {
 		h.dc.ClientFailed()
+		if silent {
+			h.dc.ClientUnanswered(h.conn.Client().Addr(), h.conn.Server().Port())
+		}
 		return
 	}
 	h.dc.DialFailed(h.conn.Server().Port(), silent)

@@ -115,6 +115,9 @@ func (c *Conn) dialed() {
 		c.redial(CloseReason{Cause: CauseDialFailed, Err: errnoError("connect", takeError(c.server.fd))})
 	case c.server.writable:
 		c.state = stateOpen
+		if h, ok := c.handler.(DialHandler); ok {
+			h.Connected()
+		}
 		c.keep()
 		c.loop.timers.start(c, timerHandshake, c.loop.now())
 		c.loop.young.add(youngConn{key: c.loop.slots.key(c.slot, true), at: c.loop.now() + youngTime})

@@ -56,6 +56,8 @@ type DialHandler interface {
 	// Unanswered reports that nothing has answered the attempt to connect for
 	// Options.FailoverTimeout. It goes on.
 	Unanswered()
+	// Connected reports that the server has answered it.
+	Connected()
 	// ClientLeft reports that the client has not waited for the server, which had not
 	// answered for that long. Closed follows.
 	ClientLeft(waited time.Duration)

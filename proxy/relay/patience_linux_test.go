@@ -16,6 +16,7 @@ type patientProbe struct {
 }
 
 func (p *patientProbe) Unanswered()                { p.unanswered <- struct{}{} }
+func (p *patientProbe) Connected()                 {}
 func (p *patientProbe) ClientLeft(d time.Duration) { p.left <- d }
 
 // patient leads a listener to a server, with handlers that have to know.
