@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -9,41 +10,41 @@ import (
 
 	"github.com/nspiproxy/nspiproxy/internal/testkit/module"
 	"github.com/nspiproxy/nspiproxy/proxy/client"
+	"github.com/nspiproxy/nspiproxy/rpcparse"
 	"github.com/nspiproxy/nspiproxy/rpcparse/nspi"
 )
 
 // ProcessPorts are the TCP ports that the endpoint mapper on a machine names to it for other interfaces of the process of NSPI,
-// and not for NSPI: in ascending order.
-func ProcessPorts(t testing.TB, at *Machine) (ports []uint16) {
+// all or those of these names, and not for NSPI: in ascending order.
+func ProcessPorts(t testing.TB, at *Machine, names ...string) (ports []uint16) {
 	t.Helper()
 	c, err := client.DialEPM(netip.AddrPortFrom(at.Address, PortEPM).String(), client.Options{Connect: at.Dial})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	const step = 32 // as many endpoints as an answer has at most
 	for _, i := range nspi.Process {
-		all, err := c.Map(i.Syntax, step)
-		if err != nil && err != client.ErrNotRegistered {
-			t.Fatalf("%s: %v", i.Name, err)
-		}
-		for _, e := range all {
-			ports = append(ports, e.Port)
+		if len(names) == 0 || slices.Contains(names, i.Name) {
+			ports = append(ports, portsOf(t, c, i.Syntax)...)
 		}
 	}
-	own, err := c.Map(nspi.Interface, step)
-	if err != nil {
-		t.Fatal(err)
-	}
+	own := portsOf(t, c, nspi.Interface)
 	slices.Sort(ports)
-	return slices.DeleteFunc(slices.Compact(ports), func(port uint16) bool {
-		for _, e := range own {
-			if e.Port == port {
-				return true
-			}
-		}
-		return false
-	})
+	return slices.DeleteFunc(slices.Compact(ports), func(port uint16) bool { return slices.Contains(own, port) })
+}
+
+// portsOf asks an endpoint mapper for the ports of an interface.
+func portsOf(t testing.TB, c *client.Conn, iface rpcparse.SyntaxID) (ports []uint16) {
+	t.Helper()
+	const step = 32 // as many endpoints as an answer has at most
+	all, err := c.Map(iface, step)
+	if err != nil && !errors.Is(err, client.ErrNotRegistered) {
+		t.Fatalf("%v: %v", iface, err)
+	}
+	for _, e := range all {
+		ports = append(ports, e.Port)
+	}
+	return ports
 }
 
 // ProcessCalls calls other interfaces of the process of NSPI, from a machine, and returns a line for each with what was found

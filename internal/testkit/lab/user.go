@@ -3,6 +3,7 @@ package lab
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -42,6 +43,18 @@ func WritePrivate(t testing.TB, file string, data []byte) {
 		t.Fatal(err)
 	}
 	giveAway(t, file)
+}
+
+// CopyPrivate copies a file into a folder of the ordinary user, and returns its new path.
+func CopyPrivate(t testing.TB, file, folder string) string {
+	t.Helper()
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	to := filepath.Join(folder, filepath.Base(file))
+	WritePrivate(t, to, data)
+	return to
 }
 
 func giveAway(t testing.TB, path string) {

@@ -29,6 +29,7 @@
  *
  * Handles keep all connections of the endpoint in one process of Samba's, whatever its process model, so plain variables
  * are enough. */
+#include <dlfcn.h>
 #include <stdint.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -40,6 +41,7 @@
 #include <core/ntstatus.h>
 #include <dcerpc.h>
 #include <dcerpc_server.h>
+#include <rpc_common.h>
 #include <param.h>
 #include <tsocket.h>
 #include <ndr.h>
@@ -405,13 +407,71 @@ static const struct dcesrv_interface rfri = {
 	.ndr_pull = pull, .dispatch = dispatch, .reply = reply, .ndr_push = push,
 };
 
+/* ---- other endpoints ---- */
+
+/* On Windows all interfaces of a process can be called on all of its endpoints, whatever the endpoint mapper says of each.
+ * Samba's endpoints have lists of interfaces, all of which its endpoint mapper names. So ours are added to every other TCP
+ * endpoint of this process, and are not named there: see dcerpc_binding_build_tower. The endpoint mapper itself is another
+ * process on Windows, and NETLOGON is one with Samba. */
+enum { MAX_OTHERS = 16 }; /* Samba has two or three */
+static const struct dcesrv_endpoint *others[MAX_OTHERS];
+static size_t n_others;
+
+static bool serves_nspi(const struct dcesrv_endpoint *e)
+{
+	for (const struct dcesrv_if_list *i = e->interface_list; i; i = i->next)
+		if (ndr_syntax_id_equal(&i->iface->syntax_id, &nspi.syntax_id)) return true;
+	return false;
+}
+
+/* serve_on puts an interface before those of an endpoint, which has some. The last one is the predecessor of the first. */
+static void serve_on(struct dcesrv_endpoint *e, const struct dcesrv_interface *interface)
+{
+	struct dcesrv_if_list *i = talloc_zero(e, struct dcesrv_if_list);
+	i->iface = talloc_memdup(i, interface, sizeof(*interface));
+	i->next = e->interface_list;
+	i->prev = e->interface_list->prev;
+	e->interface_list->prev = i;
+	e->interface_list = i;
+}
+
+static void serve_on_others(struct dcesrv_context *context)
+{
+	for (struct dcesrv_endpoint *e = context->endpoint_list; e; e = e->next) {
+		if (dcerpc_binding_get_transport(e->ep_description) != NCACN_IP_TCP || !e->use_single_process) continue;
+		const char *port = dcerpc_binding_get_string_option(e->ep_description, "endpoint");
+		if ((port && strcmp(port, "135") == 0) || !e->interface_list || serves_nspi(e) || n_others == MAX_OTHERS) continue;
+		serve_on(e, &nspi);
+		serve_on(e, &rfri);
+		others[n_others++] = e;
+	}
+}
+
+/* dcerpc_binding_build_tower stands before Samba's own, by which the endpoint mapper makes its list: it leaves out what it has no
+ * tower for. Ports are known only when Samba listens. */
+NTSTATUS dcerpc_binding_build_tower(TALLOC_CTX *mem_ctx, const struct dcerpc_binding *binding, struct epm_tower *tower)
+{
+	static NTSTATUS (*own)(TALLOC_CTX *, const struct dcerpc_binding *, struct epm_tower *);
+	if (!own) *(void **)&own = dlsym(RTLD_NEXT, "dcerpc_binding_build_tower");
+	struct ndr_syntax_id syntax = dcerpc_binding_get_abstract_syntax(binding);
+	const char *port = dcerpc_binding_get_string_option(binding, "endpoint");
+	bool ours = ndr_syntax_id_equal(&syntax, &nspi.syntax_id) || ndr_syntax_id_equal(&syntax, &rfri.syntax_id);
+	for (size_t i = 0; ours && port && i < n_others; i++) {
+		const char *other = dcerpc_binding_get_string_option(others[i]->ep_description, "endpoint");
+		if (other && strcmp(port, other) == 0) return NT_STATUS_NOT_FOUND;
+	}
+	return own(mem_ctx, binding, tower);
+}
+
 static NTSTATUS init_server(struct dcesrv_context *context, const struct dcesrv_endpoint_server *server)
 {
 	folder = lpcfg_parm_string(context->lp_ctx, NULL, "nspi", "folder");
 	write_status();
 	NTSTATUS status = dcesrv_interface_register(context, "ncacn_ip_tcp:", NULL, &nspi, NULL);
 	if (!NT_STATUS_IS_OK(status)) return status;
-	return dcesrv_interface_register(context, "ncacn_ip_tcp:", NULL, &rfri, NULL);
+	status = dcesrv_interface_register(context, "ncacn_ip_tcp:", NULL, &rfri, NULL);
+	serve_on_others(context); /* this server is the last one that is introduced */
+	return status;
 }
 
 static NTSTATUS shutdown_server(struct dcesrv_context *context, const struct dcesrv_endpoint_server *server)

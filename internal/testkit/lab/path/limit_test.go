@@ -5,8 +5,6 @@ package path
 import (
 	"fmt"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"testing"
 
 	"github.com/nspiproxy/nspiproxy/internal/testkit/lab"
@@ -69,7 +67,7 @@ func TestPathLimitIsOneForATicketOnTwoMachines(t *testing.T) {
 	for mode := range lab.Modes {
 		t.Run(mode, func(t *testing.T) {
 			o := lab.PathOptions{Mode: mode, Limit: pathLimit, Samba: samba, Listed: network.DCs[:1], Folder: lab.OrdinaryFolder(t)}
-			o.More = fmt.Sprintf("identity:\n  keytabs: [%s, %s]\n", copyPrivate(t, samba.MachineKeytab(), o.Folder), copyPrivate(t, samba.File("users.keytab"), o.Folder))
+			o.More = fmt.Sprintf("identity:\n  keytabs: [%s, %s]\n", lab.CopyPrivate(t, samba.MachineKeytab(), o.Folder), lab.CopyPrivate(t, samba.File("users.keytab"), o.Folder))
 			proxy := lab.StartPath(t, network, o)
 			first, second := lab.StartSambaClientOn(t, network.Clients[0], samba), lab.StartSambaClientOn(t, network.Clients[1], samba)
 			for _, login := range lab.SealedLogins {
@@ -109,16 +107,4 @@ func ticketOnTwoMachines(t *testing.T, proxy *lab.PathProxy, login lab.SambaLogi
 		lab.Expect(t, "close", client.Close("c"))
 	}
 	lab.CheckSambaHeld(t, proxy.Proxy, samba, 0)
-}
-
-// copyPrivate copies a file for the ordinary user, and returns its new path.
-func copyPrivate(t *testing.T, file, folder string) string {
-	t.Helper()
-	data, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	to := filepath.Join(folder, filepath.Base(file))
-	lab.WritePrivate(t, to, data)
-	return to
 }
