@@ -74,7 +74,13 @@ func rules(cmd *cobra.Command, path string, apply bool) error {
 	for _, problem := range plan.Check() {
 		cmd.PrintErrln("warning:", problem)
 	}
-	return plan.Possible().Apply(learnt)
+	if err := plan.Possible().Apply(learnt); err != nil {
+		return err
+	}
+	if err := plan.CheckRouting(); err != nil {
+		cmd.PrintErrln("warning:", err)
+	}
+	return nil
 }
 
 // removeLeft takes away what an earlier configuration needed: its rules would lead

@@ -30,6 +30,9 @@ func Passes() (func(client, server netip.AddrPort) bool, error) { return nil, er
 // Passing needs Linux.
 func Passing() (int, error) { return 0, errNotLinux }
 
+// CheckRouting needs Linux.
+func (p *Plan) CheckRouting() error { return errNotLinux }
+
 // Problems finds none elsewhere.
 func (p *Plan) Problems() []Problem { return nil }
 

@@ -13,3 +13,7 @@ func (p *Plan) Check() (found []string) {
 	}
 	return found
 }
+
+// CheckRouting returns an error if marked packets do not come to this machine with the
+// rules in force, by what others have put before ours.
+func (p *Plan) CheckRouting() error { return p.Possible().checkRouting() }

@@ -25,8 +25,8 @@ const (
 )
 
 // checkRouting returns ErrNoRouting if marked packets do not find their way to
-// this machine, and errForeignRoute if others may lead them elsewhere: then
-// connections hang that the rules have marked.
+// this machine, and errForeignRoute or errLedAway if others may lead them elsewhere:
+// then connections hang that the rules have marked.
 func (p *Plan) checkRouting() error {
 	routed := p.routedFamilies()
 	if len(routed) == 0 {
@@ -55,6 +55,23 @@ func (p *Plan) checkRouting() error {
 			return ErrNoRouting
 		case foreign:
 			return fmt.Errorf("%w %d: set transparent.route_table to a free number", errForeignRoute, p.settings.RouteTable)
+		}
+	}
+	return p.checkAllLookups(conn, routed)
+}
+
+// checkAllLookups asks where marked packets of those families go.
+func (p *Plan) checkAllLookups(conn *netlink.Conn, routed []family) error {
+	links, err := readLinks(conn)
+	if err != nil {
+		return fmt.Errorf("the interfaces cannot be looked at: %w", err)
+	}
+	for _, f := range routed {
+		if !f.enabled() {
+			continue
+		}
+		if err := p.checkLookups(conn, f, links); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -34,7 +34,7 @@ func (d Difference) reparable() bool {
 	case ReasonTable, ReasonConfiguration, ReasonRules:
 		return true
 	case ReasonRouting:
-		return !errors.Is(d.Err, errForeignRoute)
+		return !errors.Is(d.Err, errForeignRoute) && !errors.Is(d.Err, errLedAway)
 	}
 	return false
 }

@@ -2,6 +2,7 @@ package transparent
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 
 	"github.com/nspiproxy/nspiproxy/policy"
@@ -10,15 +11,17 @@ import (
 // link is a network interface, as far as it decides under which name packets are
 // seen by rules.
 type link struct {
-	index   int
-	name    string
-	other   []string // alternative names
-	kind    string   // such as "bridge"; empty for hardware
-	master  int      // index of what it is a port of; 0: of nothing
-	below   int      // index of the interface that it stands on; 0: on none
-	takes   bool     // a macvlan that takes every packet of the one below
-	address bool     // it has one that is not link-local
-	filter  []string // of a bridge: the settings that have IP rules applied to what passes it
+	index      int
+	name       string
+	other      []string // alternative names
+	kind       string   // such as "bridge"; empty for hardware
+	master     int      // index of what it is a port of; 0: of nothing
+	below      int      // index of the interface that it stands on; 0: on none
+	takes      bool     // a macvlan that takes every packet of the one below
+	address    bool     // it has one that is not link-local
+	own        []netip.Addr
+	neighbours []netip.Addr // one for each of them: that of another machine there
+	filter     []string     // of a bridge: the settings that have IP rules applied to what passes it
 }
 
 // stacked has the kinds of interfaces that take packets from the one below, so that

@@ -8,21 +8,30 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The lengths of struct ifinfomsg and struct ifaddrmsg in bytes, and the offset of
-// the interface's index in both.
+// The lengths of struct ifinfomsg and struct ifaddrmsg in bytes, and offsets in them.
 const (
 	linkHeader    = 16
 	addressHeader = 8
-	indexOffset   = 4
+	addressLength = 1 // of the network's prefix, in bits
+	indexOffset   = 4 // in both
 )
+
+// skipStatistics is RTEXT_FILTER_SKIP_STATS (linux/rtnetlink.h): they are most of what
+// the kernel tells of an interface.
+const skipStatistics = 8
 
 // macvlanPassthru is MACVLAN_MODE_PASSTHRU (linux/if_link.h).
 const macvlanPassthru = 8
 
 // readLinks returns the interfaces of this machine.
 func readLinks(conn *netlink.Conn) (links []link, err error) {
-	request := make([]byte, linkHeader)
-	err = dump(conn, unix.RTM_GETLINK, linkHeader, request, func(header []byte, a *netlink.AttributeDecoder) {
+	mask := netlink.NewAttributeEncoder()
+	mask.Uint32(unix.IFLA_EXT_MASK, skipStatistics)
+	attributes, err := mask.Encode()
+	if err != nil {
+		return nil, err
+	}
+	err = dump(conn, unix.RTM_GETLINK, linkHeader, append(make([]byte, linkHeader), attributes...), func(header []byte, a *netlink.AttributeDecoder) {
 		links = append(links, parseLink(header, a))
 	})
 	if err != nil {
@@ -30,19 +39,40 @@ func readLinks(conn *netlink.Conn) (links []link, err error) {
 	}
 	err = dump(conn, unix.RTM_GETADDR, addressHeader, make([]byte, addressHeader), func(header []byte, a *netlink.AttributeDecoder) {
 		index := int(binary.NativeEndian.Uint32(header[indexOffset:]))
-		for a.Next() {
-			if a.Type() != unix.IFA_ADDRESS {
-				continue
-			}
-			address, ok := netip.AddrFromSlice(a.Bytes())
-			for i := range links {
-				if ok && links[i].index == index && !address.IsLinkLocalUnicast() {
-					links[i].address = true
-				}
+		for i := range links {
+			if links[i].index == index {
+				links[i].parseAddress(header, a)
 			}
 		}
 	})
 	return links, err
+}
+
+// parseAddress reads an address of k. On a link between two machines it is the other
+// one's.
+func (k *link) parseAddress(header []byte, a *netlink.AttributeDecoder) {
+	var own, address netip.Addr
+	for a.Next() {
+		switch a.Type() {
+		case unix.IFA_ADDRESS:
+			address, _ = netip.AddrFromSlice(a.Bytes())
+		case unix.IFA_LOCAL:
+			own, _ = netip.AddrFromSlice(a.Bytes())
+		}
+	}
+	if !address.IsValid() || address.IsLinkLocalUnicast() {
+		return
+	}
+	k.address = true
+	if !own.IsValid() {
+		own = address
+	}
+	k.own = append(k.own, own)
+	if own != address {
+		k.neighbours = append(k.neighbours, address)
+	} else if n := neighbourOf(netip.PrefixFrom(address, int(header[addressLength]))); n.IsValid() {
+		k.neighbours = append(k.neighbours, n)
+	}
 }
 
 // parseLink reads one interface.

@@ -9,13 +9,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// question is what the kernel is asked for: the route of a packet.
-type question struct {
-	to, from netip.Addr // from may be invalid
-	in       int        // the index of the interface that it arrives on; 0: it is this machine's own
-	mark     uint32
-}
-
 // found is a route that the kernel has found.
 type found struct {
 	kind  uint8  // such as unix.RTN_LOCAL
@@ -38,8 +31,17 @@ func lookUp(conn *netlink.Conn, q question) (f found, err error) {
 		header[routeSrcLen] = byte(q.from.BitLen())
 		a.Bytes(unix.RTA_SRC, q.from.AsSlice())
 	}
-	if q.in != 0 {
-		a.Uint32(unix.RTA_IIF, uint32(q.in))
+	if q.in.index != 0 {
+		a.Uint32(unix.RTA_IIF, uint32(q.in.index))
+	}
+	if q.fromPort != 0 || q.toPort != 0 {
+		a.Uint8(unix.RTA_IP_PROTO, unix.IPPROTO_TCP) // else the kernel takes it for UDP
+	}
+	if q.fromPort != 0 {
+		a.Bytes(unix.RTA_SPORT, binary.BigEndian.AppendUint16(nil, q.fromPort))
+	}
+	if q.toPort != 0 {
+		a.Bytes(unix.RTA_DPORT, binary.BigEndian.AppendUint16(nil, q.toPort))
 	}
 	if q.mark != 0 {
 		a.Uint32(unix.RTA_MARK, q.mark)
@@ -105,10 +107,6 @@ func (r kernelRouter) lookup(a netip.Addr) (routeTo, error) {
 	case f.kind != unix.RTN_UNICAST:
 		return routeTo{none: true}, nil // broadcast, multicast, or one that is refused
 	}
-	for _, k := range r.links {
-		if k.index == f.out {
-			return routeTo{out: k.name}, nil
-		}
-	}
-	return routeTo{}, nil // over an interface that is new
+	k, _ := linkOf(f.out, r.links) // it may be new
+	return routeTo{out: k.name}, nil
 }

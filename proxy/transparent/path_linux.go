@@ -32,6 +32,17 @@ func (p *Plan) checkPath(ps *problems) error {
 	if err != nil {
 		return err
 	}
+	for _, f := range p.routedFamilies() {
+		before, err := f.rulesBefore(conn)
+		if err != nil {
+			return err
+		}
+		for _, r := range before {
+			if r.withMark(p.settings.Mark) {
+				ps.add("", MarkTaken, r.String())
+			}
+		}
+	}
 	for _, l := range p.listeners {
 		ps.checkInterfaces(l, links)
 		ps.checkBridges(l, links)

@@ -21,6 +21,8 @@ var (
 	// errForeignRoute says that marked packets may go elsewhere. To put ours in force
 	// again is of no use.
 	errForeignRoute = errors.New("somebody else has a route in routing table")
+	// errLedAway says that they do go elsewhere, by what others have put before ours.
+	errLedAway = errors.New("marked packets do not come here")
 	// errLost says that ports were in the sets and are not any more.
 	errLost = errors.New("learnt ports were taken out of the kernel's sets")
 	// ErrNotLearnt says that the store does not have the port.

@@ -47,6 +47,9 @@ const (
 	// RoutedBack is a destination that is reached through the interface where clients
 	// arrive.
 	RoutedBack
+	// MarkTaken is a routing rule before ours for packets that carry a bit of others in
+	// their mark, besides ours.
+	MarkTaken
 	// NoForwarding is a setting without which this machine is no router.
 	NoForwarding
 	// Unknown is that the kernel did not tell.
@@ -72,6 +75,8 @@ var explanations = map[ProblemKind]struct{ setting, text string }{
 		"Correct the destinations"},
 	RoutedBack: {"destinations", "routed out of the only interface where clients arrive: those in the same network do not pass this machine. " +
 		"Give the interfaces towards the clients"},
+	MarkTaken: {"", "this routing rule stands before those of the proxy (77 to 79): packets that carry both marks do not come here, " +
+		"and their connections hang. Give it a greater number"},
 	NoForwarding: {"", "this machine does not forward packets, with which clients reach everything else: set it to 1 (sysctl -w)"},
 	Unknown:      {"", "whether connections of clients come here cannot be looked at"},
 }
