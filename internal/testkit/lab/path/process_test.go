@@ -21,10 +21,10 @@ const behind = 4
 // families, and however the configuration came to take them.
 func TestPathNoOtherInterfaceIsAWayAround(t *testing.T) {
 	for name, o := range map[string]lab.PathOptions{
-		"tproxy":                {Mode: "tproxy", SameProcess: "true"},
-		"redirect, closed":      {Mode: "redirect", WhenDown: "closed"},
-		"tproxy, closed":        {Mode: "tproxy", WhenDown: "closed"},
-		"redirect, which lists": {Mode: "redirect", WhenDown: "open", SameProcess: "true"},
+		"tproxy":           {Mode: "tproxy", SameProcess: "true"},
+		"redirect, closed": {Mode: "redirect", WhenDown: "closed"},
+		"tproxy, closed":   {Mode: "tproxy", WhenDown: "closed"},
+		"redirect, open":   {Mode: "redirect", WhenDown: "open", SameProcess: "true"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			e := startEvasionWith(t, lab.DCOptions{Process: behind}, o)
@@ -125,4 +125,42 @@ func exchange(t *testing.T, c *client.Conn) {
 			t.Errorf("a stub of %d bytes: %d came back, %v", size, len(a.Stub), err)
 		}
 	}
+}
+
+// TestPathConnectionsFromBeforeAPortWasKnownEndOnBothSides: once, and what connects again comes to the proxy.
+func TestPathConnectionsFromBeforeAPortWasKnownEndOnBothSides(t *testing.T) {
+	for mode, down := range map[string]string{"tproxy": "open", "redirect": "closed"} {
+		t.Run(mode, func(t *testing.T) {
+			network := lab.StartNetwork(t)
+			at, from := network.DCs[0], network.Clients[0]
+			dc := lab.StartDC(t, lab.DCOptions{On: at, Process: 1, Anonymous: true})
+			proxy := lab.StartPath(t, network, lab.PathOptions{Mode: mode, WhenDown: down, SameProcess: "true", Limit: 50, DCs: []*lab.DC{dc}})
+			to := netip.AddrPortFrom(at.Address, lab.ProcessPorts(t, at)[0])
+			var before *client.Conn
+			proxy.CheckTaken(t, 0, func() { before = echoing(t, from, to) })
+			if _, err := from.MapPort(dc.Address); err != nil { // the first question that the proxy hears
+				t.Fatal(err)
+			}
+			lab.Eventually(t, followTime, "the port is known", func() bool { return slices.Contains(proxy.Learnt(t), to) })
+			if _, err := before.Send(client.Request{Opnum: simdc.EchoOpnum, Stub: make([]byte, 8)}); err == nil {
+				if _, _, err := before.ReadPDU(); err == nil {
+					t.Error("the connection from before is served past the proxy")
+				}
+			}
+			lab.Eventually(t, followTime, "the domain controller has been told", func() bool { return dc.Count(t).Connections == 0 })
+			proxy.CheckTaken(t, 1, func() { echoing(t, from, to).Close() })
+		})
+	}
+}
+
+// echoing connects to the echo interface on a port, and has something sent back.
+func echoing(t *testing.T, from *lab.Machine, to netip.AddrPort) *client.Conn {
+	t.Helper()
+	c, err := client.Dial(to.String(), client.Options{Connect: from.Dial, Contexts: []rpcparse.ContextElement{client.Context(0, simdc.EchoInterface)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	exchange(t, c)
+	return c
 }
