@@ -72,6 +72,9 @@ func (a *asking) visit(c *Conn) {
 	}
 	c.asked = a.answer != nil
 	_ = setOptions(c.server.fd, a.options) // fails only on a socket that has failed
+	if c.waiting {                         // probes of its window take the place of keep-alive, minutes apart
+		return
+	}
 	a.conns.Add(1)
 	quiet := int64(silence(c.server.fd))
 	for old := a.quiet.Load(); quiet < old && !a.quiet.CompareAndSwap(old, quiet); old = a.quiet.Load() {

@@ -169,6 +169,7 @@ func (c *Conn) finish(r CloseReason, reset bool) {
 		h.ClientLeft(c.dialledFor())
 	}
 	c.state = stateGone
+	c.setWaiting(false)
 	l.timers.stop(c)
 	l.slots.release(c.slot)
 	for _, s := range c.sides() {

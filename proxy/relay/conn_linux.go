@@ -40,6 +40,7 @@ type Conn struct {
 	asked        bool // see Group.Ask
 	brief        bool // see Route.Brief
 	bound        bool // a bind was acknowledged
+	waiting      bool // the server has no room for bytes, see checkRoom
 	moved        bool // see Group.ResetMoved
 	foreign      bool // the server sees another machine's address
 	serverClosed bool // the server has ended its stream, and all of it has been handled

@@ -37,6 +37,7 @@ type loop struct {
 	slots  slots
 	timers timers
 	young  youngQueue
+	room   roomCheck
 
 	// What is left to do in this turn.
 	events   []unix.EpollEvent
@@ -263,6 +264,9 @@ func (l *loop) waitTimeout() time.Duration {
 	if young, has := l.young.next(); has && (!ok || young+youngSlack < at) {
 		at, ok = young+youngSlack, true
 	}
+	if l.roomCheckDue() && (!ok || l.room.at < at) {
+		at, ok = l.room.at, true
+	}
 	for _, a := range l.paused {
 		if !ok || a.resumeAt < at {
 			at, ok = a.resumeAt, true
@@ -277,6 +281,7 @@ func (l *loop) waitTimeout() time.Duration {
 // expire handles the timers that have ended, and the pauses of acceptors.
 func (l *loop) expire() {
 	l.keepYoungAlive()
+	l.checkRoom()
 	if l.timers.running == 0 && len(l.paused) == 0 {
 		return
 	}

@@ -89,8 +89,8 @@ type Options struct {
 	// A peer that is gone is given up after at most twice this time, or KeepAlive
 	// + 4 s if that is longer. The time counts from the last packet received of it
 	// or, while bytes are under way to it, from their first retransmission (after
-	// 0.2 s on a local network). A peer that is there but has had no room for bytes
-	// all this time is given up as well (TCP_USER_TIMEOUT).
+	// 0.2 s on a local network). A client that is there but has had no room for bytes
+	// all this time is given up as well (TCP_USER_TIMEOUT). A server is not.
 	KeepAlive time.Duration
 	// DrainTimeout is how long a connection that the proxy closes goes on reading
 	// what the peers send, because closing a socket with unread bytes sends a reset,

@@ -41,16 +41,27 @@ var noDelay = []option{{unix.IPPROTO_TCP, unix.TCP_NODELAY, 1}}
 // ends keep-alive at the first probe after it, so it is set to the time of the last
 // one.
 func keepAliveOptions(keepAlive time.Duration) []option {
-	idle := int32(max(1, min(keepAlive/time.Second, 32767))) // the kernel's bound: MAX_TCP_KEEPIDLE
-	interval := max(1, idle/keepAliveProbes)
-	giveUp := idle + keepAliveProbes*interval
+	idle, interval := keepAliveTimes(keepAlive)
 	return []option{
 		{unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1},
 		{unix.IPPROTO_TCP, unix.TCP_KEEPIDLE, idle},
 		{unix.IPPROTO_TCP, unix.TCP_KEEPINTVL, interval},
 		{unix.IPPROTO_TCP, unix.TCP_KEEPCNT, keepAliveProbes},
-		{unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, giveUp * 1000}, // in milliseconds
+		{unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int32(userTimeout(keepAlive) / time.Millisecond)},
 	}
+}
+
+// keepAliveTimes returns after how much silence a peer is asked, and how long each
+// answer may take, in seconds.
+func keepAliveTimes(keepAlive time.Duration) (idle, interval int32) {
+	idle = int32(max(1, min(keepAlive/time.Second, 32767))) // the kernel's bound: MAX_TCP_KEEPIDLE
+	return idle, max(1, idle/keepAliveProbes)
+}
+
+// userTimeout returns how long bytes may be under way to a peer that is silent.
+func userTimeout(keepAlive time.Duration) time.Duration {
+	idle, interval := keepAliveTimes(keepAlive)
+	return time.Duration(idle+keepAliveProbes*interval) * time.Second
 }
 
 // listenSockets makes n sockets that listen on one address, and returns the

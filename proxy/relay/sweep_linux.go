@@ -15,11 +15,12 @@ const (
 	sweepConns = 64
 )
 
-// sweep goes through the connections of a loop: all of them for DecideAll and
+// sweep goes through the connections of a loop: all of them for DecideAll, checkRoom and
 // ResetMoved, those to one server for the others.
 type sweep struct {
 	decide Decision // of DecideAll
 	ask    *asking  // of Ask and StopAsking
+	room   bool     // of checkRoom
 	moved  *moving  // of ResetMoved
 	// Else CloseServer:
 	silent time.Duration
@@ -30,7 +31,7 @@ type sweep struct {
 
 // wants reports whether the sweep is about c.
 func (s *sweep) wants(c *Conn) bool {
-	return s.decide != nil || s.moved != nil || c.remote.ip == s.server
+	return s.decide != nil || s.room || s.moved != nil || c.remote.ip == s.server
 }
 
 // visit does the sweep's work on c.
@@ -40,6 +41,8 @@ func (s *sweep) visit(c *Conn) {
 		c.decide(s.decide)
 	case s.ask != nil:
 		s.ask.visit(c)
+	case s.room:
+		c.checkRoom()
 	case s.moved != nil:
 		s.moved.visit(c)
 	default:
@@ -67,7 +70,7 @@ func (g *Group) CloseServer(server netip.Addr, silent time.Duration) {
 
 // beginSweep adds s to the list. Of CloseServer there is one sweep for each server.
 func (l *loop) beginSweep(s sweep) {
-	closes := func(s *sweep) bool { return s.decide == nil && s.ask == nil && s.moved == nil }
+	closes := func(s *sweep) bool { return s.decide == nil && s.ask == nil && !s.room && s.moved == nil }
 	for i := range l.sweeps {
 		if old := &l.sweeps[i]; closes(&s) && closes(old) && old.server == s.server {
 			s.silent = min(s.silent, old.silent)
