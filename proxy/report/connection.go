@@ -46,13 +46,6 @@ func (c closedRecord) fill(e *zerolog.Event) *zerolog.Event {
 
 func (closedRecord) message() string { return "connection closed" }
 
-// associationRefused writes that a bind named an association in which the client
-// has no part.
-func (r *recorder) associationRefused(a inspect.AssociationRefused) {
-	r.log.Warn().Str("event", "association.refused").Str("client", a.Client.String()).Str("backend", a.Backend).
-		Uint32("assoc_group_id", a.ID).Err(a.Err).Msg("bind refused: it names an association that is not the client's")
-}
-
 // refusedUpstream writes that the domain controller itself refused a user who did
 // authenticate: its own limit is reached, or it has a reason of its own.
 // Anonymous binds fail by design and are not reported.

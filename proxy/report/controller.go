@@ -1,9 +1,22 @@
 package report
 
-import "github.com/nspiproxy/nspiproxy/proxy/inspect"
+import (
+	"github.com/rs/zerolog"
 
-// controllerChanged writes a change of a domain controller.
-func (r *recorder) controllerChanged(c inspect.ControllerChanged) {
+	"github.com/nspiproxy/nspiproxy/proxy/inspect"
+)
+
+// controllerBurst is how many changes of one kind of one domain controller are written
+// at once in a minute. A machine may say each time that NSPI is elsewhere.
+const controllerBurst = 20
+
+// controllerRecord is a change of a domain controller.
+type controllerRecord inspect.ControllerChanged
+
+// controllerKey is by what such records are summed.
+type controllerKey struct{ kind, backend, dc string }
+
+func (c controllerRecord) event(r *recorder) *zerolog.Event {
 	e := r.log.Info()
 	if c.Bad {
 		e = r.log.Warn()
@@ -21,7 +34,13 @@ func (r *recorder) controllerChanged(c inspect.ControllerChanged) {
 	if c.Reason != "" {
 		e = e.Str("reason", c.Reason)
 	}
-	e.Msg(c.Text)
+	return e
+}
+
+func (c controllerRecord) message() string { return c.Text }
+
+func (c controllerRecord) add(r *recorder) {
+	r.controllers.add(r, controllerKey{c.Kind, c.Backend, c.DC}, controllerKey{kind: c.Kind}, c)
 }
 
 // listening writes that a port was opened.

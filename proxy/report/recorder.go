@@ -19,30 +19,34 @@ const (
 
 // recorder writes what the loops report, on a goroutine of its own.
 type recorder struct {
-	log        zerolog.Logger
-	now        func() time.Time
-	queue      chan inspect.Event
-	lost       func() // a record did not fit into the queue
-	limits     sums[limitKey, limitRecord]
-	closings   sums[closedKey, closedRecord]
-	unreadable sums[unreadableKey, unreadableRecord]
-	intercepts sums[interceptedKey, interceptedRecord]
-	once       onceNotes
-	referrals  onceNotes // names of servers
+	log          zerolog.Logger
+	now          func() time.Time
+	queue        chan inspect.Event
+	lost         func() // a record did not fit into the queue
+	limits       sums[limitKey, limitRecord]
+	closings     sums[closedKey, closedRecord]
+	unreadable   sums[unreadableKey, unreadableRecord]
+	intercepts   sums[interceptedKey, interceptedRecord]
+	associations sums[associationKey, associationRecord]
+	controllers  sums[controllerKey, controllerRecord]
+	once         onceNotes
+	referrals    onceNotes // names of servers
 }
 
 func newRecorder(log zerolog.Logger, now func() time.Time, lost func()) *recorder {
 	r := &recorder{
 		log: log, now: now, lost: lost,
-		queue:      make(chan inspect.Event, recordQueue),
-		limits:     newSums[limitKey, limitRecord](),
-		closings:   newSums[closedKey, closedRecord](),
-		unreadable: newSums[unreadableKey, unreadableRecord](),
-		intercepts: newSums[interceptedKey, interceptedRecord](),
-		once:       newOnceNotes(maxNotes),
-		referrals:  newOnceNotes(maxReferralNames),
+		queue:        make(chan inspect.Event, recordQueue),
+		limits:       newSums[limitKey, limitRecord](),
+		closings:     newSums[closedKey, closedRecord](),
+		unreadable:   newSums[unreadableKey, unreadableRecord](),
+		intercepts:   newSums[interceptedKey, interceptedRecord](),
+		associations: newSums[associationKey, associationRecord](),
+		controllers:  newSums[controllerKey, controllerRecord](),
+		once:         newOnceNotes(maxNotes),
+		referrals:    newOnceNotes(maxReferralNames),
 	}
-	r.intercepts.burst = interceptBurst - 1
+	r.intercepts.burst, r.associations.burst, r.controllers.burst = interceptBurst-1, associationBurst-1, controllerBurst-1
 	return r
 }
 
@@ -98,11 +102,11 @@ func (r *recorder) write(e inspect.Event) {
 	case inspect.Violation:
 		r.violation(e)
 	case inspect.AssociationRefused:
-		r.associationRefused(e)
+		associationRecord(e).add(r)
 	case inspect.Referral:
 		r.referral(e)
 	case inspect.ControllerChanged:
-		r.controllerChanged(e)
+		controllerRecord(e).add(r)
 	case inspect.Listening:
 		r.listening(e)
 	case inspect.PathProblem:
@@ -127,6 +131,8 @@ func (r *recorder) flush(all bool) {
 	r.closings.flush(r, all)
 	r.unreadable.flush(r, all)
 	r.intercepts.flush(r, all)
+	r.associations.flush(r, all)
+	r.controllers.flush(r, all)
 }
 
 // maxText is how much of a text from the network is written, in bytes.

@@ -168,3 +168,27 @@ func TestLogThatDoesNotTakeRecordsBlocksNobody(t *testing.T) {
 		t.Errorf("a finding was written %d times, want once", n)
 	}
 }
+
+// A machine may say in each answer that NSPI is elsewhere, and a client may name one
+// unknown association after the other.
+func TestRecordsThatOneMachineCanRepeatAreSummed(t *testing.T) {
+	l := newLogbook()
+	for i := range 1000 {
+		l.write(inspect.ControllerChanged{Kind: "dc.process", Backend: "10.0.0.9", DC: "10.0.0.9", Ports: []uint16{uint16(i)}})
+		l.write(inspect.AssociationRefused{Source: inspect.Source{Client: netip.AddrPortFrom(netip.MustParseAddr("10.1.2.3"), uint16(i)), Backend: "dc1"}})
+	}
+	l.write(inspect.ControllerChanged{Kind: "dc.down", Backend: "10.0.0.9", DC: "10.0.0.9", Bad: true})
+	l.write(inspect.AssociationRefused{Source: inspect.Source{Client: netip.MustParseAddrPort("10.1.2.4:1"), Backend: "dc1"}})
+	if n := len(l.records(t)); n != controllerBurst+associationBurst+2 {
+		t.Fatalf("%d records at once", n)
+	}
+	l.time = l.time.Add(61 * time.Second)
+	l.flush(false)
+	repeated := map[any]any{}
+	for _, r := range l.records(t)[controllerBurst+associationBurst+2:] {
+		repeated[r["event"]] = r["repeated"]
+	}
+	if repeated["dc.process"] != float64(1000-controllerBurst) || repeated["association.refused"] != float64(1000-associationBurst) || len(repeated) != 2 {
+		t.Errorf("after the minute: %v", repeated)
+	}
+}
