@@ -17,7 +17,8 @@
 // # Monitoring one
 //
 //	monitor.go   one goroutine: active checks, and connects while it is degraded  ──▶ observations
-//	watch.go     one goroutine: asks the endpoint mapper where NSPI is            ──▶ observations
+//	watch.go     one goroutine: asks the endpoint mapper where NSPI is, and       ──▶ observations
+//	             the other interfaces of its process (process.go)
 //	record.go    what connections for clients have shown                          ──▶ observations
 //	reducer.go   health + observation = health + effects; pure
 //	dc.go        the latest health, published: loops read it without a lock
@@ -80,7 +81,7 @@
 //	event.go     what is reported; state.go the states
 //	monitor.go   when to check; reach.go connecting, outcome.go what an error means; probeepm.go an active
 //	             check that needs no NSPI client
-//	watch.go     asking the endpoint mapper
+//	watch.go     asking the endpoint mapper; process.go for the other interfaces of the process of NSPI
 //	clientpath.go whether clients are answered under their own addresses; prove.go trying the same from here
 //	set.go       all domain controllers and their goroutines; members.go which there are; discover.go by address
 //	srv.go       following a name in DNS; lookup.go, query.go, answers.go asking; hostname.go what is accepted

@@ -11,7 +11,8 @@
 // A forward listener opens further ports while it runs (ports.go), for endpoints
 // that the endpoint mapper names to clients; what such a port leads to is a
 // target (target.go). A transparent listener has the kernel lead the ports of
-// NSPI to it, as they become known (interceptor.go).
+// NSPI to it, as they become known (interceptor.go), and those on which it may be bound
+// as well (process.go).
 //
 // # Where to change what
 //

@@ -23,8 +23,8 @@ const (
 // ErrPortLimit is the error of Ports when a bound is reached.
 var ErrPortLimit = errors.New("too many learnt ports")
 
-// Ports is what is known of where domain controllers serve NSPI, for all
-// goroutines. It never waits for the state file: that is written by a goroutine
+// Ports is what is known of where domain controllers serve NSPI, or may serve it, for
+// all goroutines. It never waits for the state file: that is written by a goroutine
 // of its own.
 type Ports struct {
 	mu        sync.Mutex
