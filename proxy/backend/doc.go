@@ -59,7 +59,9 @@
 //
 // A connection under a client's own address that fails makes a check due, and
 // changes no state: a firewall may let in this machine and not the client, or the
-// reverse. [DC.TryTrial] says what follows for other clients.
+// reverse. [DC.TryTrial] says what follows for other clients. When clients of one
+// network are not answered several times in a row, this machine tries the same port for
+// itself; if that is answered, it says so ([ClientsUnanswered]).
 //
 // That a domain controller is unreachable is no reason to refuse a client: one with
 // too much to do loses SYNs, and takes the next one. It is one when the host is gone
