@@ -106,6 +106,18 @@ func (p *clientPaths) answered(client netip.Addr) (over bool) {
 	return over
 }
 
+// known reports whether it was reported that clients of this one's network are not
+// answered.
+func (p *clientPaths) known(client netip.Addr) bool {
+	if p.suspect.Load() == 0 {
+		return false
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	n := p.nets[clientNetwork(client)]
+	return n != nil && n.reported
+}
+
 // due returns the networks for which this machine must try, and at which ports.
 func (p *clientPaths) due() map[netip.Prefix]uint16 {
 	p.mu.Lock()

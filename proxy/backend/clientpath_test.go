@@ -49,6 +49,9 @@ func TestUnansweredClientsAreReportedOnceAndTheirEnd(t *testing.T) {
 		if reason := w.events[len(w.events)-1].Reason; !strings.Contains(reason, "10.1.0.0/24 to port 7") {
 			t.Errorf("the reason is %q", reason)
 		}
+		if other := netip.MustParseAddr("10.3.0.1"); !dc.IsUnanswered(clientOne.Next()) || dc.IsUnanswered(other) {
+			t.Error("clients of other networks are hardly answered, or one of the same is")
+		}
 		dc.ClientAnswered(clientOne)
 		if w.has(ClientsAnswered) {
 			t.Error("over, while one network is left")

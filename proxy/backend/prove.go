@@ -35,6 +35,10 @@ func (dc *DC) ClientAnswered(client netip.Addr) {
 	}
 }
 
+// IsUnanswered reports whether a client under its own address will hardly be answered,
+// because others of its network are not, while this machine is.
+func (dc *DC) IsUnanswered(client netip.Addr) bool { return dc.paths.known(client) }
+
 // UnansweredNetworks is of how many networks clients are not answered under their own
 // addresses, while this machine is.
 func (dc *DC) UnansweredNetworks() int {
@@ -127,5 +131,5 @@ func (s *Set) isAnswered(ctx context.Context, to netip.AddrPort) bool {
 		defer cancel()
 		return s.dial(timed, to) == nil
 	}
-	return connects() && sleep(ctx, s.proveFor) && connects()
+	return connects() && sleep(ctx, proveTime) && connects()
 }

@@ -13,16 +13,15 @@ import (
 // Set is all domain controllers: those of the configuration, those that DNS
 // names for it, and those that clients were seen to connect to.
 type Set struct {
-	o        Options
-	dial     dialer
-	unseen   time.Duration // watchUnseen
-	slow     time.Duration // suspicious
-	proveFor time.Duration // proveTime
-	probing  chan struct{} // the places of active checks
-	static   []*DC         // of the configuration, by their first addresses
-	further  []*DC         // the same by their further addresses
-	srv      []*srvBackend
-	turn     atomic.Uint32 // of Pick
+	o       Options
+	dial    dialer
+	unseen  time.Duration // watchUnseen
+	slow    time.Duration // suspicious
+	probing chan struct{} // the places of active checks
+	static  []*DC         // of the configuration, by their first addresses
+	further []*DC         // the same by their further addresses
+	srv     []*srvBackend
+	turn    atomic.Uint32 // of Pick
 
 	current    atomic.Pointer[snapshot]
 	discovered *lru.Cache[netip.Addr, *DC] // the latest
@@ -50,7 +49,6 @@ func New(o Options) *Set {
 		dial:      dialTCP,
 		unseen:    watchUnseen,
 		slow:      suspicious,
-		proveFor:  proveTime,
 		proving:   make(map[*DC]bool),
 		probing:   make(chan struct{}, maxProbes),
 		monitored: make(map[*DC]context.CancelFunc),

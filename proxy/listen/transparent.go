@@ -83,6 +83,7 @@ func (t *transparentListener) route(c *relay.Conn, attempt int) relay.Route {
 	r := relay.Route{Handler: t.all.connect(c, t.config, dc, to, o), Server: to, Brief: gone}
 	if t.config.Mode == policy.ModeTPROXY {
 		r.Source = c.Client()
+		r.Brief = gone || dc.IsUnanswered(r.Source.Addr())
 	}
 	return r
 }
