@@ -156,9 +156,9 @@ func (n *portInterceptor) room(dc *backend.DC, atMost int, after func(own int) i
 	if n.listed(dc) {
 		return nil // bounded by the store itself
 	}
-	known, own := n.ports.List(), len(n.portsOf(dc))
-	if next := after(own); next > atMost || next > own && len(known) >= maxLearnt {
-		return fmt.Errorf("it is not listed in the configuration, and would have %d; %d are learnt in all", next, len(known))
+	own, known := n.ports.Count(dc.Addr)
+	if next := after(own); next > atMost || next > own && known >= maxLearnt {
+		return fmt.Errorf("it is not listed in the configuration, and would have %d; %d are learnt in all", next, known)
 	}
 	return nil
 }

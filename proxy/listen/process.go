@@ -29,7 +29,7 @@ func (n *portInterceptor) wanted(dc *backend.DC, told backend.Ports) ([]uint16, 
 	if !n.all.Config.Transparent.TakesProcess() {
 		others = nil
 	} else if others == nil {
-		others = n.portsOf(dc) // of an earlier run, until they are told
+		others = n.ports.Of(dc.Addr) // of an earlier run, until they are told
 	}
 	if len(others) == 0 {
 		return told.NSPI, nil
@@ -51,16 +51,6 @@ func (n *portInterceptor) wanted(dc *backend.DC, told backend.Ports) ([]uint16, 
 		return told.NSPI, fmt.Errorf("other interfaces of the process of NSPI: %w", err)
 	}
 	return all, nil
-}
-
-// portsOf returns the ports of dc that are known.
-func (n *portInterceptor) portsOf(dc *backend.DC) (ports []uint16) {
-	for _, ap := range n.ports.List() {
-		if ap.Addr() == dc.Addr {
-			ports = append(ports, ap.Port())
-		}
-	}
-	return ports
 }
 
 // learnProcess is learn for an endpoint of another interface than NSPI. Where it is not

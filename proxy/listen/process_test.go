@@ -50,7 +50,7 @@ func TestPortsOfTheProcessAreInterceptedWhereTheConfigurationSaysSo(t *testing.T
 		n := newTestInterceptor(t, process, 135)
 		for _, dc := range []*backend.DC{n.at("127.57.1.1"), n.at("127.57.0.9")} {
 			n.confirm(dc, told)
-			if got := n.portsOf(dc); !slices.Equal(got, want) {
+			if got := n.ports.Of(dc.Addr); !slices.Equal(got, want) {
 				t.Errorf("%v, %s: %v are intercepted, want %v", process, dc.Name, got, want)
 			}
 		}
@@ -63,11 +63,11 @@ func TestPortsOfAnEarlierRunStandUntilTheProcessIsTold(t *testing.T) {
 	dc := n.at("127.57.1.1")
 	n.confirm(dc, backend.Ports{NSPI: []uint16{49155}, Process: []uint16{49152, 49160}})
 	n.confirm(dc, backend.Ports{NSPI: []uint16{49156}})
-	if got := n.portsOf(dc); !slices.Equal(got, []uint16{49152, 49155, 49156, 49160}) {
+	if got := n.ports.Of(dc.Addr); !slices.Equal(got, []uint16{49152, 49155, 49156, 49160}) {
 		t.Errorf("%v are intercepted", got)
 	}
 	n.confirm(dc, backend.Ports{NSPI: []uint16{49156}, Process: []uint16{49153}})
-	if got := n.portsOf(dc); !slices.Equal(got, []uint16{49153, 49156}) {
+	if got := n.ports.Of(dc.Addr); !slices.Equal(got, []uint16{49153, 49156}) {
 		t.Errorf("%v are intercepted", got)
 	}
 }
@@ -78,7 +78,7 @@ func TestManyPortsOfTheProcessLeaveNSPIIntercepted(t *testing.T) {
 	n := newTestInterceptor(t, policy.SwitchOn, 135)
 	for _, dc := range []*backend.DC{n.at("127.57.1.1"), n.at("127.57.0.9")} {
 		n.confirm(dc, backend.Ports{NSPI: []uint16{60000}, Process: many(50000, 1000)})
-		got := n.portsOf(dc)
+		got := n.ports.Of(dc.Addr)
 		if !slices.Contains(got, 60000) || !slices.Contains(got, 50000) {
 			t.Errorf("%s: %v are intercepted", dc.Name, got)
 		}
@@ -96,7 +96,7 @@ func TestManyPortsOfTheProcessLeaveNSPIIntercepted(t *testing.T) {
 	}
 	listed := n.at("127.57.1.1")
 	n.confirm(listed, backend.Ports{NSPI: []uint16{60001}, Process: []uint16{60002}})
-	if got := n.portsOf(listed); !slices.Equal(got, []uint16{60001, 60002}) {
+	if got := n.ports.Of(listed.Addr); !slices.Equal(got, []uint16{60001, 60002}) {
 		t.Errorf("%v are intercepted of one that is listed", got)
 	}
 }
@@ -144,10 +144,10 @@ func TestPortsOfTheProcessAreLearntFromAnswersToClients(t *testing.T) {
 	if on.Intercept(endpointOf(echo, 50002), func() {}) || at.Intercept(endpointOf(samr, 50003), func() {}) {
 		t.Error("a port is intercepted that is not of the process of NSPI")
 	}
-	if got := n.portsOf(dc); !slices.Equal(got, []uint16{50001}) {
+	if got := n.ports.Of(dc.Addr); !slices.Equal(got, []uint16{50001}) {
 		t.Errorf("%v are learnt", got)
 	}
-	if got := n.portsOf(other); len(got) != 0 {
+	if got := n.ports.Of(other.Addr); len(got) != 0 {
 		t.Errorf("%v are learnt of a machine without NSPI", got)
 	}
 	watched := func() bool { return slices.Contains(n.all.Controllers.All(), other) }

@@ -126,6 +126,20 @@ func (p *Ports) List() []netip.AddrPort {
 	return p.list()
 }
 
+// Of returns the known ports of one address, in order. The caller owns the slice.
+func (p *Ports) Of(addr netip.Addr) []uint16 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.byAddress[addr])
+}
+
+// Count returns how many ports are known of one address, and of all.
+func (p *Ports) Count(addr netip.Addr) (own, all int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.byAddress[addr]), p.count
+}
+
 // list is List under the lock.
 func (p *Ports) list() []netip.AddrPort {
 	all := make([]netip.AddrPort, 0, p.count)
