@@ -20,11 +20,18 @@ const door = "samr"
 // other domain controllers do with the others, sealed and in secure channels, has the same results through the proxy as on a
 // direct way; NSPI bound there is followed as anywhere.
 func TestPathOtherInterfacesOfSambaWorkAndAreNoWayAround(t *testing.T) {
-	const limit = 2
 	network := lab.StartNetwork(t)
 	samba := lab.StartSambaOn(t, network.DCs[0])
+	for mode := range lab.Modes {
+		t.Run(mode, func(t *testing.T) { otherInterfaces(t, network, samba, mode) })
+	}
+}
+
+func otherInterfaces(t *testing.T, network *lab.Network, samba *lab.Samba, mode string) {
+	t.Helper()
+	const limit = 2
 	taken, passed := network.Clients[0], network.Clients[1]
-	o := lab.PathOptions{Mode: "tproxy", WhenDown: "closed", Limit: limit, Samba: samba, Listed: network.DCs[:1], Clients: []*lab.Machine{taken},
+	o := lab.PathOptions{Mode: mode, WhenDown: "closed", Limit: limit, Samba: samba, Listed: network.DCs[:1], Clients: []*lab.Machine{taken},
 		Folder: lab.OrdinaryFolder(t)}
 	o.More = fmt.Sprintf("identity:\n  keytabs: [%s, %s]\n", // the proxy follows what it has keys for
 		lab.CopyPrivate(t, samba.MachineKeytab(), o.Folder), lab.CopyPrivate(t, samba.File("users.keytab"), o.Folder))
