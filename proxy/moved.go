@@ -108,7 +108,7 @@ func (p *paths) look(ctx context.Context) {
 	if err != nil {
 		return // unknown: the next look shows it
 	}
-	lost := p.watch.Look(now)
+	lost := p.watch.Look(now, time.Now())
 	switch {
 	case lost.Any():
 		p.end(ctx, "not on this machine any more: "+listed(slices.Concat(lost.Virtual, lost.Own)), lost.Has)

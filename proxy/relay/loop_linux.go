@@ -300,8 +300,16 @@ func (l *loop) expire() {
 // release closes the loop's own descriptors.
 func (l *loop) release() {
 	for _, msg := range l.mailbox.close() {
-		if msg.op == opListen {
+		switch {
+		case msg.op == opListen:
 			closeSocket(msg.acceptor.fd)
+		case msg.op == opSweep && msg.sweep.moved != nil:
+			msg.sweep.moved.visited()
+		}
+	}
+	for _, s := range l.sweeps {
+		if s.moved != nil {
+			s.moved.visited()
 		}
 	}
 	l.poller.close()

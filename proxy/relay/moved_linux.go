@@ -24,12 +24,14 @@ type moving struct {
 // waits for a later call; one that is dialled is given up.
 //
 // The functions of m are called on the loops, concurrently, and must not block. It
-// does not wait for them; Done is never called if a loop has ended.
+// does not wait for them.
 func (g *Group) ResetMoved(m Moved) {
 	all := &moving{Moved: m}
 	all.loops.Store(int64(len(g.loops)))
 	for _, l := range g.loops {
-		l.mailbox.post(message{op: opSweep, sweep: &sweep{moved: all}})
+		if !l.mailbox.post(message{op: opSweep, sweep: &sweep{moved: all}}) {
+			all.visited() // the loop has ended, and so have its connections
+		}
 	}
 }
 

@@ -78,3 +78,20 @@ func TestMovedConnectionWaitsForItsServer(t *testing.T) {
 	r.write(other, request(1, 100))
 	r.expect(itsServer, request(1, 100))
 }
+
+// TestMovedIsAnsweredByAGroupThatEnds: who waits for the answer must not wait for ever.
+func TestMovedIsAnsweredByAGroupThatEnds(t *testing.T) {
+	r := newRig(t, Options{Loops: 2}, nil)
+	client, server, _ := r.connect() // keeps its loop
+	stopped := make(chan error, 1)
+	go func() { stopped <- r.group.Shutdown(t.Context()) }()
+	for range 100 {
+		r.resetMoved(true)
+	}
+	r.must(client.Close())
+	r.must(server.Close())
+	r.must(await(r, stopped))
+	if ended, waiting := r.resetMoved(true); ended+waiting != 0 {
+		t.Errorf("%d ended and %d waiting after the end", ended, waiting)
+	}
+}

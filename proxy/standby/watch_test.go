@@ -5,6 +5,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 )
 
 func addrs(text string) (list []netip.Addr) {
@@ -16,20 +17,26 @@ func addrs(text string) (list []netip.Addr) {
 
 func TestAnAddressIsLostWhenItLeaves(t *testing.T) {
 	w := NewWatch(addrs("10.0.1.1 fd00:1::1"), addrs("10.0.9.9"))
+	begin := time.Now()
 	for _, step := range []struct {
-		now  string
-		lost Lost
+		after time.Duration
+		has   string
+		lost  Lost
 	}{
-		{"10.0.1.251", Lost{}}, // a backup at its start
-		{"10.0.1.251 10.0.1.1 fd00:1::1 10.0.9.9", Lost{}},
-		{"10.0.1.1 fd00:1::1 10.0.9.9", Lost{}}, // another address of the machine
-		{"fd00:1::1 10.0.9.9", Lost{Virtual: addrs("10.0.1.1")}},
-		{"fd00:1::1 10.0.9.9", Lost{}}, // once
-		{"10.0.1.1", Lost{Virtual: addrs("fd00:1::1"), Own: addrs("10.0.9.9")}},
-		{"", Lost{Virtual: addrs("10.0.1.1")}},
+		{0, "10.0.1.251", Lost{}}, // a backup at its start
+		{1, "10.0.1.251 10.0.1.1 fd00:1::1 10.0.9.9", Lost{}},
+		{2, "10.0.1.1 fd00:1::1 10.0.9.9", Lost{}}, // another address of the machine
+		{3, "fd00:1::1 10.0.9.9", Lost{Virtual: addrs("10.0.1.1")}},
+		{4, "fd00:1::1 10.0.9.9", Lost{}}, // once
+		{5, "10.0.1.1", Lost{Virtual: addrs("fd00:1::1")}},
+		{6, "10.0.1.1 10.0.9.9", Lost{}}, // the network was set up anew
+		{7, "10.0.1.1", Lost{}},
+		{7 + OwnGrace - 1, "10.0.1.1", Lost{}},
+		{7 + OwnGrace, "10.0.1.1", Lost{Own: addrs("10.0.9.9")}},
+		{8 + 2*OwnGrace, "", Lost{Virtual: addrs("10.0.1.1")}},
 	} {
-		if got := w.Look(addrs(step.now)); !reflect.DeepEqual(got, step.lost) || got.Any() != (len(step.lost.Virtual)+len(step.lost.Own) > 0) {
-			t.Errorf("with %q lost are %v, want %v", step.now, got, step.lost)
+		if got := w.Look(addrs(step.has), begin.Add(step.after)); !reflect.DeepEqual(got, step.lost) || got.Any() != (len(step.lost.Virtual)+len(step.lost.Own) > 0) {
+			t.Errorf("with %q lost are %v, want %v", step.has, got, step.lost)
 		}
 	}
 }
