@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/nspiproxy/nspiproxy/policy"
@@ -88,6 +89,7 @@ func (p *paths) run(ctx context.Context) {
 	for p.look(ctx); ctx.Err() == nil; {
 		select {
 		case done := <-p.commands:
+			settle(ctx)
 			now, _ := standby.Addresses() // unknown ones are not here
 			done <- p.end(ctx, standbyCommand, func(transparent bool, to netip.Addr) bool {
 				return transparent || !to.IsLoopback() && !slices.Contains(now, to)
@@ -111,6 +113,10 @@ func (p *paths) look(ctx context.Context) {
 	lost := p.watch.Look(now, time.Now())
 	switch {
 	case lost.Any():
+		settle(ctx)
+		if now, err := standby.Addresses(); err == nil {
+			lost = lost.With(p.watch.Look(now, time.Now()))
+		}
 		p.end(ctx, "not on this machine any more: "+listed(slices.Concat(lost.Virtual, lost.Own)), lost.Has)
 	case p.waiting > 0:
 		p.end(ctx, "reachable again", nil)
@@ -125,11 +131,23 @@ func listed(addrs []netip.Addr) string {
 	return strings.Join(texts, ", ")
 }
 
-// end resets connections and waits for the result, which is empty when ctx ends
-// before.
+// settleTime is how long after the loss of the path connections are reset: of addresses
+// that leave together, and cables that are cut at the same time, one is noticed after
+// the other.
+const settleTime = 250 * time.Millisecond
+
+// settle waits for settleTime.
+func settle(ctx context.Context) {
+	select {
+	case <-time.After(settleTime):
+	case <-ctx.Done():
+	}
+}
+
+// end resets connections and returns the result, which is empty when ctx ends before.
 func (p *paths) end(ctx context.Context, reason string, is func(transparent bool, to netip.Addr) bool) (r standby.Result) {
 	done := make(chan standby.Result, 1)
-	p.listeners.ResetMoved(is, standby.Linked, func(ended, waiting int) { done <- standby.Result{Ended: ended, Waiting: waiting} })
+	p.listeners.ResetMoved(is, reachable(), func(ended, waiting int) { done <- standby.Result{Ended: ended, Waiting: waiting} })
 	select {
 	case r = <-done:
 	case <-ctx.Done():
@@ -140,4 +158,21 @@ func (p *paths) end(ctx context.Context, reason string, is func(transparent bool
 	}
 	p.waiting = r.Waiting
 	return r
+}
+
+// reachable returns standby.Linked for one pass over the connections, with one question
+// for each domain controller.
+func reachable() func(netip.Addr) bool {
+	var mu sync.Mutex
+	known := make(map[netip.Addr]bool)
+	return func(addr netip.Addr) bool {
+		mu.Lock()
+		defer mu.Unlock()
+		linked, ok := known[addr]
+		if !ok {
+			linked = standby.Linked(addr)
+			known[addr] = linked
+		}
+		return linked
+	}
 }

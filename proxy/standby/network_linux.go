@@ -3,8 +3,6 @@ package standby
 import (
 	"context"
 	"fmt"
-	"net"
-	"net/netip"
 	"time"
 
 	"github.com/mdlayher/netlink"
@@ -39,60 +37,4 @@ func receive(ctx context.Context, conn *netlink.Conn, changes chan<- struct{}) {
 		default:
 		}
 	}
-}
-
-// routeHeader is the length of struct rtmsg in bytes, which begins with the family and
-// the length of the destination in bits.
-const routeHeader = 12
-
-// Linked reports whether a packet to addr leaves this machine: there is a route, and its
-// interface has a carrier.
-func Linked(addr netip.Addr) bool {
-	index, err := outgoing(addr)
-	if err != nil {
-		return false
-	}
-	i, err := net.InterfaceByIndex(index)
-	return err == nil && i.Flags&net.FlagRunning != 0
-}
-
-// outgoing returns the number of the interface that leads to addr.
-func outgoing(addr netip.Addr) (int, error) {
-	conn, err := netlink.Dial(unix.NETLINK_ROUTE, &netlink.Config{Strict: true})
-	if err != nil {
-		return 0, err
-	}
-	defer func() { _ = conn.Close() }()
-	header := make([]byte, routeHeader)
-	header[0], header[1] = unix.AF_INET, byte(addr.BitLen())
-	if addr.Is6() {
-		header[0] = unix.AF_INET6
-	}
-	destination := netlink.NewAttributeEncoder()
-	destination.Bytes(unix.RTA_DST, addr.AsSlice())
-	attributes, err := destination.Encode()
-	if err != nil {
-		return 0, err
-	}
-	answers, err := conn.Execute(netlink.Message{
-		Header: netlink.Header{Type: unix.RTM_GETROUTE, Flags: netlink.Request}, Data: append(header, attributes...),
-	})
-	if err != nil {
-		return 0, err
-	}
-	for _, m := range answers {
-		if len(m.Data) < routeHeader {
-			continue
-		}
-		a, err := netlink.NewAttributeDecoder(m.Data[routeHeader:])
-		if err != nil {
-			return 0, err
-		}
-		for a.Next() {
-			if a.Type() == unix.RTA_OIF {
-				return int(a.Uint32()), nil
-			}
-		}
-	}
-	return 0, fmt.Errorf("no route to %v", addr)
 }

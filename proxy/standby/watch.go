@@ -18,6 +18,11 @@ type Lost struct {
 // Any reports whether something is lost.
 func (l Lost) Any() bool { return len(l.Virtual)+len(l.Own) > 0 }
 
+// With returns both losses as one.
+func (l Lost) With(more Lost) Lost {
+	return Lost{Virtual: slices.Concat(l.Virtual, more.Virtual), Own: slices.Concat(l.Own, more.Own)}
+}
+
 // Has reports whether it concerns a connection, by what its client has connected to:
 // through this machine, as a router, or at an address of it.
 func (l Lost) Has(through bool, to netip.Addr) bool {

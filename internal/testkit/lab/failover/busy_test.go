@@ -21,10 +21,10 @@ func TestFailoverOfBusyClientsLeavesNothing(t *testing.T) {
 		t.Run(mode, func(t *testing.T) {
 			s := start(t, func(config string) string { return strings.ReplaceAll(config, "mode: tproxy", "mode: "+mode) }, quick)
 			b := s.beBusy(t)
+			b.work100(t)
 			for n := range 2 {
-				before := b.binds.Load()
-				lab.Eventually(t, lab.SettleTime, "clients work", func() bool { return b.binds.Load() > before+100 })
-				s.change(t, n%2)
+				s.change(t, n)
+				b.work100(t)
 			}
 			b.stop()
 			s.agree(t)
@@ -86,6 +86,13 @@ func (s *stage) beBusy(t *testing.T) *busy {
 	}
 	t.Cleanup(b.stop)
 	return b
+}
+
+// work100 waits until a hundred binds were answered.
+func (b *busy) work100(t *testing.T) {
+	t.Helper()
+	before := b.binds.Load()
+	lab.Eventually(t, lab.SettleTime, "clients work", func() bool { return b.binds.Load() > before+100 })
 }
 
 // run works until it is stopped, on one connection after the other.

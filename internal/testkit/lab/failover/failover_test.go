@@ -3,6 +3,7 @@
 package failover
 
 import (
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -97,23 +98,53 @@ func withoutHook(conf string) string {
 	return strings.Join(kept, "")
 }
 
+// manyIdle is how many more connections there are: more resets than wait for the domain controller's Ethernet address.
+// They come from an address without a limit.
+const (
+	manyIdle    = 500
+	manyAddress = "10.77.1.100"
+)
+
+// connectMany opens connections with a session each, which stay idle, and returns how many.
+func (s *stage) connectMany(t *testing.T, n int) int {
+	t.Helper()
+	s.Clients[1].Run(t, "ip", "address", "add", manyAddress+"/24", "dev", "eth0")
+	port, err := s.Clients[1].MapPort(s.dc.Address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range n {
+		tcp, err := s.Clients[1].Dial(netip.AddrPortFrom(s.DCs[0].Address, port).String(), netip.MustParseAddr(manyAddress))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { tcp.Close() })
+		lab.OpenSession(t, lab.NewConn(tcp))
+	}
+	return n
+}
+
 // TestFailoverWithACutCableIsMadeUpFor: the router that lost the path reaches no domain controller. Clients that send are
 // reset by way of the other router; what others have left is ended as soon as the cable is mended.
 func TestFailoverWithACutCableIsMadeUpFor(t *testing.T) {
-	s := start(t, asWritten, withoutHook)
+	s := startWithRoom(t, manyIdle, func(config string) string {
+		return strings.Replace(config, "  default:", "  rules: [{name: many, match: {clients: ["+manyAddress+"]}, limit: unlimited}]\n  default:", 1)
+	}, withoutHook)
 	all := s.connect(t)
 	n := len(all) * limit
+	many := s.connectMany(t, manyIdle)
+	s.settled(t, n+many, n+many, 0)
 	time.Sleep(quietTime)
-	s.Cut(t, s.Between[0], "eth1", "eth0")
+	s.Cut(t, s.Between[0], "eth0", "eth1")
 	s.awaitMaster(t, 1)
 	for _, c := range all[:clients/2] {
 		if _, _, err := c.NspiBind(); err == nil {
 			t.Error("a connection has moved to another router")
 		}
 	}
-	s.settled(t, n/2, n, 0)
+	s.settled(t, n/2+many, n+many, 0)
 	refill(t, all[:clients/2])
-	s.settled(t, n, n, n/2)
+	s.settled(t, n+many, n+many, n/2)
 	s.routers[0].keepalived.Stop(t, lab.StopTime)
 	s.Mend(t, s.Between[0], "eth0", "eth1")
 	s.settled(t, n/2, 0, n/2)

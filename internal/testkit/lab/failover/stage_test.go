@@ -50,8 +50,14 @@ type stage struct {
 // start sets everything up as the page has it, with changes of both configurations.
 func start(t *testing.T, config, conf func(string) string) *stage {
 	t.Helper()
+	return startWithRoom(t, 0, config, conf)
+}
+
+// startWithRoom is start with a domain controller that has room for more sessions.
+func startWithRoom(t *testing.T, more int, config, conf func(string) string) *stage {
+	t.Helper()
 	s := &stage{Switched: lab.StartSwitched(t, 1, 2, 2)}
-	s.dc = lab.StartDC(t, lab.DCOptions{On: s.DCs[0], Anonymous: true, Limit: clients * limit, Deaf: true})
+	s.dc = lab.StartDC(t, lab.DCOptions{On: s.DCs[0], Anonymous: true, Limit: clients*limit + more, Deaf: true})
 	for n, m := range s.Between {
 		s.routers[n] = &router{Machine: m}
 		s.routers[n].start(t, n, config, conf)
