@@ -69,7 +69,7 @@ func (s *Server) finishLeft(ctx context.Context) {
 	}
 	passes, err := transparent.Passes()
 	if err != nil {
-		passes = func(_, _ netip.AddrPort) bool { return false } // no rules: what passes by is not known
+		passes = func(_, _ netip.AddrPort) bool { return true } // it is not known: a connection that lives may not be ended
 	}
 	r := f.Finish(ctx, func(c halfopen.Connection) bool { return c.Foreign && passes(c.Local, c.Server) })
 	if r != (halfopen.Report{}) {

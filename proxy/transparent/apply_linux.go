@@ -28,15 +28,47 @@ func (p *Plan) Apply(learnt []netip.AddrPort) error {
 	if err != nil {
 		return errors.Join(err, undo())
 	}
-	direct, err := readDirect()
-	if err != nil {
-		return errors.Join(fmt.Errorf("the connections that pass by: %w", err), undo())
-	}
 	// Last, because it is one transaction: it is done or nothing of it is.
-	if _, err := run(p.ruleset(learnt, direct), "nft", "-f", "-"); err != nil {
+	if p.renew(learnt) == nil {
+		return nil
+	}
+	if err := p.replace(learnt); err != nil {
 		return errors.Join(err, undo())
 	}
 	return nil
+}
+
+// errOther says that other rules are in force than those of the plan.
+var errOther = errors.New("other rules are in force")
+
+// renew puts the rules in force again where the table has been made with the same ones.
+// No connection that passes by is lost, as fast as they are made.
+func (p *Plan) renew(learnt []netip.AddrPort) error {
+	conn, err := dialNetfilter()
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close() }()
+	has, err := conn.readTable()
+	if err != nil {
+		return err
+	}
+	if plan := p.table(); has == nil || !plan.isLike(has) {
+		return errOther
+	}
+	_, err = run(p.renewal(learnt), "nft", "-f", "-")
+	return err
+}
+
+// replace puts the rules in force instead of all others of ours. Connections that pass by
+// and are made in the meantime, a hundredth of a second, become strays.
+func (p *Plan) replace(learnt []netip.AddrPort) error {
+	direct, err := readDirect()
+	if err != nil {
+		return fmt.Errorf("the connections that pass by: %w", err)
+	}
+	_, err = run(p.ruleset(learnt, direct), "nft", "-f", "-")
+	return err
 }
 
 // applyRouting puts the routing of each family in force where it is not yet, and
@@ -126,7 +158,7 @@ func OnStop() (opened bool, err error) {
 		return false, nil
 	}
 	var flush strings.Builder
-	for _, chain := range []string{chainIntercepted, chainRedirected} {
+	for _, chain := range []string{chainIntercepted, chainRedirected, chainMissed} {
 		if strings.Contains(table, "\tchain "+chain+" {") {
 			fmt.Fprintf(&flush, "flush chain inet %s %s\n", TableName, chain)
 		}

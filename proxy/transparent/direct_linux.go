@@ -15,9 +15,10 @@ func Passing() (int, error) {
 	return len(all), err
 }
 
-// Passes returns what reports whether a connection passes by now.
+// Passes returns what reports whether a connection passes by now, or did a while ago and
+// may not have ended.
 func Passes() (func(client, server netip.AddrPort) bool, error) {
-	all, err := readDirect()
+	all, err := readSets(family.direct, family.reset, family.ending)
 	if err != nil {
 		return nil, err
 	}
@@ -31,31 +32,43 @@ func Passes() (func(client, server netip.AddrPort) bool, error) {
 	}, nil
 }
 
-// readDirect returns the connections that pass by now. Without the table there are
-// none to know of, nor with one that has no such sets.
-func readDirect() (all []directConnection, err error) {
+// readDirect returns the connections that pass by now.
+func readDirect() ([]directConnection, error) { return readSets(family.direct) }
+
+// readSets returns the connections in the sets of those names. Without the table there
+// are none to know of, nor with one that has no such sets.
+func readSets(names ...func(family) string) (all []directConnection, err error) {
+	for _, f := range families {
+		for _, name := range names {
+			if all, err = readSet(f, name(f), all); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return all, nil
+}
+
+// readSet adds the connections in a set.
+func readSet(f family, name string, all []directConnection) ([]directConnection, error) {
 	conn, err := open()
 	if err != nil {
 		return nil, err
 	}
-	table := &nftables.Table{Name: TableName, Family: nftables.TableFamilyINet}
-	for _, f := range families {
-		set, err := conn.GetSetByName(table, f.direct())
-		if errors.Is(err, unix.ENOENT) {
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		elements, err := conn.GetSetElements(set)
-		if err != nil {
-			return nil, err
-		}
-		for _, e := range elements {
-			if c, ok := readDirectKey(e.Key, f); ok {
-				c.left = e.Expires
-				all = append(all, c)
-			}
+	set, err := conn.GetSetByName(&nftables.Table{Name: TableName, Family: nftables.TableFamilyINet}, name)
+	if errors.Is(err, unix.ENOENT) {
+		return all, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	elements, err := conn.GetSetElements(set)
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range elements {
+		if c, ok := readDirectKey(e.Key, f); ok {
+			c.left = e.Expires
+			all = append(all, c)
 		}
 	}
 	return all, nil

@@ -64,23 +64,45 @@
 //
 // # What passes by
 //
-// Chain forwarded sees packets to and from intercepted ports that no rule has
-// taken. The first packet of a connection is refused there (closed), or puts it
-// into the set direct4 or direct6 (open): a connection in it passes by until it
-// ends, by whatever rules are in force then. Apply keeps these sets. ending4 and
-// ending6 have those of which one side has sent its end.
+// Chain forwarded sees packets to and from domain controllers that no rule has taken.
+// The first packet of a connection to an intercepted port is refused there (closed), or
+// puts it into the set direct4 or direct6 (open): a connection in it passes by until it
+// ends, by whatever rules are in force then, on whatever ports. Apply keeps these sets.
 //
-// Other packets belong to connections that began where these rules were not:
-// before they were applied, or to another port, or through another router, whose
-// proxy has a connection of its own to the domain controller, with other sequence
-// numbers. Left alone they would be counted nowhere, and in the last case client
-// and domain controller would answer each other's acknowledgements for ever.
-// Resetting the client alone would leave its sessions on the domain controller for
-// two hours. So such a packet puts its connection into stray4 or stray6 and goes
-// on. What the domain controller answers, if only that the numbers are wrong (RFC
-// 9293 3.10.7.4), is rejected by a reset that has the number it waits for. The
-// client sends the packet again, and the domain controller, which knows of no
-// connection by then, resets it. Both ends are exact, and need no proxy that runs.
+//	direct  ── reset by either side ──▶  reset   ── the domain controller says more ──▶  direct
+//	direct  ── ended by the domain controller ──▶  ending  ── silent for two minutes ──▶  forgotten
+//
+// A domain controller keeps the sessions of a connection that its client alone has ended,
+// and takes no reset whose number is not exact: who has sent one is not sure, and it may
+// be late. A connection in reset or ending passes by, and is not counted.
+//
+// Other packets belong to connections that began where these rules were not: before they
+// were applied, or to another port, or through another router, whose proxy has a
+// connection of its own to the domain controller, with other sequence numbers. Left
+// alone they would be counted nowhere, and in the last case client and domain controller
+// would answer each other's acknowledgements for ever. Resetting the client alone would
+// leave its sessions on the domain controller for two hours. A reset must have the number
+// that its receiver waits for, and what a packet acknowledges is that of its sender. So
+//
+//	set       has connections of which                  what comes next                  becomes of it
+//	stray     the client has sent data, which goes on   the domain controller's answer   a reset for the domain controller
+//	asked     the client has acknowledged, which too    a mere acknowledgement           the same
+//	answered  the domain controller has sent data       the client's acknowledgement     a reset for the client
+//
+// Who is not reset has something to send again, and the other end knows of no connection
+// by then and resets it: the client its data or its keep-alive, the domain controller what
+// the client has not acknowledged. Both ends are exact, and need no proxy that runs.
+//
+// REDIRECT does not see the first packet of a connection that connection tracking takes
+// for a part of an earlier one: after an ACK from the same port, for example. Chain missed
+// refuses it, so that nothing gets past a proxy that runs.
+//
+// Packets that a flow table forwards (nft "flow add", hardware offload) meet none of these
+// chains. A connection that passes by may take that way. One from before the rules goes on
+// by it until it has been silent for half a minute.
+//
+// The sets are bounded. A flood of first packets while the proxy does not run, 2,000 a second, fills
+// direct: connections that do not fit are strays.
 //
 // # After the end
 //

@@ -11,6 +11,7 @@ const (
 	// carry what the proxy's sockets still have to say, and know what passes by.
 	chainIntercepted = "intercepted" // TPROXY
 	chainRedirected  = "redirected"  // REDIRECT
+	chainMissed      = "missed"      // by REDIRECT, which is to refuse them then
 	chainForwarded   = "forwarded"
 	// routeProtocol marks our routes and routing rules (rtm_protocol,
 	// FRA_PROTOCOL): one of the numbers that no routing program has
@@ -31,8 +32,13 @@ const (
 const epmPort = 135
 
 // The names of what each family has of its own: "direct4", "direct6".
-func (f family) direct() string  { return "direct" + f.flag[1:] }
-func (f family) ending() string  { return "ending" + f.flag[1:] }
-func (f family) stray() string   { return "stray" + f.flag[1:] }
-func (f family) passing() string { return "passing" + f.flag[1:] }
-func (f family) answers() string { return "answers" + f.flag[1:] }
+func (f family) direct() string       { return "direct" + f.flag[1:] }
+func (f family) reset() string        { return "reset" + f.flag[1:] }
+func (f family) ending() string       { return "ending" + f.flag[1:] }
+func (f family) stray() string        { return "stray" + f.flag[1:] }
+func (f family) asked() string        { return "asked" + f.flag[1:] }
+func (f family) answered() string     { return "answered" + f.flag[1:] }
+func (f family) passing() string      { return "passing" + f.flag[1:] }
+func (f family) answers() string      { return "answers" + f.flag[1:] }
+func (f family) strays() string       { return "strays" + f.flag[1:] }
+func (f family) strayAnswers() string { return "stray_answers" + f.flag[1:] }

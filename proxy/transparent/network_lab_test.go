@@ -180,8 +180,14 @@ func dial(t testing.TB, address string) (*conn, error) {
 	if err != nil {
 		return nil, err
 	}
+	return greet(t, tcp)
+}
+
+// greet reads whom the server sees.
+func greet(t testing.TB, tcp net.Conn) (c *conn, err error) {
+	t.Helper()
 	t.Cleanup(func() { tcp.Close() })
-	c := &conn{Conn: tcp, r: bufio.NewReader(tcp)}
+	c = &conn{Conn: tcp, r: bufio.NewReader(tcp)}
 	_ = c.SetDeadline(time.Now().Add(patience))
 	c.seen, err = c.r.ReadString('\n')
 	c.seen = strings.TrimSpace(c.seen)

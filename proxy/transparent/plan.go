@@ -90,6 +90,13 @@ func (f family) destinations(listeners ...policy.Listener) []netip.Prefix {
 	return kept
 }
 
+// isDestination reports whether connections to a are led to a listener, on some ports.
+func (p *Plan) isDestination(a netip.Addr) bool {
+	return slices.ContainsFunc(p.listeners, func(l policy.Listener) bool {
+		return slices.ContainsFunc(l.Destinations, func(d netip.Prefix) bool { return d.Contains(a) })
+	})
+}
+
 // staticPorts returns the ports of l that need not be learnt, in order.
 func staticPorts(l policy.Listener) []uint16 {
 	ports := append([]uint16{epmPort}, l.NSPIPorts...)

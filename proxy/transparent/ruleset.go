@@ -2,7 +2,9 @@ package transparent
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/nspiproxy/nspiproxy/policy"
@@ -23,6 +25,22 @@ func (p *Plan) ruleset(learnt []netip.AddrPort, direct []directConnection) strin
 	r.open("table inet %s", TableName)
 	r.line("comment %q", p.comment())
 	r.content(learnt, direct)
+	r.close()
+	return r.text.String()
+}
+
+// renewal writes the same rules and ports into the table that has such rules, and keeps
+// its sets of connections.
+func (p *Plan) renewal(learnt []netip.AddrPort) string {
+	r := &ruleset{plan: p}
+	for _, name := range slices.Sorted(maps.Keys(p.table().chains)) {
+		r.line("flush chain inet %s %s", TableName, name)
+	}
+	for _, f := range families {
+		r.line("flush set inet %s %s", TableName, f.set)
+	}
+	r.open("table inet %s", TableName)
+	r.content(learnt, nil)
 	r.close()
 	return r.text.String()
 }

@@ -12,6 +12,9 @@ import (
 // "wildcard" spares the listening sockets of other transparent programs, which
 // are bound to no address; it comes first and alone because a socket in TIME_WAIT
 // has no answer to it, and one rule with both would miss those.
+//
+// A first packet of a connection that passes by is late or forged: a socket here for it
+// would take away that connection's packets.
 func (r *ruleset) tproxy(listeners []policy.Listener) {
 	if len(listeners) == 0 {
 		return
@@ -24,6 +27,7 @@ func (r *ruleset) tproxy(listeners []policy.Listener) {
 	for _, f := range families {
 		if d := f.destinations(listeners...); len(d) > 0 {
 			r.line("%s daddr %s meta l4proto tcp jump client_sockets", f.network, list(d))
+			r.line("%s daddr %s %s @%s accept", f.network, list(d), f.tuple(), f.direct())
 		}
 	}
 	r.line("jump %s", chainIntercepted)

@@ -93,6 +93,14 @@ func (t *table) difference(has *table) *Difference {
 	return &Difference{ReasonRules, fmt.Errorf("the rules in force were changed: %s", strings.Join(all, ", "))}
 }
 
+// isLike reports whether has was made with the same rules, and has the same chains and
+// sets still. Rules may differ.
+func (t *table) isLike(has *table) bool {
+	sameChain := func(a, b chain) bool { return a.base == b.base }
+	sameSet := func(digest, digest) bool { return true }
+	return has.comment == t.comment && !has.dormant && maps.EqualFunc(t.chains, has.chains, sameChain) && maps.EqualFunc(t.sets, has.sets, sameSet)
+}
+
 // difference says what is the matter with a chain, in words that follow its name.
 func (c chain) difference(has chain) string {
 	switch {
