@@ -21,8 +21,9 @@ var askOptions = []option{
 	{unix.IPPROTO_TCP, unix.TCP_KEEPINTVL, askInterval},
 }
 
-// patience is how old an attempt to connect must be for StopAsking to make it again. A
-// younger one has its next SYN within the same time: TCP's first timeout is 1 s.
+// patience is how long the answer to a SYN may take until another one makes sense: TCP's
+// first timeout is 1 s. So old must an attempt to connect be for StopAsking to make it
+// again.
 const patience = 2 * time.Second
 
 // asking is one call of Ask or StopAsking.
@@ -64,7 +65,7 @@ func (g *Group) ask(server netip.Addr, a *asking) {
 // visit sets the options of a connection, and notes how quiet it has been.
 func (a *asking) visit(c *Conn) {
 	if a.answer == nil && c.state == stateDialing && c.dialledFor() > patience {
-		c.dialAgain()
+		c.dialAgain(timerFirst) // it has all its time again
 		return
 	}
 	if c.state != stateOpen || c.server.eof {

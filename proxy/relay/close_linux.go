@@ -85,6 +85,8 @@ func (c *Conn) timeout(class timerClass) {
 	case timerFirst:
 		c.unanswered()
 	case timerConnect:
+		c.dialAgain(timerLast)
+	case timerLast:
 		c.redial(CloseReason{Cause: CauseDialTimeout})
 	case timerHandshake:
 		if c.state == stateArriving {

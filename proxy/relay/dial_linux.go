@@ -63,19 +63,22 @@ func (c *Conn) unanswered() {
 
 // dialledFor returns how old the current attempt to connect is; 0: there is none.
 func (c *Conn) dialledFor() time.Duration {
-	lists := &c.loop.timers.lists
+	lists, before := &c.loop.timers.lists, time.Duration(0)
 	switch c.timer.class {
 	case timerFirst:
-		return c.loop.now() - c.timer.at + lists[timerFirst].length
 	case timerConnect:
-		return c.loop.now() - c.timer.at + lists[timerConnect].length + lists[timerFirst].length
+		before = lists[timerFirst].length
+	case timerLast:
+		before = lists[timerFirst].length + lists[timerConnect].length
+	default:
+		return 0
 	}
-	return 0
+	return c.loop.now() - c.timer.at + lists[c.timer.class].length + before
 }
 
-// dialAgain sends a new SYN, because the server has answered others: the kernel sends
-// the next one of this attempt up to 16 s later. The attempt has all its time again.
-func (c *Conn) dialAgain() {
+// dialAgain sends a new SYN and starts a timer: the kernel sends the next one of this
+// attempt up to 16 s later.
+func (c *Conn) dialAgain(class timerClass) {
 	r := Route{Server: c.Server()}
 	if c.foreign {
 		r.Source = c.Client()
@@ -86,7 +89,7 @@ func (c *Conn) dialAgain() {
 		c.redial(CloseReason{Cause: CauseDialFailed, Err: err})
 		return
 	}
-	c.loop.timers.start(c, timerFirst, c.loop.now())
+	c.loop.timers.start(c, class, c.loop.now())
 }
 
 // connect starts the connection to the server and arms its socket.

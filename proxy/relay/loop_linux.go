@@ -71,6 +71,7 @@ func newLoop(g *Group) (*loop, error) {
 	for class, d := range map[timerClass]time.Duration{
 		timerFirst:     g.options.FailoverTimeout,
 		timerConnect:   g.options.ConnectTimeout - g.options.FailoverTimeout,
+		timerLast:      patience,
 		timerHandshake: g.options.HandshakeTimeout,
 		timerTail:      tailFactor * g.options.DrainTimeout,
 		timerDrain:     g.options.DrainTimeout,

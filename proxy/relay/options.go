@@ -72,7 +72,8 @@ type Options struct {
 	// ConnectTimeout for reaching the server; 0: DefaultConnectTimeout, which is what
 	// Windows takes by default: a SYN and two more, after 3 s and twice as much, and
 	// twice as much again for the last answer (Windows Server, registry reference:
-	// TcpInitialRTT 3 s, TcpMaxConnectRetransmissions 2).
+	// TcpInitialRTT 3 s, TcpMaxConnectRetransmissions 2). In the end a last SYN is sent
+	// and its answer waited for, two seconds more: those of the kernel may be far apart.
 	ConnectTimeout time.Duration
 	// FailoverTimeout is after how long of it a Router has another server tried, if
 	// its route is Brief, and a DialHandler hears that nothing answers; 0:

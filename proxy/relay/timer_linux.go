@@ -9,7 +9,8 @@ type timerClass uint8
 const (
 	timerOff       timerClass = iota
 	timerFirst                // until the server is connected: Options.FailoverTimeout,
-	timerConnect              // and then what is left of Options.ConnectTimeout
+	timerConnect              // and then what is left of Options.ConnectTimeout,
+	timerLast                 // and for the answer to a last SYN: patience
 	timerHandshake            // until the client's bind: Options.HandshakeTimeout
 	timerTail                 // for the client to read what is left: tailFactor times Options.DrainTimeout
 	timerDrain                // for the peers to end their streams: Options.DrainTimeout
