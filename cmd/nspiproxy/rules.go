@@ -68,7 +68,7 @@ func rules(cmd *cobra.Command, path string, apply bool) error {
 		}
 	}
 	if !apply {
-		_, err := fmt.Fprint(cmd.OutOrStdout(), plan.Script(learnt))
+		_, err := fmt.Fprint(cmd.OutOrStdout(), plan.Script(learnt, path))
 		return err
 	}
 	for _, problem := range plan.Check() {

@@ -61,7 +61,7 @@ func TestEveryGoldenScriptCanBeRunTwiceAndUndone(t *testing.T) {
 	for _, c := range configurations {
 		t.Run(c.name, func(t *testing.T) {
 			clean(t)
-			script := plan(t, c.listeners, c.settings).Script(ports(c.learnt))
+			script := plan(t, c.listeners, c.settings).Script(ports(c.learnt), c.name)
 			before := everything(t)
 			sh(t, script)
 			once := everything(t)
@@ -91,7 +91,7 @@ func TestApplyDoesWhatTheScriptDoes(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			clean(t)
 			p := plan(t, c.listeners, c.settings)
-			sh(t, p.Script(ports(c.learnt)))
+			sh(t, p.Script(ports(c.learnt), c.name))
 			want := everything(t)
 			if err := Remove(); err != nil {
 				t.Fatal(err)
@@ -291,5 +291,15 @@ func TestIPv6NetworksAreLeftOutWithoutIPv6(t *testing.T) {
 	}
 	if err := Remove(); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestFeaturesAreThoseOfTheKernel: each is tried in a rule set of its own.
+func TestFeaturesAreThoseOfTheKernel(t *testing.T) {
+	clean(t)
+	for _, f := range features {
+		if _, err := run(f.ruleset(), "nft", "--check", "-f", "-"); err != nil {
+			t.Errorf("%s: %v\n%s", f.module, err, f.ruleset())
+		}
 	}
 }

@@ -26,14 +26,14 @@ func (p *Plan) Apply(learnt []netip.AddrPort) error {
 	}
 	undo, err := p.applyRouting()
 	if err != nil {
-		return errors.Join(err, undo())
+		return errors.Join(explainRouting(err), undo())
 	}
 	// Last, because it is one transaction: it is done or nothing of it is.
 	if p.renew(learnt) == nil {
 		return nil
 	}
 	if err := p.replace(learnt); err != nil {
-		return errors.Join(err, undo())
+		return errors.Join(p.explainMissing(err), undo())
 	}
 	return nil
 }

@@ -4,8 +4,8 @@
 // arrive are package relay's.
 //
 //	plan := transparent.New(config)
-//	fmt.Print(plan.Script(learnt))     // nspiproxy rules
-//	err := plan.Apply(learnt)          // nspiproxy rules --apply; also Remove and OnStop
+//	fmt.Print(plan.Script(learnt, path)) // nspiproxy rules
+//	err := plan.Apply(learnt)            // nspiproxy rules --apply; also Remove and OnStop
 //
 //	ports := transparent.OpenPorts(config.Transparent.StateFile, report)
 //	watcher := plan.NewWatcher(ports, transparent.WatchOptions{Repair: true, Report: report})
@@ -131,7 +131,8 @@
 // matter: rp_filter (0, 1, 2), src_valid_mark, tcp_fwmark_accept, fwmark_reflect,
 // and the reverse-path filter of firewalld. The machine must forward packets
 // (net.ipv4.ip_forward, net.ipv6.conf.all.forwarding) and its firewall must accept
-// in its input hook what comes here: Script says how, Check looks. A rule of others
+// in its input hook what comes here, and in its output hook what goes out: Script
+// says how, Check looks. A rule of others
 // before ours may lead marked packets away: the kernel is asked where packets of
 // clients and of domain controllers go, as "ip route get" does (checklookup_linux.go).
 //
@@ -169,5 +170,6 @@
 // CAP_NET_ADMIN is all that is needed, as an ambient capability where nft and ip
 // are run by a user other than root: ip drops it otherwise. Rules can be printed
 // everywhere, and be put in force on Linux: the match on wildcard sockets needs
-// 5.11, and the tests run with the nftables and iproute2 of Debian 12.
+// 5.11, and the tests run with the nftables and iproute2 of Debian 12. Modules that
+// the kernel lacks are named (module_linux.go).
 package transparent

@@ -28,6 +28,16 @@ func TestWhatClientsSeeIsAsInTheTable(t *testing.T) {
 					t.Cleanup(func() { sh(t, "nft delete table inet firewall") })
 					down(t, mode, whenDown, address)
 				})
+				t.Run(mode+" "+whenDown+" "+address+" strict firewall", func(t *testing.T) {
+					clean(t)
+					p := tproxy(t, whenDown)
+					if mode == "redirect" {
+						p = redirect(t, whenDown)
+					}
+					sh(t, strictFirewall(p))
+					t.Cleanup(func() { sh(t, "nft delete table inet firewall") })
+					down(t, mode, whenDown, address)
+				})
 			}
 		}
 	}

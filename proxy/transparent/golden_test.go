@@ -85,7 +85,7 @@ func ports(text string) (all []netip.AddrPort) {
 
 func TestScriptsAreAsInTheGoldenFiles(t *testing.T) {
 	for _, c := range configurations {
-		got := plan(t, c.listeners, c.settings).Script(ports(c.learnt))
+		got := plan(t, c.listeners, c.settings).Script(ports(c.learnt), c.name+".yaml")
 		file := filepath.Join("testdata", c.name+".sh")
 		if *update {
 			if err := os.WriteFile(file, []byte(got), 0o644); err != nil {

@@ -17,7 +17,7 @@ func TestRulesetDoesNotDependOnTheOrderOfItsParts(t *testing.T) {
 	learnt := ports("10.0.5.12:2 [fd00:5::1]:9 10.0.5.11:3 10.0.5.11:1")
 	reversed := append(slices.Clone(learnt), learnt[0]) // one of them twice
 	slices.Reverse(reversed)
-	if x, y := a.Script(learnt), b.Script(reversed); x != y {
+	if x, y := a.Script(learnt, "c"), b.Script(reversed, "c"); x != y {
 		t.Errorf("%s\nand\n%s", x, y)
 	}
 }
@@ -53,6 +53,18 @@ func TestDestinationsAreOrderedAndContainNoneTwice(t *testing.T) {
 // hostile is names that would be more than a name in a rule set or a shell.
 var hostile = []string{
 	`eth1"`, `*`, `e*h`, `eth**`, `eth\*`, "eth1\n}", "eth1;", "$(id)", "`id`", "eth 1", "eth1\\", "'", "-j", "a/b", "eth1}", "#x", "{", "\x00", "@learnt4",
+}
+
+func TestNameOfTheConfigurationStaysOnItsLine(t *testing.T) {
+	p := plan(t, listenersOf("tproxy"), "")
+	lines := strings.Count(p.Script(nil, ""), "\n")
+	for _, name := range append([]string{"a\nrm -rf x", "a\r\nb", "a\u2028b", "\xff", "a\u0085b"}, hostile...) {
+		script := p.Script(nil, name)
+		head := strings.SplitN(script, "\n", 3)[1]
+		if strings.Count(script, "\n") != lines || !strings.HasPrefix(head, "# Made by nspiproxy rules from the configuration \"") || strings.ContainsFunc(head, func(c rune) bool { return c < ' ' || c > '~' }) {
+			t.Errorf("%q: %q", name, head)
+		}
+	}
 }
 
 func TestHostileNamesDoNotReachTheRuleset(t *testing.T) {

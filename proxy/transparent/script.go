@@ -10,14 +10,17 @@ import (
 
 // Script returns the rules as a shell script that puts them in force, with the
 // given ports as learnt ones: what --apply does, for reading and for machines
-// without this program.
-func (p *Plan) Script(learnt []netip.AddrPort) string {
-	if p.Empty() {
-		return "#!/bin/sh\n# No listener is transparent: there is nothing to do.\n"
-	}
+// without this program. It says which configuration it is from, whose name may be
+// any text.
+func (p *Plan) Script(learnt []netip.AddrPort, configuration string) string {
 	var b strings.Builder
 	say := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 	say("#!/bin/sh")
+	say("# Made by nspiproxy rules from the configuration %+q: change that.", configuration)
+	if p.Empty() {
+		say("# No listener is transparent: there is nothing to do.")
+		return b.String()
+	}
 	say("# Leads connections of clients to nspiproxy. Run it as root, as often as you like.")
 	say("# Undo it: nspiproxy rules --remove, or")
 	say("#   nft delete table inet %s", TableName)
@@ -30,8 +33,12 @@ func (p *Plan) Script(learnt []netip.AddrPort) string {
 	for _, f := range p.families() {
 		say("#   sysctl -w %s=1", f.forwarding)
 	}
-	say("# A firewall on it, in its input hook, must accept what comes here:")
-	for _, rule := range p.firewall() {
+	say("# A firewall on it must accept, before it drops anything: in its input hook, what comes here,")
+	for _, rule := range p.acceptInput() {
+		say("#   %s", rule)
+	}
+	say("# and in its output hook, what the proxy sends:")
+	for _, rule := range p.acceptOutput() {
 		say("#   %s", rule)
 	}
 	say("set -e")
@@ -64,14 +71,27 @@ func (p *Plan) routedFamilies() (has []family) {
 	return has
 }
 
-// firewall returns what a firewall on this machine has to let in: TPROXY keeps
+// acceptInput returns what a firewall on this machine has to let in: TPROXY keeps
 // the destination, REDIRECT exchanges it before the input hook.
-func (p *Plan) firewall() (rules []string) {
+func (p *Plan) acceptInput() (rules []string) {
 	if len(p.routedFamilies()) > 0 {
 		rules = append(rules, fmt.Sprintf("meta mark & %[1]d == %[1]d accept", p.settings.Mark))
 	}
 	for _, l := range p.of(policy.ModeRedirect) {
 		rules = append(rules, fmt.Sprintf("tcp dport %d accept", l.Port))
+	}
+	return rules
+}
+
+// acceptOutput returns what a firewall on this machine has to let out: what it sends to
+// clients under a domain controller's address, which is not tracked with TPROXY, and
+// connections to domain controllers, with resets of those that it has no part in.
+func (p *Plan) acceptOutput() (rules []string) {
+	if len(p.of(policy.ModeTPROXY)) > 0 {
+		rules = append(rules, "ct state untracked accept")
+	}
+	for _, f := range p.families() {
+		rules = append(rules, fmt.Sprintf("meta l4proto tcp %s daddr %s accept", f.network, list(f.destinations(p.listeners...))))
 	}
 	return rules
 }

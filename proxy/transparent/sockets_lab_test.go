@@ -33,6 +33,22 @@ table inet firewall {
 }
 N`
 
+// strictFirewall lets nothing in or out but what belongs to a connection that is
+// known, neighbour discovery, and what the script of a plan says.
+func strictFirewall(p *Plan) string {
+	hook := func(name string, accept []string) string {
+		return fmt.Sprintf(`	chain %[1]s {
+		type filter hook %[1]s priority filter; policy drop;
+		%s
+		icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert, nd-router-solicit, nd-router-advert } accept
+		ct state invalid drop
+		ct state established,related accept
+	}
+`, name, strings.Join(accept, "\n\t\t"))
+	}
+	return "nft -f - <<'N'\ntable inet firewall {\n" + hook("input", p.acceptInput()) + hook("output", p.acceptOutput()) + "}\nN"
+}
+
 func TestTwoConnectionsWithTheSamePortsPassAFirewallWithConnectionTracking(t *testing.T) {
 	n := newNetwork(t)
 	n.server.serve(t, address)

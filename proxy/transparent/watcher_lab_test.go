@@ -39,7 +39,7 @@ func TestTableInForceIsWhatThePlanNeeds(t *testing.T) {
 			if d := has.difference(readKernel(t)); d != nil {
 				t.Errorf("applied again: %v", d.Err)
 			}
-			sh(t, p.Script(nil))
+			sh(t, p.Script(nil, "c"))
 			if d := has.difference(readKernel(t)); d != nil {
 				t.Errorf("by the script: %v", d.Err)
 			}
@@ -210,7 +210,7 @@ func TestScriptWhileTheProgramRuns(t *testing.T) {
 	want := everything(t)
 	r := startLabWatcher(t, p, true)
 	for range 5 {
-		sh(t, p.Script(nil))
+		sh(t, p.Script(nil, "c"))
 		if got := everything(t); got != want {
 			t.Errorf("was\n%s\nis\n%s", want, got)
 		}

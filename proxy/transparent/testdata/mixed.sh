@@ -1,4 +1,5 @@
 #!/bin/sh
+# Made by nspiproxy rules from the configuration "mixed.yaml": change that.
 # Leads connections of clients to nspiproxy. Run it as root, as often as you like.
 # Undo it: nspiproxy rules --remove, or
 #   nft delete table inet nspiproxy
@@ -7,9 +8,13 @@
 # This machine must forward packets:
 #   sysctl -w net.ipv4.ip_forward=1
 #   sysctl -w net.ipv6.conf.all.forwarding=1
-# A firewall on it, in its input hook, must accept what comes here:
+# A firewall on it must accept, before it drops anything: in its input hook, what comes here,
 #   meta mark & 20051 == 20051 accept
 #   tcp dport 5136 accept
+# and in its output hook, what the proxy sends:
+#   ct state untracked accept
+#   meta l4proto tcp ip daddr { 10.0.0.0/16, 10.1.0.0/16, 10.2.0.0/16 } accept
+#   meta l4proto tcp ip6 daddr fd00:5::/64 accept
 set -e
 ip -4 rule flush protocol 78
 ip -4 route flush table all proto 78

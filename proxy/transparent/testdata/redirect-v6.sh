@@ -1,11 +1,14 @@
 #!/bin/sh
+# Made by nspiproxy rules from the configuration "redirect-v6.yaml": change that.
 # Leads connections of clients to nspiproxy. Run it as root, as often as you like.
 # Undo it: nspiproxy rules --remove, or
 #   nft delete table inet nspiproxy
 # This machine must forward packets:
 #   sysctl -w net.ipv6.conf.all.forwarding=1
-# A firewall on it, in its input hook, must accept what comes here:
+# A firewall on it must accept, before it drops anything: in its input hook, what comes here,
 #   tcp dport 5136 accept
+# and in its output hook, what the proxy sends:
+#   meta l4proto tcp ip6 daddr fd00:5::/64 accept
 set -e
 nft -f - <<'RULES'
 # Leads connections of clients to nspiproxy. Made from its configuration: change that.

@@ -1,4 +1,5 @@
 #!/bin/sh
+# Made by nspiproxy rules from the configuration "tproxy-v6.yaml": change that.
 # Leads connections of clients to nspiproxy. Run it as root, as often as you like.
 # Undo it: nspiproxy rules --remove, or
 #   nft delete table inet nspiproxy
@@ -6,8 +7,11 @@
 #   ip -6 route flush table all proto 78
 # This machine must forward packets:
 #   sysctl -w net.ipv6.conf.all.forwarding=1
-# A firewall on it, in its input hook, must accept what comes here:
+# A firewall on it must accept, before it drops anything: in its input hook, what comes here,
 #   meta mark & 20051 == 20051 accept
+# and in its output hook, what the proxy sends:
+#   ct state untracked accept
+#   meta l4proto tcp ip6 daddr fd00:5::/64 accept
 set -e
 ip -6 rule flush protocol 78
 ip -6 route flush table all proto 78
