@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync/atomic"
+	"time"
 
 	"github.com/nspiproxy/nspiproxy/proxy/halfopen"
 	"github.com/nspiproxy/nspiproxy/proxy/inspect"
@@ -61,18 +62,48 @@ func (r *connectionRecord) close(events inspect.Events) {
 	}
 }
 
-// finishLeft ends what an earlier run has left open on domain controllers.
+const (
+	// leftPause and leftPauseMax are between two attempts to end what is left: a domain
+	// controller, or the network to it, may start later than this program.
+	leftPause    = 5 * time.Second
+	leftPauseMax = time.Minute
+	// leftTime is after how long they end by themselves: Windows asks for a sign of life.
+	leftTime = 2 * time.Hour
+)
+
+// finishLeft ends what an earlier run has left open on domain controllers. It tells what
+// became of it when it has tried, and when more is known.
 func (s *Server) finishLeft(ctx context.Context) {
 	f := s.record.file.Load()
 	if f == nil {
 		return
 	}
+	for began, pause, before := time.Now(), leftPause, (halfopen.Report{}); ; pause = min(2*pause, leftPauseMax) {
+		r := f.Finish(ctx, passing())
+		if r.Ended != 0 || r.Passed != 0 || r.Unknown != before.Unknown {
+			s.reporter.Report(inspect.ConnectionsLeft(r))
+		}
+		if before = r; r.Unknown == 0 {
+			return
+		}
+		if time.Since(began) > leftTime {
+			f.Forget()
+			return
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// passing returns what reports whether a connection passes by. Where that is not known, each
+// may: what lives may not be ended.
+func passing() func(halfopen.Connection) bool {
 	passes, err := transparent.Passes()
 	if err != nil {
-		passes = func(_, _ netip.AddrPort) bool { return true } // it is not known: a connection that lives may not be ended
+		passes = func(_, _ netip.AddrPort) bool { return true }
 	}
-	r := f.Finish(ctx, func(c halfopen.Connection) bool { return c.Foreign && passes(c.Local, c.Server) })
-	if r != (halfopen.Report{}) {
-		s.reporter.Report(inspect.ConnectionsLeft(r))
-	}
+	return func(c halfopen.Connection) bool { return c.Foreign && passes(c.Local, c.Server) }
 }

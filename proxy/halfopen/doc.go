@@ -7,6 +7,7 @@
 //	n := file.Put(connection)               // once it is established
 //	file.Clear(n)                           // when its socket is closed
 //	report := file.Finish(ctx, passes)      // after a start: what an earlier run has left
+//	file.Forget()                           // what servers have not answered about
 //
 // Finish connects from the same address and port to the same server (half-open connection
 // discovery, RFC 9293 3.5.1). A server that still has the connection acknowledges what it

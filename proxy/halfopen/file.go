@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"sync"
+	"time"
 )
 
 // magic is the first record of a file: its form and version.
@@ -29,8 +31,11 @@ type File struct {
 	isNew []bool  // whether a record is among dirty, for all
 }
 
-// Open opens the file of that path, or creates it, with room for size connections at
-// least. The file belongs to one program at a time; that another one has it is an
+// closeWait is how long Close waits for a disk that does not answer.
+const closeWait = 2 * time.Second
+
+// Open opens the file of that path, or creates it, with room for size connections of this
+// run at least, on the disk, too. The file belongs to one program at a time; that another one has it is an
 // error, and that it is of another kind.
 func Open(path string, size int) (*File, error) {
 	file, err := openLocked(path)
@@ -55,14 +60,10 @@ func read(file *os.File, size int) (*File, error) {
 	if len(data) > 0 && (len(data) < recordSize || string(data[:len(magic)]) != magic) {
 		return nil, errors.New("it is not a file of this program and version")
 	}
-	if len(data) == 0 {
-		if _, err := file.WriteAt(append([]byte(magic), make([]byte, recordSize-len(magic))...), 0); err != nil {
-			return nil, err
-		}
-	}
-	records := min(max(len(data)/recordSize, size+1), maxRecords)
+	records := min(max(len(data)/recordSize, 1+countLeft(data)+size), maxRecords)
 	f := &File{file: file, wakeup: make(chan struct{}, 1), written: make(chan error, 1),
 		data: make([]byte, records*recordSize), isNew: make([]bool, records)}
+	copy(f.data, magic)
 	copy(f.data, data)
 	for n := int32(records) - 1; n > 0; n-- {
 		if _, ok := decode(f.record(n)); ok {
@@ -71,7 +72,25 @@ func read(file *os.File, size int) (*File, error) {
 			f.free = append(f.free, n)
 		}
 	}
+	// Later, the disk may be full.
+	if _, err := file.WriteAt(f.data, 0); err != nil {
+		return nil, err
+	}
 	return f, nil
+}
+
+// countLeft counts the connections in a file: for those of this run there is room beside
+// them.
+func countLeft(data []byte) (n int) {
+	for record := range slices.Chunk(data, recordSize) {
+		if len(record) < recordSize {
+			break
+		}
+		if _, ok := decode((*[recordSize]byte)(record)); ok {
+			n++
+		}
+	}
+	return n
 }
 
 // record returns a record of the file.
@@ -119,8 +138,8 @@ func (f *File) changed(n int32) {
 	}
 }
 
-// write writes until wakeup is closed. The disk may be full for a while: what could not
-// be written then is written with its next change.
+// write writes until wakeup is closed. What could not be written is written with its next
+// change.
 func (f *File) write() {
 	var first error
 	for range f.wakeup {
@@ -153,8 +172,14 @@ func (f *File) take() (n int32, record [recordSize]byte, ok bool) {
 
 // Close writes what is to be written and lets go of the file. What has not been cleared
 // stays in it. Put and Clear must not be called any more. Its error is the first one of
-// writing.
+// writing, or that the disk does not answer: then the file is let go of by the end of the
+// program.
 func (f *File) Close() error {
 	close(f.wakeup)
-	return errors.Join(<-f.written, f.file.Close())
+	select {
+	case err := <-f.written:
+		return errors.Join(err, f.file.Close())
+	case <-time.After(closeWait):
+		return fmt.Errorf("%s: %w while it is written", f.file.Name(), os.ErrDeadlineExceeded)
+	}
 }

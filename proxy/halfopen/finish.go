@@ -21,7 +21,7 @@ const (
 // Report is what became of connections that an earlier run has left.
 type Report struct {
 	Ended   int // the server has none, or none any more
-	Unknown int // the server did not answer
+	Unknown int // the server did not answer: they stay in the file
 	Passed  int // in use again: by this machine, or past the program
 }
 
@@ -47,7 +47,8 @@ const (
 )
 
 // Finish ends what an earlier run has left, but for connections that pass by the
-// program, and returns when that is done or ctx ends. It is called once.
+// program, and returns when that is done or ctx ends. A server that has not answered may
+// do so later, when Finish is called again: not by two goroutines at the same time.
 func (f *File) Finish(ctx context.Context, passes func(Connection) bool) Report {
 	return f.finish(ctx, passes, connect)
 }
@@ -56,6 +57,7 @@ func (f *File) finish(ctx context.Context, passes func(Connection) bool, connect
 	var mu sync.Mutex
 	var workers sync.WaitGroup
 	next := make(chan int32)
+	var left []int32
 	for range min(parallel, len(f.left)) {
 		workers.Go(func() {
 			for n := range next {
@@ -64,12 +66,17 @@ func (f *File) finish(ctx context.Context, passes func(Connection) bool, connect
 				if !passes(c) {
 					o = end(ctx, c, connect)
 				}
-				if ctx.Err() != nil {
-					continue // it stays in the file
+				stays := o == outcomeUnknown || ctx.Err() != nil
+				if !stays {
+					f.Clear(n)
 				}
-				f.Clear(n)
 				mu.Lock()
-				r.add(o)
+				if stays {
+					left = append(left, n)
+				}
+				if ctx.Err() == nil {
+					r.add(o)
+				}
 				mu.Unlock()
 			}
 		})
@@ -79,8 +86,16 @@ func (f *File) finish(ctx context.Context, passes func(Connection) bool, connect
 	}
 	close(next)
 	workers.Wait()
-	f.left = nil
+	f.left = left
 	return r
+}
+
+// Forget gives up what is left.
+func (f *File) Forget() {
+	for _, n := range f.left {
+		f.Clear(n)
+	}
+	f.left = nil
 }
 
 // connection returns a connection that an earlier run has left.

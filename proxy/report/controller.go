@@ -94,7 +94,7 @@ func (r *recorder) program(e inspect.Event) {
 			Msg("connections to domain controllers are not recorded: after a crash of this machine their sessions stay there until the domain controller misses them")
 	case inspect.ConnectionsLeft:
 		r.log.WithLevel(levelOf(e)).Str("event", "connections.left").Int("ended", e.Ended).Int("unknown", e.Unknown).
-			Int("in_use", e.Passed).Msg("connections of an earlier run, which has crashed, are over on the domain controllers, too")
+			Int("in_use", e.Passed).Msg("an earlier run has crashed: this became of its connections on the domain controllers")
 	case inspect.KeysLoaded:
 		if e.Err != nil {
 			r.log.Error().Str("event", "keytab.error").Err(e.Err).Msg("keytabs changed and could not be loaded; the old keys stay in use")

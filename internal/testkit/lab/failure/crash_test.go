@@ -21,7 +21,7 @@ func TestSessionsOfACrashedMachineAreEndedByTheNextRun(t *testing.T) {
 	for _, mode := range bothModes {
 		t.Run(mode, func(t *testing.T) {
 			p := startFailPath(t, lab.PathOptions{Mode: mode, WhenDown: "open"}, lab.DCOptions{NSPIPort: lab.StaticPort, Deaf: true})
-			crashed(t, p.Network, p.Proxy, p.dc, p.addresses(), lab.StaticPort, func() *lab.Proxy {
+			crashed(t, p.Network, p.Proxy, p.dc, p.addresses(), lab.StaticPort, false, func() *lab.Proxy {
 				p.Serve(t)
 				return p.Proxy
 			})
@@ -33,13 +33,13 @@ func TestSessionsOfACrashedMachineAreEndedByTheNextRun(t *testing.T) {
 		o := lab.ProxyOptions{On: network.Router, DC: dc, Limit: 1000, Listeners: lab.ForwardBoth(network), Folder: lab.OrdinaryFolder(t)}
 		proxy := lab.StartProxy(t, o)
 		ours := []netip.Addr{network.Router.Address, network.Router.Address6}
-		crashed(t, network, proxy, dc, ours, lab.StaticPort, func() *lab.Proxy { return lab.StartProxy(t, o) })
+		crashed(t, network, proxy, dc, ours, lab.StaticPort, true, func() *lab.Proxy { return lab.StartProxy(t, o) })
 	})
 }
 
 // crashed takes the network away and kills the proxy, waits until the kernel of its machine has forgotten its connections, and
-// starts it again.
-func crashed(t *testing.T, network *lab.Network, proxy *lab.Proxy, dc *lab.DC, servers []netip.Addr, port uint16, start func() *lab.Proxy) {
+// starts it again. If late, the network comes back when the proxy has tried to reach the domain controller.
+func crashed(t *testing.T, network *lab.Network, proxy *lab.Proxy, dc *lab.DC, servers []netip.Addr, port uint16, late bool, start func() *lab.Proxy) {
 	t.Helper()
 	for n := range crashedClients {
 		client, err := joinAt(network.Clients[0], netip.AddrPortFrom(servers[n%len(servers)], port), netip.Addr{})
@@ -62,14 +62,25 @@ func crashed(t *testing.T, network *lab.Network, proxy *lab.Proxy, dc *lab.DC, s
 	lab.Eventually(t, lab.SilenceTime, "the connections are forgotten", func() bool {
 		return strings.TrimSpace(router.Run(t, "ss", "-Htn", "state", "connected", "exclude", "time-wait")) == ""
 	})
-	router.Run(t, "nft", "delete", "table", "inet", "lost")
 	if n := dc.Count(t).Sessions; n != sessions {
 		t.Fatalf("the domain controller has %d sessions, want %d", n, sessions)
 	}
-	proxy = start()
-	lab.Eventually(t, lab.SettleTime, "the domain controller has no session", func() bool { return dc.Count(t).Sessions == 0 })
-	lab.Eventually(t, lab.SettleTime, "it is logged", func() bool { return len(proxy.Events("connections.left")) > 0 })
-	if r := proxy.Events("connections.left")[0]; r["ended"] != float64(crashedClients) {
-		t.Errorf("the record is %v", r)
+	connected := func() { router.Run(t, "nft", "delete", "table", "inet", "lost") }
+	if !late {
+		connected()
 	}
+	proxy = start()
+	left := func() []lab.Record { return proxy.Events("connections.left") }
+	if late {
+		lab.Eventually(t, lab.SilenceTime, "the domain controller is found not to answer", func() bool { return len(left()) > 0 })
+		if r := left()[0]; r["unknown"] != float64(crashedClients) {
+			t.Errorf("the record is %v", r)
+		}
+		connected()
+	}
+	lab.Eventually(t, lab.SilenceTime, "the domain controller has no session", func() bool { return dc.Count(t).Sessions == 0 })
+	lab.Eventually(t, lab.SettleTime, "it is logged", func() bool {
+		all := left()
+		return len(all) > 0 && all[len(all)-1]["ended"] == float64(crashedClients)
+	})
 }
