@@ -86,6 +86,7 @@
 //	          end of both                   close both                              gone
 //	          reset or loss of one side     reset the other                         gone
 //	          CloseServer                   reset the client                        gone
+//	          ResetMoved                    reset both                              gone
 //	          Close, bytes that are no PDU  send the answer, half-close both sides  closing
 //	          no bind of the client in time half-close both sides                   closing
 //	closing   bytes                         discard                                 closing

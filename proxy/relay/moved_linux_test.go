@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"context"
 	"net"
 	"net/netip"
 	"testing"
@@ -93,5 +94,22 @@ func TestMovedIsAnsweredByAGroupThatEnds(t *testing.T) {
 	r.must(await(r, stopped))
 	if ended, waiting := r.resetMoved(true); ended+waiting != 0 {
 		t.Errorf("%d ended and %d waiting after the end", ended, waiting)
+	}
+}
+
+// TestMovedConnectionThatStillWaitsAtTheEndIsKept for the next run: its server has not
+// heard of its end.
+func TestMovedConnectionThatStillWaitsAtTheEndIsKept(t *testing.T) {
+	k := &kept{now: map[int32][2]netip.AddrPort{}, room: 2}
+	r := newRig(t, Options{Record: k}, nil)
+	_, _, moved := r.connect()
+	r.connect()
+	r.eventually("both are kept", func() bool { return k.size() == 2 })
+	r.resetMoved(false, moved)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_ = r.group.Shutdown(ctx)
+	if n := k.size(); n != 1 {
+		t.Errorf("%d are kept, want 1", n)
 	}
 }
