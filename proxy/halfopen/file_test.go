@@ -109,7 +109,7 @@ func TestAFileHasItsSizeFromTheStart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
+	t.Cleanup(func() { _ = f.Close() })
 	if info, err := os.Stat(path); err != nil || info.Size() != 1001*recordSize {
 		t.Errorf("%v, error %v", info, err)
 	}

@@ -10,6 +10,9 @@ import (
 const (
 	// parallel is how many connections are looked for at the same time.
 	parallel = 256
+	// connectPause is the least time between two connects: a server accepts each, and older
+	// systems give a thousand of the answers that matter in a second (RFC 5961 7).
+	connectPause = time.Millisecond
 	// connectWait is how long a connect may take. Since Linux 5.2 the kernel sends its first
 	// packet again at once when it has reset an old connection, older ones after a second.
 	connectWait = 2500 * time.Millisecond
@@ -81,7 +84,13 @@ func (f *File) finish(ctx context.Context, passes func(Connection) bool, connect
 			}
 		})
 	}
+	ticker := time.NewTicker(connectPause)
+	defer ticker.Stop()
 	for _, n := range f.left {
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+		}
 		next <- n
 	}
 	close(next)

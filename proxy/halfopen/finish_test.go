@@ -9,6 +9,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // leave makes a file with connections of an earlier run, from ports 1 to n.
@@ -75,6 +76,16 @@ func TestWhatIsFoundIsEndedAndReported(t *testing.T) {
 	free := len(f.free)
 	if f.Forget(); len(f.free) != free+1 || len(f.left) != 0 {
 		t.Errorf("%d records are free, and were %d", len(f.free), free)
+	}
+}
+
+// A server does not get thousands of connections at once.
+func TestServersAreNotFlooded(t *testing.T) {
+	f := leave(t, 100)
+	began := time.Now()
+	f.finish(t.Context(), func(Connection) bool { return false }, func(context.Context, Connection) error { return nil })
+	if took := time.Since(began); took < 90*connectPause {
+		t.Errorf("100 connects in %v", took)
 	}
 }
 

@@ -181,7 +181,7 @@ func TestClientsComeBackFromTheSamePort(t *testing.T) {
 					t.Errorf("the direct one: %v", err)
 				}
 				c.reset()
-				c = again("when it is back", false)
+				again("when it is back", false)
 				eventually(t, "no connection passes by", func() bool { return passing(t) == 0 })
 			})
 		}
