@@ -186,7 +186,7 @@ func (c *Conn) finish(r CloseReason, reset bool) {
 			closeSocket(s.fd)
 		}
 	}
-	if c.record != 0 && !(c.moved && r.Cause == CauseShutdown) { // else its server has not heard of the end
+	if c.record != 0 && (!c.moved || r.Cause != CauseShutdown) { // else its server has not heard of the end
 		l.group.options.Record.Clear(c.record)
 	}
 	l.active--
