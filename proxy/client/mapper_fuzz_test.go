@@ -50,7 +50,7 @@ func FuzzAnswers(f *testing.F) {
 				if len(got) == 0 || len(got) > maxPorts || got[0] == 0 || !sorted {
 					t.Fatalf("ports %v", got)
 				}
-			} else if errors.Is(err, ErrNotRegistered) {
+			} else if isAnswer(err) {
 				if r.closed {
 					t.Fatal("closed by an answer")
 				}
@@ -64,6 +64,13 @@ func FuzzAnswers(f *testing.F) {
 	})
 }
 
+// isAnswer reports whether the endpoint mapper has answered with an error: the connection
+// is whole.
+func isAnswer(err error) bool {
+	var status *StatusError
+	return errors.Is(err, ErrNotRegistered) || errors.As(err, &status)
+}
+
 func checkNamed(t *testing.T, err error) {
 	t.Helper()
 	for _, target := range []error{ErrProtocol, ErrLimit, io.EOF} {
@@ -71,7 +78,7 @@ func checkNamed(t *testing.T, err error) {
 			return
 		}
 	}
-	for _, target := range []any{new(*Fault), new(*Nak), new(*Rejected), new(*StatusError), new(*rpcparse.Error)} {
+	for _, target := range []any{new(*Fault), new(*Nak), new(*Rejected), new(*rpcparse.Error)} {
 		if errors.As(err, target) {
 			return
 		}
