@@ -35,7 +35,7 @@ func PageBlocks(t *testing.T, page, kind string) (blocks []string) {
 	return blocks
 }
 
-// PageCommand returns the command of a page's indented text that begins so.
+// PageCommand returns the command of a page's indented text that begins so. In a list it is indented further.
 func PageCommand(t *testing.T, page, begin string) string {
 	t.Helper()
 	text, err := os.ReadFile(module.Path(t, "docs", page))
@@ -43,8 +43,8 @@ func PageCommand(t *testing.T, page, begin string) string {
 		t.Fatal(err)
 	}
 	for line := range strings.Lines(string(text)) {
-		if command, ok := strings.CutPrefix(line, "    "); ok && strings.HasPrefix(command, begin) {
-			return command
+		if command, ok := strings.CutPrefix(line, "    "); ok && strings.HasPrefix(strings.TrimLeft(command, " "), begin) {
+			return strings.TrimLeft(command, " ")
 		}
 	}
 	t.Fatalf("docs/%s has no command %s", page, begin)
