@@ -2,21 +2,29 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 )
 
-// runCheck runs "nspiproxy check" with args.
+// runCheck runs "nspiproxy check" with args. The error is the exit code, if that is not 0.
 func runCheck(args ...string) (stdout, stderr string, err error) {
+	return runProgram(append([]string{"check"}, args...)...)
+}
+
+// runProgram runs the program as main does.
+func runProgram(args ...string) (stdout, stderr string, err error) {
 	var out, errOut bytes.Buffer
-	cmd := newCheckCommand()
-	cmd.SetArgs(args)
-	cmd.SetOut(&out)
-	cmd.SetErr(&errOut)
-	err = cmd.Execute()
+	root := newRootCommand()
+	root.SetOut(&out)
+	root.SetErr(&errOut)
+	if code := run(context.Background(), root, args); code != 0 {
+		err = exitError{code, fmt.Errorf("exit code %d", code)}
+	}
 	return out.String(), errOut.String(), err
 }
 

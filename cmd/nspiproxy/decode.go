@@ -29,8 +29,7 @@ be read to its end, what was read is printed and the exit status is 1.
   text  for people
   tsv   a header line, then ` + strings.Join(listing.Columns(), " ") + `
   json  one object a line, with all fields of the PDU and of the events`,
-		Args:         cobra.ExactArgs(1),
-		SilenceUsage: true,
+		Args: exactly("FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return decodeFile(args[0], format, cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
@@ -43,7 +42,7 @@ be read to its end, what was read is printed and the exit status is 1.
 func decodeFile(name, format string, out, notes io.Writer) error {
 	w, err := listing.NewWriter(format, out)
 	if err != nil {
-		return err
+		return asUsage(err)
 	}
 	file := os.Stdin
 	if name != "-" {

@@ -60,7 +60,7 @@ func TestDecodeRefusesWhatItCannotRead(t *testing.T) {
 		{[]string{captureFile(t, []byte("hello, world"))}, "neither pcap nor pcapng"},
 		{[]string{filepath.Join(t.TempDir(), "absent.pcap")}, "absent.pcap"},
 		{[]string{"--format", "xml", captureFile(t, nil)}, `format "xml" is none of text, tsv, json`},
-		{nil, "accepts 1 arg"},
+		{nil, "FILE is missing"},
 	} {
 		if _, _, err := runDecode(t, tt.args...); err == nil || !strings.Contains(err.Error(), tt.text) {
 			t.Errorf("%q: error %v, want %q", tt.args, err, tt.text)

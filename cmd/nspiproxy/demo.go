@@ -22,9 +22,8 @@ func newDemoCommand() *cobra.Command {
 			"client that never unbinds, all on loopback, and prints what happens until interrupted.\n" +
 			"With --once it runs through in seconds, compares the counts of all sides and exits with 1\n" +
 			"if they disagree; with --json it prints the result as one JSON object.",
-		Args: cobra.NoArgs,
+		Args: exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cmd.SilenceUsage = true
 			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
 			defer stop()
 			if once || asJSON {

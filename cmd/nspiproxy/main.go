@@ -11,13 +11,16 @@ import (
 )
 
 func main() {
-	os.Exit(exitCode(newRootCommand().ExecuteContext(context.Background())))
+	os.Exit(run(context.Background(), newRootCommand(), os.Args[1:]))
 }
 
 func newRootCommand() *cobra.Command {
 	root := &cobra.Command{
-		Use:     "nspiproxy",
-		Short:   "Limit NSPI sessions per user in front of domain controllers",
+		Use:   "nspiproxy",
+		Short: "Limit NSPI sessions per user in front of domain controllers",
+		Long: "Limits NSPI sessions per user in front of domain controllers.\n\n" +
+			"Exit codes of all commands: 0 done, 1 failed or something wrong was found, 2 the command line is\n" +
+			"wrong. probe has one more.",
 		Version: version(),
 	}
 	root.AddCommand(newServeCommand(), newCheckCommand(), newRulesCommand(), newStandbyCommand(), newProbeCommand(), newDecodeCommand(), newDemoCommand())

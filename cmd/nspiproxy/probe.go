@@ -19,8 +19,7 @@ import (
 
 // Exit codes of "nspiproxy probe"; 0 is ok and anonymous_refused.
 const (
-	probeFailed  = 1
-	probeUsage   = 2
+	probeFailed  = exitFailed
 	probeLimited = 3
 )
 
@@ -54,9 +53,8 @@ Exit codes:
 		Example: `  nspiproxy probe dc1.corp.example
   nspiproxy probe dc1.corp.example --auth ntlm --user 'CORP\monitor' --password-file pw
   nspiproxy probe 10.0.5.11 --host dc1.corp.example --auth kerberos --user monitor@CORP.EXAMPLE --keytab k`,
-		Args: func(cmd *cobra.Command, args []string) error { return asUsage(cobra.ExactArgs(1)(cmd, args)) },
+		Args: exactly("TARGET"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			cmd.SilenceUsage = true
 			target, err := o.complete(args[0])
 			if err != nil {
 				return asUsage(err)
@@ -64,7 +62,6 @@ Exit codes:
 			return runProbe(cmd, target, o.asJSON)
 		},
 	}
-	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return asUsage(err) })
 	o.define(cmd)
 	return cmd
 }
@@ -144,20 +141,11 @@ func runProbe(cmd *cobra.Command, t probe.Target, asJSON bool) (err error) {
 	if err != nil {
 		return err
 	}
-	cmd.SilenceErrors = true // it is in the report
 	switch {
 	case report.Outcome.Good():
 		return nil
 	case report.Outcome == probe.OutcomeRefusedLimit:
-		return exitError{probeLimited, fmt.Errorf("probe: %s", report.Err)}
+		return exitError{probeLimited, errReported}
 	}
-	return exitError{probeFailed, fmt.Errorf("probe: %s", report.Err)}
-}
-
-// asUsage makes err, if it is one, a mistake in the command line.
-func asUsage(err error) error {
-	if err == nil {
-		return nil
-	}
-	return exitError{probeUsage, err}
+	return exitError{probeFailed, errReported}
 }

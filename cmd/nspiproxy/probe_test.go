@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -18,13 +17,8 @@ import (
 
 // runProbeCommand runs "nspiproxy probe" with args.
 func runProbeCommand(args ...string) (stdout string, code int, err error) {
-	var out bytes.Buffer
-	cmd := newRootCommand()
-	cmd.SetArgs(append([]string{"probe"}, args...))
-	cmd.SetOut(&out)
-	cmd.SetErr(&out)
-	err = cmd.Execute()
-	return out.String(), exitCode(err), err
+	stdout, stderr, err := runProgram(append([]string{"probe"}, args...)...)
+	return stdout + stderr, exitCode(err), err
 }
 
 const probePassword = "correct horse"

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"net/netip"
 
@@ -14,10 +13,10 @@ import (
 // newRulesCommand returns "nspiproxy rules": the nftables rules and routes that
 // lead connections to transparent listeners.
 func newRulesCommand() *cobra.Command {
-	var path string
+	var file configFlag
 	var apply, remove, onStop bool
 	cmd := &cobra.Command{
-		Use:   "rules {--config FILE [--apply] | --remove | --on-stop}",
+		Use:   "rules {[--config] FILE [--apply] | --remove | --on-stop}",
 		Short: "Print, apply or remove the rules that lead connections to transparent listeners",
 		Long: "Prints a shell script with the nftables rules and the routes for the transparent listeners of\n" +
 			"a configuration, with the ports that were learnt so far. With --apply they are put in force\n" +
@@ -27,22 +26,23 @@ func newRulesCommand() *cobra.Command {
 			transparent.TableName + "), the routes a protocol number of their own. --on-stop is for the service manager: rules that\n" +
 			"were made with transparent.when_down: open take no connection any more, others stay in force.\n" +
 			"A program that serves puts the rules of its own configuration in force again, whatever is done here.",
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if path == "" && !remove && !onStop {
-				return errors.New("--config is missing")
-			}
-			cmd.SilenceUsage = true
+		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {
+			case (remove || onStop) && len(args) > 0:
+				return asUsage(fmt.Errorf("%q: the rules that are in force need no configuration file", args[0]))
 			case remove:
 				return transparent.Remove()
 			case onStop:
 				return rulesOnStop(cmd)
 			}
+			path, err := file.file(cmd, args)
+			if err != nil {
+				return err
+			}
 			return rules(cmd, path, apply)
 		},
 	}
-	cmd.Flags().StringVarP(&path, "config", "c", "", "configuration file; not needed to remove rules")
+	file.define(cmd, "configuration file; not needed to remove rules")
 	cmd.Flags().BoolVar(&apply, "apply", false, "put the rules in force")
 	cmd.Flags().BoolVar(&remove, "remove", false, "remove the rules that are in force")
 	cmd.Flags().BoolVar(&onStop, "on-stop", false, "let clients pass, if transparent.when_down said so")

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,13 +9,7 @@ import (
 
 // runRules runs "nspiproxy rules" with args.
 func runRules(args ...string) (stdout, stderr string, err error) {
-	var out, errOut bytes.Buffer
-	cmd := newRulesCommand()
-	cmd.SetArgs(args)
-	cmd.SetOut(&out)
-	cmd.SetErr(&errOut)
-	err = cmd.Execute()
-	return out.String(), errOut.String(), err
+	return runProgram(append([]string{"rules"}, args...)...)
 }
 
 // rulesConfig writes a configuration with a TPROXY listener whose state file has
@@ -62,13 +55,13 @@ func TestRulesRefusesWhatDoesNotGoTogether(t *testing.T) {
 		args []string
 		text string
 	}{
-		{nil, "--config is missing"},
-		{[]string{"--apply"}, "--config is missing"},
+		{nil, "no configuration file"},
+		{[]string{"--apply"}, "no configuration file"},
 		{[]string{"--apply", "--remove"}, "none of the others can be"},
 		{[]string{"--config", filepath.Join(t.TempDir(), "absent")}, "no such file"},
 	} {
-		if _, _, err := runRules(tt.args...); err == nil || !strings.Contains(err.Error(), tt.text) {
-			t.Errorf("%q: error %v, want %q", tt.args, err, tt.text)
+		if _, stderr, err := runRules(tt.args...); err == nil || !strings.Contains(stderr, tt.text) {
+			t.Errorf("%q: error %v, want %q in %q", tt.args, err, tt.text, stderr)
 		}
 	}
 }

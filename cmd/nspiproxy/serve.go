@@ -18,16 +18,18 @@ import (
 )
 
 func newServeCommand() *cobra.Command {
-	var path string
+	var file configFlag
 	cmd := &cobra.Command{
-		Use:   "serve --config FILE",
+		Use:   "serve [--config] FILE",
 		Short: "Stand between MAPI clients and domain controllers",
 		Long: "Stands between MAPI clients and domain controllers as the configuration says, until it is\n" +
 			"told to stop by SIGINT or SIGTERM. Then it accepts no new connection, waits for live ones as\n" +
 			"long as relay.shutdown_timeout says, and ends. A second signal ends it at once.",
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			cmd.SilenceUsage = true
+		RunE: func(cmd *cobra.Command, args []string) error {
+			path, err := file.file(cmd, args)
+			if err != nil {
+				return err
+			}
 			config, err := policy.Load(path)
 			if err != nil {
 				return err
@@ -38,8 +40,7 @@ func newServeCommand() *cobra.Command {
 			return serve(ctx, config, newLogger(cmd.ErrOrStderr(), config.Log))
 		},
 	}
-	cmd.Flags().StringVarP(&path, "config", "c", "", "configuration file")
-	_ = cmd.MarkFlagRequired("config") // the flag exists
+	file.define(cmd, "configuration file")
 	return cmd
 }
 

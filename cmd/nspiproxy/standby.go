@@ -14,9 +14,9 @@ import (
 
 // newStandbyCommand returns "nspiproxy standby".
 func newStandbyCommand() *cobra.Command {
-	var path string
+	var file configFlag
 	cmd := &cobra.Command{
-		Use:   "standby --config FILE",
+		Use:   "standby [--config] FILE",
 		Short: "Tell the running program that another machine has taken over the path",
 		Long: "For the hook of keepalived, or of another program that moves the path of clients from this router\n" +
 			"to one beside it: the program that runs with that configuration resets the connections of its\n" +
@@ -24,9 +24,11 @@ func newStandbyCommand() *cobra.Command {
 			"domain controllers end their sessions. Where a domain controller cannot be reached, that waits\n" +
 			"until it can. Connections that come afterwards are served as always, so there is nothing to tell\n" +
 			"it when this machine is back in the path. Without a running program it does nothing.",
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			cmd.SilenceUsage = true
+		RunE: func(cmd *cobra.Command, args []string) error {
+			path, err := file.file(cmd, args)
+			if err != nil {
+				return err
+			}
 			config, err := policy.Load(path)
 			if err != nil {
 				return err
@@ -34,8 +36,7 @@ func newStandbyCommand() *cobra.Command {
 			return stand(cmd, config)
 		},
 	}
-	cmd.Flags().StringVarP(&path, "config", "c", "", "configuration file of the running program")
-	_ = cmd.MarkFlagRequired("config") // the flag exists
+	file.define(cmd, "configuration file of the running program")
 	return cmd
 }
 
