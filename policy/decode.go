@@ -22,7 +22,8 @@ const maxEntries = 1000
 // budget bounds the breadth.
 type decoder struct {
 	problems *collector
-	lines    map[string]int // line of every key, mapping and list entry that the file gives, by path; none for what should be a mapping and is not
+	places   map[string]place // where the file has every key, mapping and list entry that the file gives, by path; none for what should be a mapping and is not
+	text     typed
 	budget   int
 }
 
@@ -32,19 +33,19 @@ func (d *decoder) decode(n *yaml.Node, path string, out reflect.Value) {
 	if !d.spend(n, path) {
 		return
 	}
-	line := n.Line
+	at := placeOf(n)
 	if n.Kind == yaml.AliasNode {
 		n = n.Alias
 	}
 	if t, ok := scalarTypes[out.Type()]; ok {
-		d.decodeScalar(n, line, path, t, out)
+		d.decodeScalar(n, at, path, t, out)
 		return
 	}
 	switch out.Kind() {
 	case reflect.Struct:
-		d.decodeStruct(n, line, path, out)
+		d.decodeStruct(n, at, path, out)
 	case reflect.Slice:
-		d.decodeList(n, line, path, out)
+		d.decodeList(n, at, path, out)
 	default:
 		panic("policy: no way to read a " + out.Type().String())
 	}
@@ -54,38 +55,50 @@ func (d *decoder) decode(n *yaml.Node, path string, out reflect.Value) {
 func (d *decoder) spend(n *yaml.Node, path string) bool {
 	d.budget--
 	if d.budget == -1 {
-		d.problems.add(n.Line, path, fmt.Sprintf("more than %d values", maxNodes), "a configuration; aliases multiply what they refer to")
+		d.problems.add(placeOf(n), path, fmt.Sprintf("more than %d values", maxNodes), "a configuration; aliases multiply what they refer to")
 	}
 	return d.budget >= 0
 }
 
-func (d *decoder) decodeScalar(n *yaml.Node, line int, path string, t scalarType, out reflect.Value) {
+func (d *decoder) decodeScalar(n *yaml.Node, at place, path string, t scalarType, out reflect.Value) {
 	if n.Kind != yaml.ScalarNode {
-		d.problems.add(line, path, describe(n), t.expected)
+		d.problems.add(at, path, describe(n), t.expected)
 		return
 	}
 	value, err := t.parse(n)
 	if err != nil {
-		d.problems.add(line, path, describe(n), strings.TrimPrefix(err.Error(), "expected "))
+		d.unreadable(n, at, path, err)
 		return
 	}
 	out.Set(reflect.ValueOf(value))
 }
 
+// unreadable reports a scalar that cannot be read. One that was typed in another way than
+// it reads is shown as it was typed.
+func (d *decoder) unreadable(n *yaml.Node, at place, path string, err error) {
+	if !d.problems.full() {
+		if raw, ok := d.text.escaped(n); ok {
+			d.problems.add(at, path, clip(raw), inSingleQuotes(raw))
+			return
+		}
+	}
+	d.problems.add(at, path, describe(n), strings.TrimPrefix(err.Error(), "expected "))
+}
+
 // decodeList reads a list. One assurance may stand without its list.
-func (d *decoder) decodeList(n *yaml.Node, line int, path string, out reflect.Value) {
+func (d *decoder) decodeList(n *yaml.Node, at place, path string, out reflect.Value) {
 	if n.Kind == yaml.ScalarNode && out.Type() == reflect.TypeFor[[]Assurance]() {
 		value := reflect.New(out.Type().Elem()).Elem()
-		d.decodeScalar(n, line, path, scalarTypes[value.Type()], value)
+		d.decodeScalar(n, at, path, scalarTypes[value.Type()], value)
 		out.Set(reflect.Append(out, value))
 		return
 	}
 	if n.Kind != yaml.SequenceNode || n.ShortTag() != "!!seq" {
-		d.problems.add(line, path, describe(n), "a list")
+		d.problems.add(at, path, describe(n), "a list")
 		return
 	}
 	if out.Type().Elem().Kind() == reflect.Struct && !isScalar(out.Type().Elem()) && len(n.Content) > maxEntries {
-		d.problems.add(line, path, fmt.Sprintf("%d entries", len(n.Content)), fmt.Sprintf("at most %d", maxEntries))
+		d.problems.add(at, path, fmt.Sprintf("%d entries", len(n.Content)), fmt.Sprintf("at most %d", maxEntries))
 		return
 	}
 	for i, item := range n.Content {
@@ -97,49 +110,49 @@ func (d *decoder) decodeList(n *yaml.Node, line int, path string, out reflect.Va
 			e.setDefaults()
 		}
 		itemPath := fmt.Sprintf("%s[%d]", path, i)
-		d.lines[itemPath] = item.Line
+		d.places[itemPath] = placeOf(item)
 		d.decode(item, itemPath, value)
 		out.Set(reflect.Append(out, value))
 	}
 }
 
-func (d *decoder) decodeStruct(n *yaml.Node, line int, path string, out reflect.Value) {
+func (d *decoder) decodeStruct(n *yaml.Node, at place, path string, out reflect.Value) {
 	if n.Kind != yaml.MappingNode || n.ShortTag() != "!!map" {
-		d.problems.add(line, path, describe(n), "a mapping with the keys "+strings.Join(keysOf(out.Type()), ", "))
-		delete(d.lines, path)
+		d.problems.add(at, path, describe(n), "a mapping with the keys "+strings.Join(keysOf(out.Type()), ", "))
+		delete(d.places, path)
 		return
 	}
-	d.lines[path] = line
-	given := make(map[string]int)
+	d.places[path] = at
+	given := make(map[string]place)
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		d.decodeField(n.Content[i], n.Content[i+1], path, out, given)
 	}
-	d.checkNeeds(n, line, path, out.Type(), given)
+	d.checkNeeds(n, at, path, out.Type(), given)
 }
 
-// decodeField reads one key and its value. given holds the lines of the keys
+// decodeField reads one key and its value. given holds the places of the keys
 // of this mapping so far.
-func (d *decoder) decodeField(key, value *yaml.Node, path string, out reflect.Value, given map[string]int) {
+func (d *decoder) decodeField(key, value *yaml.Node, path string, out reflect.Value, given map[string]place) {
 	if !d.spend(key, path) {
 		return
 	}
 	index := fieldOf(out.Type(), key)
 	if index < 0 {
-		d.problems.add(key.Line, path, describeKey(key), "one of "+strings.Join(keysOf(out.Type()), ", "))
+		d.problems.add(placeOf(key), path, describeKey(key), "one of "+strings.Join(keysOf(out.Type()), ", "))
 		return
 	}
 	if first, twice := given[key.Value]; twice {
-		d.problems.add(key.Line, join(path, key.Value), fmt.Sprintf("the key again (first on line %d)", first), "each key once")
+		d.problems.add(placeOf(key), join(path, key.Value), fmt.Sprintf("the key again (first on line %d)", first.line), "each key once")
 		return
 	}
-	given[key.Value] = key.Line
-	d.lines[join(path, key.Value)] = key.Line
+	given[key.Value] = placeOf(key)
+	d.places[join(path, key.Value)] = placeOf(key)
 	d.decode(value, join(path, key.Value), out.Field(index))
 }
 
 // checkNeeds reports required keys that are missing and lists that must not be
 // empty.
-func (d *decoder) checkNeeds(n *yaml.Node, line int, path string, t reflect.Type, given map[string]int) {
+func (d *decoder) checkNeeds(n *yaml.Node, at place, path string, t reflect.Type, given map[string]place) {
 	if d.budget < 0 {
 		return // keys were not read, not missing
 	}
@@ -148,7 +161,7 @@ func (d *decoder) checkNeeds(n *yaml.Node, line int, path string, t reflect.Type
 		key, needs := field.Tag.Get("yaml"), strings.Split(field.Tag.Get("need"), ",")
 		if _, ok := given[key]; !ok {
 			if slices.Contains(needs, "required") {
-				d.problems.add(line, join(path, key), "nothing", expectedFor(field.Type))
+				d.problems.add(at, join(path, key), "nothing", expectedFor(field.Type))
 			}
 			continue
 		}

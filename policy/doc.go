@@ -1,7 +1,7 @@
 // Package policy is what is allowed: the configuration file, the rules in it,
 // and the decisions that follow from them.
 //
-//	cfg, err := policy.Load("/etc/nspiproxy.yaml") // all errors at once, each with file:line
+//	cfg, err := policy.Load("/etc/nspiproxy.yaml") // all errors at once, each with file:line:column
 //	rules := policy.New(cfg.Policy)                // compiled, immutable, safe for all goroutines
 //
 //	rule := rules.Match(policy.Subject{Account: policy.Name{Domain: "LAB", User: "svc-mig"}, Client: addr, Backend: "dc1"})

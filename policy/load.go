@@ -39,9 +39,9 @@ func parse(file string, data []byte, withFiles bool) (*Config, error) {
 		return nil, c.err()
 	}
 	cfg := Defaults()
-	d := &decoder{problems: c, lines: make(map[string]int), budget: maxNodes}
+	d := &decoder{problems: c, places: make(map[string]place), text: data, budget: maxNodes}
 	d.decode(root, "", reflect.ValueOf(&cfg).Elem())
-	v := &validator{cfg: &cfg, problems: c, warnings: &collector{file: file}, lines: d.lines}
+	v := &validator{cfg: &cfg, problems: c, warnings: &collector{file: file}, places: d.places}
 	if d.budget >= 0 { // a file that was read in part tells nothing of the rest
 		v.run()
 	}

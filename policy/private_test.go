@@ -73,16 +73,16 @@ func TestLoadLooksAtTheFilesThatAreNamed(t *testing.T) {
 	}
 	for _, tc := range []struct{ name, text, want string }{
 		{"all well", config(good, good, open), ""},
-		{"keytab", config(open, good, open), `:6: identity.keytabs[0]: found "` + open + `", which others than its owner can use (mode 0644), expected a file for its owner alone: chmod 600`},
-		{"password", config(good, open, open), `:11: identity.directory.password_file: found "` + open + `", which others than its owner can use (mode 0644), expected a file for its owner alone: chmod 600`},
-		{"absent", config(good, good, absent), `:12: identity.directory.ca_file: found "` + absent + `" (no such file or directory), expected a file that can be read`},
+		{"keytab", config(open, good, open), `: identity.keytabs[0]: found "` + open + `", which others than its owner can use (mode 0644), expected a file for its owner alone: chmod 600`},
+		{"password", config(good, open, open), `: identity.directory.password_file: found "` + open + `", which others than its owner can use (mode 0644), expected a file for its owner alone: chmod 600`},
+		{"absent", config(good, good, absent), `: identity.directory.ca_file: found "` + absent + `" (no such file or directory), expected a file that can be read`},
 		{"directory", config(t.TempDir(), good, open), "(not a regular file), expected a file that can be read"},
 		{"health password", strings.Replace(config(good, good, open), "identity:", "health: {auth: ntlm, user: 'A\\b', password_file: "+open+"}\nidentity:", 1),
-			`:4: health.password_file: found "` + open + `", which others than its owner can use (mode 0644), expected a file for its owner alone: chmod 600`},
+			`: health.password_file: found "` + open + `", which others than its owner can use (mode 0644), expected a file for its owner alone: chmod 600`},
 		{"health keytab", strings.Replace(named(config(good, good, open)), "identity:", "health: {auth: kerberos, user: a@B, keytab: "+open+", krb5_conf: "+good+"}\nidentity:", 1),
-			`:4: health.keytab: found "` + open + `", which others than its owner can use (mode 0644), expected a file for its owner alone: chmod 600`},
+			`: health.keytab: found "` + open + `", which others than its owner can use (mode 0644), expected a file for its owner alone: chmod 600`},
 		{"health krb5.conf", strings.Replace(named(config(good, good, open)), "identity:", "health: {auth: kerberos, user: a@B, keytab: "+good+", krb5_conf: "+absent+"}\nidentity:", 1),
-			`:4: health.krb5_conf: found "` + absent + `" (no such file or directory), expected a file that can be read`},
+			`: health.krb5_conf: found "` + absent + `" (no such file or directory), expected a file that can be read`},
 		{"no krb5.conf", strings.Replace(config(good, good, open), "password_file", "krb5_conf: "+absent+"\n    keytab", 1), "identity.directory.krb5_conf: found"},
 	} {
 		path := filepath.Join(t.TempDir(), "c.yaml")
@@ -106,7 +106,7 @@ func TestLoadLooksAtTheFilesThatAreNamed(t *testing.T) {
 }
 
 func TestConditionOnSIDsIsNoWarningWhereSIDsAreKnown(t *testing.T) {
-	rules := "policy: {rules: [{name: a, match: {sid: S-1-5-21-1}, limit: 1}, {name: b, match: {group: S-1-5-21-2}, limit: 1}]}\n"
+	rules := "policy: {rules: [{name: a, match: {sid: S-1-5-21-1-2-3-1105}, limit: 1}, {name: b, match: {group: S-1-5-21-1-2-3-512}, limit: 1}]}\n"
 	for identity, warnings := range map[string]int{
 		"":                                  2,
 		"identity: {keytabs: [a.keytab]}\n": 0,

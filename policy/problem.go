@@ -5,23 +5,30 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
+
+	"go.yaml.in/yaml/v3"
 )
 
 // Problem is one finding about a configuration file.
 type Problem struct {
 	File     string
 	Line     int    // from 1; 0 if the finding has no line
+	Column   int    // from 1, in characters; 0 if it has none
 	Path     string // key path, such as "policy.rules[1].match.sid"; empty for the file itself
 	Found    string // what the file says; text from the file is quoted
 	Expected string // what would be right
 }
 
-// Error returns "file:line: path: found …, expected …".
+// Error returns "file:line:column: path: found …, expected …".
 func (p Problem) Error() string {
 	var b strings.Builder
 	b.WriteString(p.File)
 	if p.Line > 0 {
 		fmt.Fprintf(&b, ":%d", p.Line)
+	}
+	if p.Column > 0 {
+		fmt.Fprintf(&b, ":%d", p.Column)
 	}
 	b.WriteString(": ")
 	if p.Path != "" {
@@ -48,6 +55,12 @@ func (ps Problems) Error() string {
 	return strings.Join(lines, "\n")
 }
 
+// place is where something stands in the file, in lines and characters from 1. The zero
+// place is none; a column of 0 is not known.
+type place struct{ line, column int }
+
+func placeOf(n *yaml.Node) place { return place{n.Line, n.Column} }
+
 // collector gathers problems up to maxProblems.
 type collector struct {
 	file    string
@@ -56,17 +69,20 @@ type collector struct {
 }
 
 // add records one problem.
-func (c *collector) add(line int, path, found, expected string) {
-	if len(c.found) == maxProblems {
+func (c *collector) add(at place, path, found, expected string) {
+	if c.full() {
 		c.dropped++
 		return
 	}
-	c.found = append(c.found, Problem{File: c.file, Line: line, Path: path, Found: found, Expected: expected})
+	c.found = append(c.found, Problem{File: c.file, Line: at.line, Column: at.column, Path: path, Found: found, Expected: expected})
 }
+
+// full reports whether no further problem is kept.
+func (c *collector) full() bool { return len(c.found) == maxProblems }
 
 // sorted returns the problems in the order of lines.
 func (c *collector) sorted() Problems {
-	slices.SortStableFunc(c.found, func(a, b Problem) int { return cmp.Compare(a.Line, b.Line) })
+	slices.SortStableFunc(c.found, func(a, b Problem) int { return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column)) })
 	if c.dropped > 0 {
 		return append(c.found, Problem{
 			File:     c.file,
@@ -99,8 +115,27 @@ func expectedf(format string, args ...any) error {
 // maxQuoted is how many bytes of a value an error repeats.
 const maxQuoted = 80
 
-// quote returns text from the file, safe to print on a terminal.
+// clip returns text that is repeated as it was typed.
+func clip(s string) string {
+	if len(s) > maxQuoted {
+		s = strings.ToValidUTF8(s[:maxQuoted], "") + "…"
+	}
+	return strings.Map(func(r rune) rune {
+		if unprintable(r) {
+			return unicode.ReplacementChar
+		}
+		return r
+	}, s)
+}
+
+func unprintable(r rune) bool { return !unicode.IsPrint(r) }
+
+// quote returns text from the file, safe to print on a terminal. Backslashes are shown
+// as they are.
 func quote(s string) string {
+	if strings.Contains(s, `\`) && !strings.ContainsFunc(s, unprintable) {
+		return singleQuoted(s)
+	}
 	if len(s) > maxQuoted {
 		return fmt.Sprintf("%q…", s[:maxQuoted])
 	}

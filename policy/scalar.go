@@ -203,8 +203,10 @@ func parsePrefix(s string) (netip.Prefix, error) {
 	}
 	p, err := netip.ParsePrefix(s)
 	switch {
+	case err != nil && isRange(s):
+		return p, expectation("networks such as 10.1.0.4/30, or single addresses: ranges are not read")
 	case err != nil:
-		return p, err
+		return p, maskOf(s)
 	case p.Addr().Is4In6():
 		return p, expectation("an IPv4 or IPv6 network")
 	case p != p.Masked():

@@ -15,7 +15,7 @@ func (v *validator) shadowed() {
 				continue
 			}
 			path := fmt.Sprintf("policy.rules[%d]", i)
-			v.warn(path, fmt.Sprintf("rule %s, which never decides: rule %s on line %d matches first", rules[i].Name, rules[j].Name, v.lines[fmt.Sprintf("policy.rules[%d]", j)]), "the narrower rule first")
+			v.warn(path, fmt.Sprintf("rule %s, which never decides: rule %s on line %d matches first", rules[i].Name, rules[j].Name, v.places[fmt.Sprintf("policy.rules[%d]", j)].line), "the narrower rule first")
 			break
 		}
 	}

@@ -13,7 +13,7 @@ type SID string
 // maxSubAuthorities is the greatest number of sub-authorities (MS-DTYP 2.4.2.2).
 const maxSubAuthorities = 15
 
-const errSID = expectation("a SID such as S-1-5-21-1004336348-1177238915-682003330-1105")
+const errSID = expectation("a SID such as S-1-5-21-1004336348-1177238915-682003330-1105 (Get-ADUser and Get-ADGroup print those of users and groups)")
 
 // ParseSID reads the text form of a SID.
 func ParseSID(s string) (SID, error) {

@@ -21,7 +21,7 @@ func parseYAML(c *collector, data []byte) *yaml.Node {
 	dec := yaml.NewDecoder(bytes.NewReader(data))
 	var doc, second yaml.Node
 	if err := dec.Decode(&doc); errors.Is(err, io.EOF) {
-		c.add(1, "", "an empty file", "a configuration that begins with version: 1")
+		c.add(place{line: 1}, "", "an empty file", "a configuration that begins with version: 1")
 		return nil
 	} else if err != nil {
 		addSyntaxError(c, data, err)
@@ -33,7 +33,7 @@ func parseYAML(c *collector, data []byte) *yaml.Node {
 	case err != nil:
 		addSyntaxError(c, data, err)
 	default:
-		c.add(second.Line, "", "a second document", "one document in a file")
+		c.add(placeOf(&second), "", "a second document", "one document in a file")
 	}
 	return nil
 }
@@ -43,20 +43,20 @@ func parseYAML(c *collector, data []byte) *yaml.Node {
 func checkText(c *collector, data []byte) bool {
 	switch {
 	case len(data) > maxFile:
-		c.add(0, "", fmt.Sprintf("more than %d bytes", maxFile), "a configuration file")
+		c.add(place{}, "", fmt.Sprintf("more than %d bytes", maxFile), "a configuration file")
 		return false
 	case bytes.HasPrefix(data, []byte("\xff\xfe")) || bytes.HasPrefix(data, []byte("\xfe\xff")):
-		c.add(1, "", "text in UTF-16", "text in UTF-8")
+		c.add(place{line: 1}, "", "text in UTF-16", "text in UTF-8")
 		return false
 	}
 	for i := 0; i < len(data); {
 		r, n := utf8.DecodeRune(data[i:])
 		switch {
 		case r == utf8.RuneError && n == 1:
-			c.add(lineAt(data, i), "", fmt.Sprintf("the byte %#02x", data[i]), "text in UTF-8")
+			c.add(placeAt(data, i), "", fmt.Sprintf("the byte %#02x", data[i]), "text in UTF-8")
 			return false
 		case r < ' ' && !strings.ContainsRune("\t\n\r", r), 0x7F <= r && r < 0xA0 && r != 0x85:
-			c.add(lineAt(data, i), "", fmt.Sprintf("the control character %U", r), "text")
+			c.add(placeAt(data, i), "", fmt.Sprintf("the control character %U", r), "text")
 			return false
 		}
 		i += n
@@ -64,8 +64,11 @@ func checkText(c *collector, data []byte) bool {
 	return true
 }
 
-// lineAt returns the number of the line that has data[i].
-func lineAt(data []byte, i int) int { return 1 + bytes.Count(data[:i], []byte("\n")) }
+// placeAt returns where data[i] stands.
+func placeAt(data []byte, i int) place {
+	before := data[:i]
+	return place{1 + bytes.Count(before, []byte("\n")), 1 + utf8.RuneCount(before[bytes.LastIndexByte(before, '\n')+1:])}
+}
 
 // What the YAML library says about a line.
 var (
@@ -79,7 +82,7 @@ var (
 // addSyntaxError records text that is not YAML. The library leaves the line
 // out where it is the first.
 func addSyntaxError(c *collector, data []byte, err error) {
-	text, line := strings.TrimPrefix(err.Error(), "yaml: "), 1
+	text, line, source := strings.TrimPrefix(err.Error(), "yaml: "), 1, typed(data)
 	if m := syntaxLine.FindStringSubmatch(text); m != nil {
 		text = text[len(m[0]):]
 		line, _ = strconv.Atoi(m[1])
@@ -87,12 +90,25 @@ func addSyntaxError(c *collector, data []byte, err error) {
 			line++
 		}
 	}
+	if raw, column := source.unknownEscape(line); raw != "" {
+		c.add(place{line, column}, "", clip(raw), inSingleQuotes(raw))
+		return
+	}
+	for n := line; n <= line+1; n++ { // the library's line is that of what came before, at times
+		if column := source.tabIndent(n); column > 0 {
+			c.add(place{n, column}, "", "a tab in front of a line", "blanks: YAML has no tabs in the indentation")
+			return
+		}
+	}
 	if m := unknownAnchor.FindStringSubmatch(text); m != nil {
-		line = lineAt(data, max(0, bytes.Index(data, []byte("*"+m[1]))))
+		line = placeAt(data, max(0, bytes.Index(data, []byte("*"+m[1])))).line
 	}
 	expected := "YAML"
 	if strings.Contains(text, "anchor") || strings.Contains(text, "alphabetic or numeric character") {
 		expected = `YAML; a pattern that begins with * stands in quotes: '*\svc-*'`
 	}
-	c.add(line, "", "text that is not YAML: "+text, expected)
+	if strings.Contains(source.line(line), `\"`) {
+		expected = `YAML; a backslash in double quotes takes the next character with it, single quotes take it as it is: 'LAB\*'`
+	}
+	c.add(place{line: line}, "", "text that is not YAML: "+text, expected)
 }

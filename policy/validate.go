@@ -21,7 +21,7 @@ type validator struct {
 	cfg      *Config
 	problems *collector
 	warnings *collector
-	lines    map[string]int
+	places   map[string]place
 
 	backendNames map[string]string // the path of each, filled by backends
 	nameless     bool              // there is a backend without a readable name
@@ -46,7 +46,7 @@ func (v *validator) run() {
 
 // given reports whether the file has that key.
 func (v *validator) given(path string) bool {
-	_, ok := v.lines[path]
+	_, ok := v.places[path]
 	return ok
 }
 
@@ -59,16 +59,16 @@ func (v *validator) unread(path string) bool {
 // missing reports a key that a mapping should have.
 func (v *validator) missing(parent, key, expected string) {
 	if path := join(parent, key); !v.given(path) {
-		v.problems.add(v.lines[parent], path, "nothing", expected)
+		v.problems.add(v.places[parent], path, "nothing", expected)
 	}
 }
 
 func (v *validator) problem(path, found, expected string) {
-	v.problems.add(v.lines[path], path, found, expected)
+	v.problems.add(v.places[path], path, found, expected)
 }
 
 func (v *validator) warn(path, found, expected string) {
-	v.warnings.add(v.lines[path], path, found, expected)
+	v.warnings.add(v.places[path], path, found, expected)
 }
 
 // unique reports the second use of a value. The zero T is not a value.
@@ -78,7 +78,7 @@ func unique[T comparable](v *validator, seen map[T]string, value T, path, expect
 		return
 	}
 	if first, ok := seen[value]; ok {
-		v.problem(path, fmt.Sprintf("%v again (first on line %d)", value, v.lines[first]), expected)
+		v.problem(path, fmt.Sprintf("%v again (first on line %d)", value, v.places[first].line), expected)
 		return
 	}
 	seen[value] = path
@@ -98,7 +98,9 @@ func (v *validator) rules() {
 			v.unknowable(path+".match.group", r.Match.Group)
 		}
 		v.unreachable(path+".match.assurance", r.Match.Assurance)
+		v.conditions(path+".match", &r.Match)
 	}
+	v.ruleDomains()
 	if len(v.problems.found) == 0 {
 		v.shadowed()
 	}

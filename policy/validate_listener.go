@@ -230,7 +230,7 @@ func (v *validator) disjoint(earlier []int, i int) {
 			if at < 0 || !l.sharesInterface(other) {
 				continue
 			}
-			line := v.lines[fmt.Sprintf("listeners[%d].destinations[%d]", j, at)]
+			line := v.places[fmt.Sprintf("listeners[%d].destinations[%d]", j, at)].line
 			v.problem(fmt.Sprintf("listeners[%d].destinations[%d]", i, k),
 				fmt.Sprintf("%s, which overlaps %s on line %d", describeNetwork(p), describeNetwork(other.Destinations[at]), line),
 				"networks that no other listener takes from the same interfaces")

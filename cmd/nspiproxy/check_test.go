@@ -47,7 +47,7 @@ func TestCheckPrintsWarningsAndSucceeds(t *testing.T) {
 	if err != nil || stdout == "" {
 		t.Fatalf("error %v, standard output %q", err, stdout)
 	}
-	const first = "warning: ../../testdata/config/warnings.yaml:5: backends[0].also[0]: found 2001:db8:1::10, to which no transparent listener leads"
+	const first = "warning: ../../testdata/config/warnings.yaml:5:44: backends[0].also[0]: found 2001:db8:1::10, to which no transparent listener leads"
 	if !strings.HasPrefix(stderr, first) {
 		t.Errorf("standard error %q does not begin with %q", stderr, first)
 	}
