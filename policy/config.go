@@ -37,6 +37,16 @@ type Config struct {
 	// Warnings are findings that do not make the file wrong, in the order of
 	// lines: rules that can never match, backends that nobody reaches.
 	Warnings []Problem `yaml:"-"`
+
+	file   string           `yaml:"-"`
+	places map[string]place `yaml:"-"` // see decoder.places
+}
+
+// Problem returns a finding about the key of that path, such as a file that is not what it
+// should be, with where it stands in the file that c was read from.
+func (c *Config) Problem(path, found, expected string) Problem {
+	at := c.places[path]
+	return Problem{File: c.file, Line: at.line, Column: at.column, Path: path, Found: found, Expected: expected}
 }
 
 // Ruleset is the policy section.

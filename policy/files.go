@@ -4,11 +4,17 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 )
 
 // files checks the files that the configuration names: that they can be read,
 // and secrets by nobody else.
 func (v *validator) files() {
+	for key, file := range v.readFiles() {
+		if file != "" && !filepath.IsAbs(string(file)) {
+			v.warn(key, singleQuoted(string(file))+", from the folder in which the program is started", "an absolute path: a service is started in /")
+		}
+	}
 	for i, path := range v.cfg.Identity.Keytabs {
 		v.file(fmt.Sprintf("identity.keytabs[%d]", i), path, CheckPrivate)
 	}

@@ -1,6 +1,9 @@
 package policy
 
-import "net/netip"
+import (
+	"net/netip"
+	"slices"
+)
 
 // Listener is one place where clients arrive. In mode forward it is an address
 // of this machine that stands in front of one domain controller or of several;
@@ -41,6 +44,24 @@ type Listener struct {
 	// NSPIPorts (transparent) are TCP ports of NSPI that are fixed on these domain
 	// controllers. The others are learnt. Default: none.
 	NSPIPorts []uint16 `yaml:"nspi_ports" need:"nonempty"`
+}
+
+// LocalAddresses returns where a transparent listener listens: one address for each family
+// of its destinations. A packet that is diverted (TPROXY) keeps its destination and may be
+// led to loopback, where no other machine can connect; a redirected one arrives at the
+// interface's address.
+func (l *Listener) LocalAddresses() (list []netip.Addr) {
+	four, six := netip.AddrFrom4([4]byte{127, 0, 0, 1}), netip.IPv6Loopback()
+	if l.Mode == ModeRedirect {
+		four, six = netip.IPv4Unspecified(), netip.IPv6Unspecified()
+	}
+	if slices.ContainsFunc(l.Destinations, func(p netip.Prefix) bool { return p.Addr().Is4() }) {
+		list = append(list, four)
+	}
+	if slices.ContainsFunc(l.Destinations, func(p netip.Prefix) bool { return p.Addr().Is6() }) {
+		list = append(list, six)
+	}
+	return list
 }
 
 // setDefaults is called on each new listener: Defaults cannot hold them.

@@ -51,6 +51,6 @@ func parse(file string, data []byte, withFiles bool) (*Config, error) {
 	if err := c.err(); err != nil {
 		return nil, err
 	}
-	cfg.Warnings = v.warnings.sorted()
+	cfg.Warnings, cfg.file, cfg.places = v.warnings.sorted(), file, d.places
 	return &cfg, nil
 }

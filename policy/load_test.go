@@ -43,7 +43,7 @@ func TestExampleKeepsItsMeaning(t *testing.T) {
 	}
 	want.Metrics.Address = netip.MustParseAddrPort("127.0.0.1:9135")
 	want.Log = Log{Level: LogInfo, Format: LogJSON}
-	cfg.Warnings = nil
+	cfg.Warnings, cfg.file, cfg.places = nil, "", nil
 	if !reflect.DeepEqual(*cfg, want) {
 		t.Errorf("got  %+v\nwant %+v", *cfg, want)
 	}
@@ -161,7 +161,7 @@ func TestEveryKeyOfListenersAndBackendsHasAnEffect(t *testing.T) {
 
 func TestAbsentKeysHaveTheirDefaults(t *testing.T) {
 	cfg := mustParse(t, head)
-	cfg.Listeners, cfg.Backends = nil, nil
+	cfg.Listeners, cfg.Backends, cfg.file, cfg.places = nil, nil, "", nil
 	if want := Defaults(); !reflect.DeepEqual(*cfg, want) {
 		t.Errorf("got  %+v\nwant %+v", *cfg, want)
 	}

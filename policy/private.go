@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"io/fs"
@@ -50,6 +51,25 @@ func ReadPrivate(path string) ([]byte, error) {
 		return nil, fmt.Errorf("%s has more than %d bytes", path, maxPrivate)
 	}
 	return data, nil
+}
+
+// ReadPassword reads a private file that has a password in it. A line end behind it does
+// not count, and neither does the mark at the beginning that editors on Windows write.
+func ReadPassword(path string) ([]byte, error) {
+	data, err := ReadPrivate(path)
+	if err != nil {
+		return nil, err
+	}
+	password := bytes.TrimRight(bytes.TrimPrefix(data, []byte("\ufeff")), "\r\n")
+	switch {
+	case len(password) == 0:
+		return nil, fmt.Errorf("%s is empty", path)
+	case bytes.HasPrefix(data, []byte("\xff\xfe")), bytes.HasPrefix(data, []byte("\xfe\xff")):
+		return nil, fmt.Errorf("%s is text in UTF-16, as PowerShell writes it: it must be UTF-8", path)
+	case bytes.ContainsAny(password, "\x00\r\n"):
+		return nil, fmt.Errorf("%s has more than one line", path)
+	}
+	return password, nil
 }
 
 func openPrivate(path string) (*os.File, error) {

@@ -42,6 +42,7 @@ func (v *validator) run() {
 	v.durations()
 	v.relay()
 	v.metrics()
+	v.writtenFiles()
 }
 
 // given reports whether the file has that key.
@@ -207,5 +208,7 @@ func (v *validator) metrics() {
 		v.problem("metrics.address", a.String(), "a loopback address such as 127.0.0.1:9135: metrics have no authentication")
 	case a.Port() == 0:
 		v.problem("metrics.address", a.String(), "a port from 1 to 65535")
+	default:
+		v.metricsCollision()
 	}
 }

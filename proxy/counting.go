@@ -15,16 +15,6 @@ func (s *Server) reportCounting() {
 	}
 }
 
-// Counting says by what users are counted with this configuration and the keys that
-// its keytabs have now. A keytab that [New] would not take is an error.
-func Counting(config *policy.Config) ([]policy.Counting, error) {
-	keys, err := newKeyring(config, nil)
-	if err != nil {
-		return nil, err
-	}
-	return counting(config, keys), nil
-}
-
 // counting is what the configuration says, corrected by what the keytabs have.
 func counting(config *policy.Config, keys *keyring) []policy.Counting {
 	identity := config.Identity

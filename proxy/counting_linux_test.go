@@ -11,7 +11,7 @@ import (
 // alarms are what is said of users who have a name and are not told apart.
 func alarms(t *testing.T, config *policy.Config) (who []string) {
 	t.Helper()
-	counting, err := Counting(config)
+	counting, err := Check(config)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,52 +1,41 @@
 package proxy
 
 import (
-	"crypto/x509"
 	"errors"
-	"fmt"
-	"os"
 
 	"github.com/nspiproxy/nspiproxy/policy"
 	"github.com/nspiproxy/nspiproxy/proxy/inspect"
 	"github.com/nspiproxy/nspiproxy/session/directory"
 )
 
-// newDirectory makes the directory of the configuration, or nil. It connects
-// when the first name is looked up.
-func newDirectory(c *policy.Directory) (*directory.Directory, error) {
+// newDirectory makes the directory of the configuration, or nil. It connects when the first
+// name is looked up. What is wrong with the files is in f.
+func newDirectory(c *policy.Directory, f *files) *directory.Directory {
 	if !c.Configured() {
-		return nil, nil
+		return nil
 	}
+	const key = "identity.directory"
 	config := directory.Config{
 		URL: string(c.URL), StartTLS: c.StartTLS, BaseDN: string(c.BaseDN), BindDN: string(c.BindDN),
 		Timeout: c.Timeout, CacheSize: c.CacheSize, PositiveTTL: c.PositiveTTL, NegativeTTL: c.NegativeTTL,
 	}
 	if c.CAFile != "" {
-		pem, err := os.ReadFile(string(c.CAFile))
-		if err != nil {
-			return nil, err
-		}
-		config.RootCAs = x509.NewCertPool()
-		if !config.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("identity.directory.ca_file: %s has no certificate in PEM", c.CAFile)
-		}
+		config.RootCAs = f.certificates(key+".ca_file", c.CAFile)
 	}
-	secret := string(c.PasswordFile)
 	if c.Keytab != "" {
-		secret = string(c.Keytab)
-		conf, err := os.ReadFile(string(c.Krb5Conf))
-		if err != nil {
-			return nil, err
-		}
-		config.Kerberos = &directory.Kerberos{Config: string(conf)}
+		f.keytab(key+".keytab", c.Keytab, string(c.BindDN))
+		config.Kerberos = &directory.Kerberos{Config: f.krb5Conf(key+".krb5_conf", c.Krb5Conf)}
+		config.Secret = func() ([]byte, error) { return policy.ReadPrivate(string(c.Keytab)) }
+	} else {
+		f.password(key+".password_file", c.PasswordFile)
+		config.Secret = func() ([]byte, error) { return policy.ReadPassword(string(c.PasswordFile)) }
 	}
-	if secret != "" {
-		if err := policy.CheckPrivate(secret); err != nil {
-			return nil, err
-		}
-		config.Secret = func() ([]byte, error) { return policy.ReadPrivate(secret) }
+	if len(f.problems) > 0 {
+		return nil
 	}
-	return directory.New(config)
+	d, err := directory.New(config)
+	f.found(key, err, "a directory that can be asked")
+	return d
 }
 
 // accounts is the directory as inspectors ask it.

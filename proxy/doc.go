@@ -12,6 +12,8 @@
 //	server.go        the parts of a [Server], and their life
 //	controllers.go   domain controllers of the configuration, and what becomes of their changes
 //	keyring.go       keytabs, loaded again when they change
+//	files.go         the files that the configuration names, read in one way by check and serve
+//	machine.go       what of it does not fit this machine
 //	directory.go     the directory that names are looked up in
 //	http.go          /metrics; collect.go, collect_controllers.go: what is counted elsewhere
 package proxy

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/nspiproxy/nspiproxy/proxy/relay"
 )
 
 const (
@@ -31,7 +33,7 @@ func (s *Server) serveMetrics() (*metricsServer, error) {
 	}
 	l, err := net.Listen("tcp", addr.String())
 	if err != nil {
-		return nil, fmt.Errorf("metrics: %w", err)
+		return nil, fmt.Errorf("metrics.address: %w", relay.WithRemedy(err, addr))
 	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(s.reporter.Registry(), promhttp.HandlerOpts{}))

@@ -58,13 +58,28 @@ func (k *serverKeys) Kerberos() *krb5.Service { return k.service }
 
 // newKeyring loads the files of a configuration. Every one of them must exist, be
 // a keytab, and be readable by its owner alone.
-func newKeyring(c *policy.Config, events inspect.Events) (*keyring, error) {
+func newKeyring(c *policy.Config, events inspect.Events) (*keyring, policy.Problems) {
 	r := &keyring{paths: c.Identity.Keytabs, hosts: map[string]string{}, events: events}
 	for i := range c.Backends {
 		r.hosts[c.Backends[i].Name] = string(c.Backends[i].Host)
 	}
 	r.seen = r.stamp()
-	return r, r.load()
+	tabs, errs := r.read()
+	if problems := keytabProblems(c, errs); len(problems) > 0 {
+		return nil, problems
+	}
+	r.use(tabs)
+	return r, nil
+}
+
+// keytabProblems are the errors of the configured keytabs, each at its place.
+func keytabProblems(c *policy.Config, errs []error) (list policy.Problems) {
+	for n, err := range errs {
+		if err != nil {
+			list = append(list, c.Problem(fmt.Sprintf("identity.keytabs[%d]", n), fmt.Sprintf("'%s': %v", c.Identity.Keytabs[n], err), keytabExpected))
+		}
+	}
+	return list
 }
 
 // Current implements inspect.KeySource: the keys of this moment.
@@ -93,32 +108,18 @@ func (r *keyring) hostOf(server string) string {
 	return target
 }
 
-func (r *keyring) load() error {
-	set := &keySet{servers: map[string]*serverKeys{}}
-	var tabs []*krb5.Keytab
+// read reads the files. There is an error, or nil, for each of them.
+func (r *keyring) read() (tabs []*krb5.Keytab, errs []error) {
 	for _, path := range r.paths {
 		tab, err := readKeytab(string(path))
-		if err != nil {
-			return err
-		}
-		tabs = append(tabs, tab)
+		tabs, errs = append(tabs, tab), append(errs, err)
 	}
-	set.tab = krb5.Join(tabs...)
-	r.now.Store(set)
-	return nil
+	return tabs, errs
 }
 
-func readKeytab(path string) (*krb5.Keytab, error) {
-	data, err := policy.ReadPrivate(path)
-	if err != nil {
-		return nil, err
-	}
-	defer clear(data)
-	tab, err := krb5.ParseKeytab(data)
-	if err != nil {
-		return nil, fmt.Errorf("keytab %s: %w", path, err)
-	}
-	return tab, nil
+// use has the keys of these keytabs used from now on.
+func (r *keyring) use(tabs []*krb5.Keytab) {
+	r.now.Store(&keySet{servers: map[string]*serverKeys{}, tab: krb5.Join(tabs...)})
 }
 
 // watch loads the files again when one of them changes, until ctx ends. A file
@@ -145,10 +146,14 @@ func (r *keyring) reload() {
 		return
 	}
 	r.seen = stamp // also when it fails: once a change is enough to say so
-	if err := r.load(); err != nil {
-		r.events.Report(inspect.KeysLoaded{Err: err})
-		return
+	tabs, errs := r.read()
+	for n, err := range errs {
+		if err != nil {
+			r.events.Report(inspect.KeysLoaded{Err: fmt.Errorf("keytab %s: %w", r.paths[n], err)})
+			return
+		}
 	}
+	r.use(tabs)
 	r.events.Report(inspect.KeysLoaded{Keys: r.now.Load().tab.Len()})
 }
 

@@ -56,10 +56,7 @@ type Options struct {
 func New(config *policy.Config, o Options) (s *Server, err error) {
 	s = &Server{config: config, log: o.Log, table: session.NewTable(session.Options{Now: time.Now})}
 	s.reporter = report.New(report.Options{Log: o.Log, Backends: backendNames(config)})
-	if s.keys, err = newKeyring(config, s.reporter); err != nil {
-		return nil, err
-	}
-	if s.directory, err = newDirectory(&config.Identity.Directory); err != nil {
+	if s.keys, s.directory, err = open(config, s.reporter); err != nil {
 		return nil, err
 	}
 	s.record = new(connectionRecord)

@@ -101,7 +101,7 @@ func TestEveryCommandWithAConfigurationSaysWhatIsWrongWithTheFile(t *testing.T) 
 }
 
 func TestCheckTakesTheFileAsAnArgument(t *testing.T) {
-	for _, args := range [][]string{{"../../testdata/config/minimal.yaml"}, {"-c", "../../testdata/config/minimal.yaml"}} {
+	for _, args := range [][]string{{"../../testdata/config/minimal.yaml", "--no-files"}, {"--no-files", "-c", "../../testdata/config/minimal.yaml"}} {
 		if stdout, stderr, err := runCheck(args...); err != nil || stderr != "" || !strings.Contains(stdout, "dc1") {
 			t.Errorf("%q: %v, standard output %q, standard error %q", args, err, stdout, stderr)
 		}

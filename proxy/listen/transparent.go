@@ -35,31 +35,14 @@ func (t *transparentListener) start() error {
 	return nil
 }
 
-// addresses returns one address for each family of the destinations. A packet
-// that is diverted keeps its destination and may be led to loopback, where
-// no other machine can connect; a redirected one arrives at the interface's address.
+// addresses returns where it listens, as far as the machine has the family.
 func (t *transparentListener) addresses() (list []netip.Addr) {
-	four, six := netip.AddrFrom4([4]byte{127, 0, 0, 1}), netip.IPv6Loopback()
-	if t.config.Mode == policy.ModeRedirect {
-		four, six = netip.IPv4Unspecified(), netip.IPv6Unspecified()
-	}
-	has := func(is4 bool) bool {
-		for _, n := range t.config.Destinations {
-			if n.Addr().Is4() == is4 {
-				return true
-			}
+	for _, a := range t.config.LocalAddresses() {
+		if a.Is6() && !transparent.HasIPv6() {
+			t.all.Inspect.Events.Report(inspect.NoIPv6{Listener: t.config.Name})
+			continue
 		}
-		return false
-	}
-	if has(true) {
-		list = append(list, four)
-	}
-	switch {
-	case !has(false):
-	case transparent.HasIPv6():
-		list = append(list, six)
-	default:
-		t.all.Inspect.Events.Report(inspect.NoIPv6{Listener: t.config.Name})
+		list = append(list, a)
 	}
 	return list
 }

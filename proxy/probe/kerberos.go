@@ -72,9 +72,12 @@ func (t Target) krb5Conf() (*config.Config, error) {
 		}
 		return nil, err
 	}
-	conf, err := config.Load(file)
-	var unsupported config.UnsupportedDirective // of no concern, where all else was read
-	if err != nil && (conf == nil || !errors.As(err, &unsupported)) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	conf, err := kerberos.ParseConfig(string(text))
+	if err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
 	return conf, nil

@@ -1,7 +1,6 @@
 package probe
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -61,15 +60,8 @@ func (t Target) login() (l login, err error) {
 // readPassword reads a private file whose content, but for a line's end, is a
 // password.
 func readPassword(file string) (string, error) {
-	data, err := policy.ReadPrivate(file)
-	if err != nil {
-		return "", err
-	}
-	password := strings.TrimRight(string(bytes.TrimPrefix(data, []byte("\ufeff"))), "\r\n") // Windows editors begin with the mark
-	if password == "" {
-		return "", fmt.Errorf("%s is empty", file)
-	}
-	return password, nil
+	password, err := policy.ReadPassword(file)
+	return string(password), err
 }
 
 // resolveSPN gives t the SPN of the name that DNS has for its address, as

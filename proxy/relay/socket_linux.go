@@ -21,7 +21,7 @@ func setOptions(fd int32, options []option) error {
 	for _, o := range options {
 		errno := setOption(fd, o.level, o.name, o.value)
 		if errno == unix.EPERM { // of these options, only transparent needs a privilege
-			return fmt.Errorf("socket option %d/%d (transparent): %w; it needs CAP_NET_ADMIN", o.level, o.name, errno)
+			return fmt.Errorf("%w: %w", errTransparent, errno)
 		}
 		if errno != 0 {
 			return fmt.Errorf("socket option %d/%d: %w", o.level, o.name, errno)
@@ -78,7 +78,7 @@ func listenSockets(addr netip.AddrPort, n int, options []option) (fds []int32, b
 			for _, fd := range fds {
 				closeSocket(fd)
 			}
-			return nil, bound, fmt.Errorf("relay: listen on %v: %w", addr, err)
+			return nil, bound, fmt.Errorf("listening on %v: %w", addr, WithRemedy(err, addr))
 		}
 		fds = append(fds, fd)
 	}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/oiweiwei/gokrb5.fork/v9/config"
 	"github.com/oiweiwei/gokrb5.fork/v9/iana/nametype"
 	"github.com/oiweiwei/gokrb5.fork/v9/keytab"
 	"github.com/oiweiwei/gokrb5.fork/v9/messages"
@@ -35,7 +34,7 @@ func (l *link) bindKerberos(ctx context.Context, secret []byte) (err error) {
 	if !ok {
 		return errors.New("a bind with Kerberos needs user@REALM")
 	}
-	conf, err := config.NewFromString(l.config.Kerberos.Config)
+	conf, err := kerberos.ParseConfig(l.config.Kerberos.Config)
 	if err != nil {
 		return fmt.Errorf("krb5.conf: %w", err)
 	}
