@@ -4,9 +4,12 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/nspiproxy/nspiproxy/internal/owner"
 )
 
 // retryAfter is the time until a state file that could not be written is tried
@@ -123,10 +126,23 @@ func (f *stateFile) write(text []byte) error {
 		return nil
 	}
 	if err := replaceFile(f.path, text); err != nil {
-		return fmt.Errorf("learnt ports cannot be kept in %s: %w", f.path, reason(err))
+		return fmt.Errorf("learnt ports cannot be kept in %s: %w%s", f.path, reason(err), stateRemedy(f.path, err))
 	}
 	f.written = text
 	return nil
+}
+
+// stateRemedy says what can be done about a file that cannot be written; empty: nothing is
+// known.
+func stateRemedy(path string, err error) string {
+	folder := filepath.Dir(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Sprintf(" (the folder is missing: StateDirectory= in the unit makes it, or install -d -m 700 -o USER -g USER %s)", folder)
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Sprintf(" (the folder must belong to the program's user: chown -R USER: %s)", folder)
+	}
+	return ""
 }
 
 // replaceFile writes a file of its owner alone beside path and gives it that
@@ -137,6 +153,9 @@ func replaceFile(path string, text []byte) error {
 		return err
 	}
 	_, err = temporary.Write(text)
+	if err == nil {
+		err = owner.OfFolder(temporary)
+	}
 	if err == nil {
 		err = temporary.Sync()
 	}
