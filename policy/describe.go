@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+	"slices"
 	"strings"
 	"text/tabwriter"
 )
@@ -69,7 +70,25 @@ func (c *Config) describePolicy(w *tabwriter.Writer) {
 	if c.Policy.DryRun {
 		fmt.Fprintln(w, "  Nothing is refused: policy.dry_run is set.")
 	}
+	c.describeUpstream(w)
 	fmt.Fprintln(w)
+}
+
+// limitValue is the registry value with the limit of a domain controller (KB 949469).
+const limitValue = `HKLM\SYSTEM\CurrentControlSet\Services\NTDS\Parameters\NSPI max sessions per user`
+
+// describeUpstream says where a limit ends that is above what a domain controller allows by
+// itself. That has it for each user by SID, whatever is counted together here.
+func (c *Config) describeUpstream(w io.Writer) {
+	above := func(l Limit) bool { return l.IsUnlimited() || l > DefaultLimit }
+	over := above(c.Policy.Default.Limit) || slices.ContainsFunc(c.Policy.Rules, func(r RuleConfig) bool { return above(r.Limit) })
+	if !over {
+		return
+	}
+	fmt.Fprintf(w, "  A domain controller by itself allows each user %v. Above that a limit needs, on each of them, the registry value\n  %s\n", DefaultLimit, limitValue)
+	if c.Policy.Scope == ScopeAll {
+		fmt.Fprintf(w, "  Without it, a user reaches a limit above %v by sessions on several domain controllers.\n", DefaultLimit)
+	}
 }
 
 // String returns the conditions in words.
