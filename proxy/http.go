@@ -3,12 +3,15 @@ package proxy
 import (
 	"context"
 	"fmt"
+	"log"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/nspiproxy/nspiproxy/proxy/inspect"
 	"github.com/nspiproxy/nspiproxy/proxy/relay"
 )
 
@@ -37,10 +40,21 @@ func (s *Server) serveMetrics() (*metricsServer, error) {
 	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(s.reporter.Registry(), promhttp.HandlerOpts{}))
-	m := &metricsServer{server: &http.Server{Handler: mux, ReadHeaderTimeout: httpHeaderTimeout}}
+	m := &metricsServer{server: &http.Server{
+		Handler: mux, ReadHeaderTimeout: httpHeaderTimeout, ErrorLog: log.New(httpErrors{s.reporter}, "", 0),
+	}}
 	go m.serve(l)
-	s.log.Info().Str("event", "listening").Str("address", l.Addr().String()).Msg("metrics on /metrics")
+	s.reporter.Report(inspect.Listening{Address: l.Addr().(*net.TCPAddr).AddrPort()})
 	return m, nil
+}
+
+// httpErrors reports what the HTTP server has to say.
+type httpErrors struct{ events inspect.Events }
+
+// Write implements io.Writer for a log.Logger, which calls it once for each record.
+func (h httpErrors) Write(b []byte) (int, error) {
+	h.events.Report(inspect.HTTPError{Text: strings.TrimSpace(string(b))})
+	return len(b), nil
 }
 
 func (m *metricsServer) serve(l net.Listener) { _ = m.server.Serve(l) } // ends with stop

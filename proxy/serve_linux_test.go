@@ -132,7 +132,7 @@ func TestRefusalIsReportedOnceWithItsCause(t *testing.T) {
 	s.eventually("a record", func() bool { return len(s.log.events("limit.reject")) == 1 })
 	r := s.log.events("limit.reject")[0]
 	for field, want := range map[string]any{"event_id": 2820.0, "user": `LAB\alice`, "assurance": "claimed", "backend": "dc1",
-		"current": 3.0, "limit": "3", "rule": policy.DefaultRule, "answer": string(inspect.AnswerLogonFailed), "client": c.Local().String()} {
+		"current": 3.0, "limit": 3.0, "rule": policy.DefaultRule, "answer": string(inspect.AnswerLogonFailed), "client": c.Local().String()} {
 		if r[field] != want {
 			t.Errorf("%s = %v, want %v", field, r[field], want)
 		}

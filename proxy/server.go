@@ -24,7 +24,6 @@ import (
 // stops them; what they do is theirs.
 type Server struct {
 	config      *policy.Config
-	log         zerolog.Logger
 	reporter    *report.Reporter
 	table       *session.Table
 	keys        *keyring
@@ -45,17 +44,24 @@ type Server struct {
 // Options are what a [Server] is given beside its configuration. The zero value
 // logs nothing and checks no domain controller actively.
 type Options struct {
-	Log zerolog.Logger // written from one goroutine
-	// Prober checks whether a domain controller serves. It may run several times
-	// at once.
-	Prober backend.Prober
+	// Log is written from one goroutine, which may wait for it: nothing else does.
+	Log zerolog.Logger
+	// LogLost counts the records that the log has not taken; nil: none.
+	LogLost func() uint64
+	// Prober makes what checks whether a domain controller serves, and may be called several
+	// times at once; nil: nothing does. It reports that it could not check one.
+	Prober func(inspect.Events) backend.Prober
 }
+
+// logTime is how long the log may take for the last records: one that takes none, as a full
+// pipe, does not hold up the end.
+const logTime = 2 * time.Second
 
 // New prepares a server for a valid configuration. Nothing listens before
 // [Server.Start].
 func New(config *policy.Config, o Options) (s *Server, err error) {
-	s = &Server{config: config, log: o.Log, table: session.NewTable(session.Options{Now: time.Now})}
-	s.reporter = report.New(report.Options{Log: o.Log, Backends: backendNames(config)})
+	s = &Server{config: config, table: session.NewTable(session.Options{Now: time.Now})}
+	s.reporter = report.New(report.Options{Log: o.Log, Lost: o.LogLost, Backends: backendNames(config)})
 	if s.keys, s.directory, err = open(config, s.reporter); err != nil {
 		return nil, err
 	}
@@ -65,7 +71,11 @@ func New(config *policy.Config, o Options) (s *Server, err error) {
 	}
 	s.vanished = newVanished(s.group, func(host netip.Addr) { s.controllers.Vanished(host) })
 	s.inspect = s.newInspectDeps()
-	s.controllers = s.newControllers(o.Prober)
+	var prober backend.Prober
+	if o.Prober != nil {
+		prober = o.Prober(s.reporter)
+	}
+	s.controllers = s.newControllers(prober)
 	s.listeners = listen.New(listen.Options{
 		Config: config, Group: s.group, Controllers: s.controllers, Inspect: s.inspect, Load: s.load,
 	})
@@ -120,7 +130,7 @@ func (s *Server) Start() (err error) {
 			s.end()
 			_ = s.group.Shutdown(expired())
 			s.record.close(s.reporter)
-			s.reporter.Run(expired())
+			within(logTime, func() { s.reporter.Run(expired()) })
 		}
 	}()
 	s.reportCounting()
@@ -160,6 +170,19 @@ func expired() context.Context {
 	return ctx
 }
 
+// within calls f, and returns when it has, or when the time is over.
+func within(d time.Duration, f func()) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		f()
+	}()
+	select {
+	case <-done:
+	case <-time.After(d):
+	}
+}
+
 // Run serves, after Start, until ctx ends, then stops accepting, waits for
 // connections to end as long as the configuration says, closes the rest, and
 // returns.
@@ -167,7 +190,7 @@ func (s *Server) Run(ctx context.Context) error {
 	stopWriter, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var writer sync.WaitGroup
 	writer.Go(func() { s.reporter.Run(stopWriter) })
-	defer writer.Wait()
+	defer within(logTime, writer.Wait)
 	defer stop()
 
 	go s.expireClaims(stopWriter)
@@ -185,8 +208,7 @@ func (s *Server) Run(ctx context.Context) error {
 	defer cancel()
 	err := s.group.Shutdown(deadline)
 	if errors.Is(err, context.DeadlineExceeded) {
-		s.log.Warn().Str("event", "shutdown.deadline").Dur("after", s.config.Relay.ShutdownTimeout).
-			Msg("connections were still open and have been closed")
+		s.reporter.Report(inspect.ShutdownDeadline{After: s.config.Relay.ShutdownTimeout})
 		return nil
 	}
 	return err

@@ -8,34 +8,38 @@ import (
 	"strings"
 
 	lru "github.com/hashicorp/golang-lru/v2"
-	"github.com/rs/zerolog"
 
 	"github.com/nspiproxy/nspiproxy/policy"
 	"github.com/nspiproxy/nspiproxy/proxy/backend"
+	"github.com/nspiproxy/nspiproxy/proxy/inspect"
 	"github.com/nspiproxy/nspiproxy/proxy/probe"
 )
 
-// newProber returns the active check that the configuration asks for; nil: none.
-func newProber(config *policy.Config, log zerolog.Logger) backend.Prober {
+// newProber returns what makes the active check that the configuration asks for.
+func newProber(config *policy.Config) func(inspect.Events) backend.Prober {
+	return func(events inspect.Events) backend.Prober { return checkOf(config, events) }
+}
+
+// checkOf returns the active check; nil: none.
+func checkOf(config *policy.Config, events inspect.Events) backend.Prober {
 	switch config.Health.Check {
 	case policy.CheckNone:
 		return nil
 	case policy.CheckEPM:
-		return recovered(backend.ProbeEPM, log)
+		return recovered(backend.ProbeEPM, events)
 	}
 	run := func(ctx context.Context, t probe.Target) probe.Result { return probe.Run(ctx, t).Result() }
-	return recovered(newNSPIProber(config, log, run).probe, log)
+	return recovered(newNSPIProber(config, events, run).probe, events)
 }
 
 // recovered makes a panic in a check the failure of that check, with a record: a
 // mistake in reading what one domain controller sends must not end the service of
 // the others.
-func recovered(check backend.Prober, log zerolog.Logger) backend.Prober {
+func recovered(check backend.Prober, events inspect.Events) backend.Prober {
 	return func(ctx context.Context, t backend.Target) (r backend.Result) {
 		defer func() {
 			if p := recover(); p != nil {
-				log.Error().Str("event", "health.panicked").Str("dc", t.Name).Str("reason", fmt.Sprint(p)).
-					Str("stack", string(debug.Stack())).Msg("a check of a domain controller has panicked, and counts as failed")
+				events.Report(inspect.CheckFailed{DC: t.Name, Reason: fmt.Sprint(p), Stack: string(debug.Stack())})
 				r = backend.Result{Err: "the check panicked"}
 			}
 		}()
@@ -50,14 +54,14 @@ const maxLacking = 1024
 // nspiProber checks whether NSPI serves.
 type nspiProber struct {
 	config *policy.Config
-	log    zerolog.Logger
+	events inspect.Events
 	run    func(context.Context, probe.Target) probe.Result
 
 	lacking *lru.Cache[string, string] // why the last check could not be made, as the log has it, by the domain controller's name
 }
 
-func newNSPIProber(config *policy.Config, log zerolog.Logger, run func(context.Context, probe.Target) probe.Result) *nspiProber {
-	p := &nspiProber{config: config, log: log, run: run}
+func newNSPIProber(config *policy.Config, events inspect.Events, run func(context.Context, probe.Target) probe.Result) *nspiProber {
+	p := &nspiProber{config: config, events: events, run: run}
 	p.lacking, _ = lru.New[string, string](maxLacking) // fails only for sizes below 1
 	return p
 }
@@ -114,6 +118,5 @@ func (p *nspiProber) report(dc string, r probe.Result) {
 		return
 	}
 	p.lacking.Add(dc, r.Err)
-	p.log.Warn().Str("event", "health.not_checked").Str("dc", dc).Str("reason", r.Err).
-		Msg("a domain controller cannot be checked, and counts as serving")
+	p.events.Report(inspect.CheckFailed{DC: dc, Reason: r.Err})
 }

@@ -1,16 +1,14 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"net/netip"
 	"strings"
 	"testing"
 
-	"github.com/rs/zerolog"
-
 	"github.com/nspiproxy/nspiproxy/policy"
 	"github.com/nspiproxy/nspiproxy/proxy/backend"
+	"github.com/nspiproxy/nspiproxy/proxy/inspect"
 	"github.com/nspiproxy/nspiproxy/proxy/probe"
 )
 
@@ -45,9 +43,15 @@ func TestAnonymousCheckHasNoCredentials(t *testing.T) {
 	}
 }
 
+// failures are the checks that say nothing of a domain controller.
+type failures []inspect.CheckFailed
+
+func (f *failures) Report(e inspect.Event) { *f = append(*f, e.(inspect.CheckFailed)) }
+func (*failures) Verbose() bool            { return false }
+
 // answering makes a prober whose checks have these results, one after the other.
-func answering(log *bytes.Buffer, results ...probe.Result) *nspiProber {
-	return newNSPIProber(healthConfig(), zerolog.New(log), func(context.Context, probe.Target) probe.Result {
+func answering(log *failures, results ...probe.Result) *nspiProber {
+	return newNSPIProber(healthConfig(), log, func(context.Context, probe.Target) probe.Result {
 		r := results[0]
 		results = results[1:]
 		return r
@@ -57,15 +61,15 @@ func answering(log *bytes.Buffer, results ...probe.Result) *nspiProber {
 // A password that has expired is no reason to take every domain controller out
 // of service.
 func TestCheckThatCannotBeMadeTakesNobodyOutOfService(t *testing.T) {
-	var log bytes.Buffer
+	var log failures
 	p := answering(&log, probe.Result{NotProbed: true, Err: "no such file"}, probe.Result{NotProbed: true, Err: "no such file"}, probe.Result{Reachable: true})
 	for range 2 {
 		if r := p.probe(t.Context(), backend.Target{Name: "dc1"}); !r.Serving || !r.Reachable {
 			t.Errorf("%+v", r)
 		}
 	}
-	if n := strings.Count(log.String(), "health.not_checked"); n != 1 {
-		t.Errorf("reported %d times:\n%s", n, &log)
+	if len(log) != 1 || log[0].Stack != "" {
+		t.Errorf("reported: %v", log)
 	}
 	if r := p.probe(t.Context(), backend.Target{Name: "dc1"}); r.Serving {
 		t.Errorf("one that does not serve: %+v", r)
@@ -74,24 +78,24 @@ func TestCheckThatCannotBeMadeTakesNobodyOutOfService(t *testing.T) {
 
 // One domain controller may have no ticket, while others have one, for ever.
 func TestCheckThatCannotBeMadeIsReportedOnceBesideOthersThatCan(t *testing.T) {
-	var log bytes.Buffer
+	var log failures
 	lacking, good := probe.Result{NotProbed: true, Err: "no ticket"}, probe.Result{Reachable: true, Serving: true}
 	p := answering(&log, lacking, good, lacking, good, lacking)
 	for n := range 5 {
 		p.probe(t.Context(), backend.Target{Name: []string{"dc1", "dc2"}[n%2]})
 	}
-	if n := strings.Count(log.String(), "health.not_checked"); n != 1 || !strings.Contains(log.String(), `"dc":"dc1"`) {
-		t.Errorf("reported %d times:\n%s", n, &log)
+	if len(log) != 1 || log[0].DC != "dc1" {
+		t.Errorf("reported: %v", log)
 	}
 }
 
 func TestCheckThatIsToldToStopLacksNothing(t *testing.T) {
-	var log bytes.Buffer
+	var log failures
 	ctx, stop := context.WithCancel(t.Context())
 	stop()
 	answering(&log, probe.Result{NotProbed: true, Err: "not started: context canceled"}).probe(ctx, backend.Target{Name: "dc1"})
-	if log.Len() > 0 {
-		t.Errorf("reported: %s", &log)
+	if len(log) > 0 {
+		t.Errorf("reported: %v", log)
 	}
 }
 
@@ -99,25 +103,23 @@ func TestProberIsTheOneThatIsConfigured(t *testing.T) {
 	for check, want := range map[policy.HealthCheck]bool{policy.CheckNone: false, policy.CheckEPM: true, policy.CheckNSPI: true} {
 		config := healthConfig()
 		config.Health.Check = check
-		if p := newProber(config, zerolog.Nop()); (p != nil) != want {
+		if p := newProber(config)(new(failures)); (p != nil) != want {
 			t.Errorf("%s: %v", check, p != nil)
 		}
 	}
 }
 
 func TestPanicInACheckFailsItAndNothingElse(t *testing.T) {
-	var log bytes.Buffer
+	var log failures
 	check := recovered(func(context.Context, backend.Target) backend.Result {
 		var none []byte
 		return backend.Result{Reachable: none[4] == 0}
-	}, zerolog.New(&log))
+	}, &log)
 	r := check(t.Context(), backend.Target{Name: "dc1"})
 	if r.Reachable || r.Serving || r.Err == "" {
 		t.Errorf("%+v", r)
 	}
-	for _, want := range []string{`"event":"health.panicked"`, `"dc":"dc1"`, "index out of range", "prober_test.go"} {
-		if !strings.Contains(log.String(), want) {
-			t.Errorf("no %s in %s", want, &log)
-		}
+	if len(log) != 1 || log[0].DC != "dc1" || !strings.Contains(log[0].Reason, "index out of range") || !strings.Contains(log[0].Stack, "prober_test.go") {
+		t.Errorf("reported: %v", log)
 	}
 }

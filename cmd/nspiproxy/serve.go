@@ -24,7 +24,8 @@ func newServeCommand() *cobra.Command {
 		Short: "Stand between MAPI clients and domain controllers",
 		Long: "Stands between MAPI clients and domain controllers as the configuration says, until it is\n" +
 			"told to stop by SIGINT or SIGTERM. Then it accepts no new connection, waits for live ones as\n" +
-			"long as relay.shutdown_timeout says, and ends. A second signal ends it at once.",
+			"long as relay.shutdown_timeout says, and ends. A second signal ends it at once. SIGHUP, SIGUSR1\n" +
+			"and SIGUSR2 are logged and ignored: a change of the configuration needs a restart.",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			path, err := file.file(cmd, args)
 			if err != nil {
@@ -37,23 +38,33 @@ func newServeCommand() *cobra.Command {
 			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
 			defer stop()
 			context.AfterFunc(ctx, stop) // a second signal ends the program
-			return serve(ctx, config, newLogger(cmd.ErrOrStderr(), config.Log))
+			return serve(ctx, config, cmd.ErrOrStderr())
 		},
 	}
 	file.define(cmd, "configuration file")
 	return cmd
 }
 
-// serve runs the proxy until ctx ends.
-func serve(ctx context.Context, config *policy.Config, log zerolog.Logger) error {
+// serve runs the proxy until ctx ends, with its log on w.
+func serve(ctx context.Context, config *policy.Config, w io.Writer) error {
+	out := &logWriter{out: w}
+	late := newLateWriter(out)
+	defer late.close()
+	log := newLogger(late, config.Log, isTerminal(w))
+	ignoreSignals(ctx, func(s os.Signal) {
+		log.Warn().Str("event", "signal.ignored").Stringer("signal", s).
+			Msg("this signal changes nothing: a change of the configuration needs a restart")
+	})
 	for _, w := range config.Warnings {
 		log.Warn().Str("event", "config.warning").Msg(w.Error())
 	}
 	if err := raiseFileLimit(); err != nil {
-		log.Warn().Err(err).Msg("the limit of open files could not be raised")
+		log.Warn().Str("event", "files.limit").Err(err).Msg("the limit of open files could not be raised")
 	}
 	config.Relay.Loops = useProcessors(config.Relay.Loops)
-	server, err := proxy.New(config, proxy.Options{Log: log, Prober: newProber(config, log)})
+	server, err := proxy.New(config, proxy.Options{
+		Log: newLogger(out, config.Log, isTerminal(w)), LogLost: out.lost.Load, Prober: newProber(config),
+	})
 	if err != nil {
 		return err
 	}
@@ -61,12 +72,13 @@ func serve(ctx context.Context, config *policy.Config, log zerolog.Logger) error
 		return err
 	}
 	notify(log, daemon.SdNotifyReady)
-	log.Info().Str("event", "ready").Int("pid", os.Getpid()).Msg("ready")
-	context.AfterFunc(ctx, func() {
+	log.Info().Str("event", "ready").Int("pid", os.Getpid()).Str("version", version()).Msg("ready")
+	stopping := context.AfterFunc(ctx, func() {
 		notify(log, daemon.SdNotifyStopping)
 		log.Info().Str("event", "stopping").Msg("told to stop: no new connections; live ones may end by themselves")
 	})
 	err = server.Run(ctx)
+	stopping()
 	log.Info().Str("event", "stopped").Msg("stopped")
 	return err
 }
@@ -74,23 +86,23 @@ func serve(ctx context.Context, config *policy.Config, log zerolog.Logger) error
 // notify tells systemd, where it started the program.
 func notify(log zerolog.Logger, state string) {
 	if _, err := daemon.SdNotify(false, state); err != nil {
-		log.Warn().Err(err).Msg("systemd was not told: " + state)
+		log.Warn().Str("event", "systemd.error").Err(err).Msg("systemd was not told: " + state)
 	}
 }
 
-// newLogger writes records as the configuration says: JSON, or for people on a
-// terminal. Both escape control characters.
-func newLogger(w io.Writer, config policy.Log) zerolog.Logger {
+// newLogger writes records as the configuration says: JSON, or for people, in colours on a terminal. Both
+// escape control characters.
+func newLogger(w io.Writer, config policy.Log, terminal bool) zerolog.Logger {
 	level, err := zerolog.ParseLevel(string(config.Level))
 	if err != nil {
 		level = zerolog.InfoLevel // cannot be: the configuration is checked
 	}
 	zerolog.TimeFieldFormat = time.RFC3339Nano
 	zerolog.DurationFieldInteger = true
-	if config.Format == policy.LogConsole || (config.Format == policy.LogAuto && isTerminal(w)) {
-		w = zerolog.ConsoleWriter{Out: w, TimeFormat: time.TimeOnly}
+	if config.Format == policy.LogConsole || (config.Format == policy.LogAuto && terminal) {
+		w = zerolog.ConsoleWriter{Out: w, TimeFormat: time.TimeOnly, NoColor: !terminal}
 	}
-	return zerolog.New(zerolog.SyncWriter(w)).Level(level).With().Timestamp().Logger()
+	return zerolog.New(w).Level(level).With().Timestamp().Logger()
 }
 
 func isTerminal(w io.Writer) bool {

@@ -42,7 +42,7 @@ type dcNames struct{ backend, server string }
 func newDC(name string, of dcNames, epm netip.AddrPort, nspiPort uint16, o *Options) *DC {
 	dc := &DC{
 		Name: name, Addr: epm.Addr(), EPM: epm, names: of, nspiPort: nspiPort, onEvent: o.OnEvent,
-		reducer: reducer{rise: o.Rise, fall: o.Fall, epmPort: epm.Port()}, wake: make(chan struct{}, 1),
+		reducer: reducer{rise: o.Rise, fall: o.Fall, epmPort: epm.Port(), probes: o.Prober != nil}, wake: make(chan struct{}, 1),
 		prove: o.prove, proveDue: make(chan struct{}, 1),
 	}
 	h := &health{}

@@ -24,6 +24,7 @@ type health struct {
 
 	monitored bool // someone will notice its return; nothing is counted against it otherwise
 	state     State
+	seen      bool // to serve, by something that has succeeded
 	connects  int  // in a row that speak against the state: failed while it is reachable, made while it is not
 	broken    bool // what the active checks say: NSPI does not answer as it should
 	probes    int  // active checks in a row that speak against broken

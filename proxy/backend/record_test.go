@@ -37,7 +37,7 @@ func TestWithoutActiveChecksOnlyDoubtMakesItConnect(t *testing.T) {
 		if w.dialled() > n+1 {
 			t.Errorf("%d connects to one that is back", w.dialled()-n)
 		}
-		wantEvents(t, w, "dc.down unreachable", "dc.up")
+		wantEvents(t, w, "dc.up", "dc.down unreachable", "dc.up")
 	})
 }
 

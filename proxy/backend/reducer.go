@@ -16,6 +16,7 @@ const trialInterval = 10 * time.Second
 type reducer struct {
 	rise, fall int    // how many observations in a row change the state
 	epmPort    uint16 // of the endpoint mapper
+	probes     bool   // there are active checks, which alone say that it serves
 }
 
 // next returns the health after an observation, and what else follows from it.
@@ -43,14 +44,32 @@ func (r reducer) next(h health, o observation) (health, effects) {
 	if h.monitored {
 		r.judge(&h, o, &e)
 	}
-	switch h.state {
-	case before:
-	case Serving:
+	switch first := r.firstSeen(&h, o); {
+	case h.state == before && !first:
+	case h.state == Serving:
+		h.seen = true
 		e.events = append(e.events, Event{Kind: DCUp, State: h.state})
 	default:
 		e.events = append(e.events, Event{Kind: DCDown, State: h.state, Reason: o.reason})
 	}
 	return h, e
+}
+
+// firstSeen notes that a domain controller, which was taken for serving, is seen to serve, and
+// returns true for the first time.
+func (r reducer) firstSeen(h *health, o observation) bool {
+	if h.seen || !h.monitored || h.state != Serving {
+		return false
+	}
+	switch o.kind {
+	case attemptEnded:
+		h.seen = o.outcome == connected && !r.probes && h.counts(o.port)
+	case checkEnded:
+		h.seen = o.outcome == connected && !r.probes
+	case probeEnded:
+		h.seen = o.result.serves()
+	}
+	return h.seen
 }
 
 // restarted returns the health at the beginning or the end of monitoring. In

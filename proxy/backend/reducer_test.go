@@ -134,6 +134,8 @@ func TestWhatFollowsFromObservations(t *testing.T) {
 		{"so does one that could not be made", "00", ""},
 		{"a client that is not let in has it checked", "KK", "wake"},
 		{"so does a slow endpoint mapper", "ss", "wake"},
+		{"the first success is reported, once", "KCCEg", "dc.up  serving, wake"},
+		{"and once it has been away", "CFFFCC", "dc.down  unreachable: refused, dc.up  serving, dc.up  serving"},
 		{"new states are reported", "FFFCC", "dc.down  unreachable: refused, dc.up  serving"},
 		{"with the reason", "bbbgg", "dc.down  not_serving: NspiBind: fault, dc.up  serving"},
 		{"a connect to one that is unreachable has it checked", "FFFE", "dc.down  unreachable: refused, wake"},
@@ -306,7 +308,7 @@ func TestHealthKeepsItsInvariants(t *testing.T) {
 			reported := slices.ContainsFunc(e.events, func(e Event) bool {
 				return (e.Kind == DCUp || e.Kind == DCDown) && e.State == h.state && (e.Kind == DCUp) == (h.state == Serving)
 			})
-			if monitoring := letter == 'm' || letter == 'M'; reported != (h.state != before.state && !monitoring) {
+			if monitoring := letter == 'm' || letter == 'M'; reported != (h.state != before.state && !monitoring || h.seen && !before.seen) {
 				t.Fatalf("%c: from %v to %v: %v", letter, before.state, h.state, e.events)
 			}
 			if !h.monitored && (h != h.restarted(false) || e.wake || e.silent || len(e.events) > 0) {

@@ -96,7 +96,7 @@ func TestPortsAreToldWhenTheyChangeAndAfterEachConnection(t *testing.T) {
 	}
 	m.set(func() { m.ports = []uint16{12} })
 	told([]uint16{10, 11}, []uint16{12}, []uint16{12}, []uint16{12})
-	if got, want := d.kinds(), []string{"dc.ports", "dc.ports", "dc.ports", "dc.ports"}; !slices.Equal(got, want) {
+	if got, want := d.kinds(), []string{"dc.up", "dc.ports", "dc.ports", "dc.ports", "dc.ports"}; !slices.Equal(got, want) {
 		t.Errorf("events %v", got)
 	}
 	if n := m.count(&m.binds); n != 3 {

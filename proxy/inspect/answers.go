@@ -37,6 +37,21 @@ func (i *Inspector) irregular(x *protectedPDU, err error) Verdict {
 	return i.toServer(x)
 }
 
+// maxMisjoined is how many binds and alter_contexts of one connection may name, or use, an association in
+// which the client has no part, before it is closed. A client whose association has ended since is refused once, and
+// binds anew.
+const maxMisjoined = 16
+
+// misjoins counts a refusal, and returns what ends a connection with too many of them.
+func (i *Inspector) misjoins(by rpcparse.PType) error {
+	if i.misjoined++; i.misjoined <= maxMisjoined {
+		return nil
+	}
+	err := rpcparse.Errorf(rpcparse.ClassLimit, "assoc_group_id", 0, "more than %d binds that name associations of others", maxMisjoined)
+	i.report(Violation{Source: i.source(), Type: by, Err: err})
+	return err
+}
+
 // refuseAssociation answers a bind that names an association in which the
 // client has no connection, as a server answers an unknown one. In forward
 // mode the domain controller sees the proxy's address only and cannot check
@@ -44,6 +59,9 @@ func (i *Inspector) irregular(x *protectedPDU, err error) Verdict {
 func (i *Inspector) refuseAssociation(e *rpcparse.Event, why error) Verdict {
 	i.conv.WithdrawBind(e.CallID)
 	i.report(AssociationRefused{Source: i.source(), ID: e.Association, Err: why})
+	if err := i.misjoins(rpcparse.PTypeBind); err != nil {
+		return closing(err)
+	}
 	reply, err := appendBindNak(i.replies.buf[:0], e.CallID, rpcparse.NakNotSpecified)
 	if err != nil {
 		return closing(err)
@@ -58,6 +76,9 @@ func (i *Inspector) refuseAssociation(e *rpcparse.Event, why error) Verdict {
 func (i *Inspector) refuseOffer(x *protectedPDU, why error) Verdict {
 	i.conv.WithdrawAlterContext(x.CallID)
 	i.report(AssociationRefused{Source: i.source(), ID: i.conv.Association(), Err: why})
+	if err := i.misjoins(rpcparse.PTypeAlterContext); err != nil {
+		return closing(err)
+	}
 	pdu, err := appendFault(i.replies.buf[:0], x.CallID, 0, rpcparse.StatusAccessDenied, rpcparse.FlagDidNotExecute)
 	if err != nil {
 		return closing(err)

@@ -74,6 +74,37 @@ func TestAssociationIsJoinedByItsOwnClientOnly(t *testing.T) {
 	}
 }
 
+// TestClientThatNamesAssociationsOfOthersAgainAndAgainIsClosed: it costs a record each time.
+func TestClientThatNamesAssociationsOfOthersAgainAndAgainIsClosed(t *testing.T) {
+	s := newSite(t)
+	d := s.connect()
+	for n := range maxMisjoined {
+		d.client(bindPDU(t, rpcparse.PTypeBind, uint32(n+1), 0x9999, nil))
+		d.wantOpen()
+	}
+	if len(eventsOf[Violation](s.events)) != 0 {
+		t.Errorf("%d binds are a violation", maxMisjoined)
+	}
+	d.client(bindPDU(t, rpcparse.PTypeBind, 99, 0x9999, nil))
+	d.wantAtServer()
+	if all := eventsOf[Violation](s.events); d.err == nil || len(all) != 1 || rpcparse.ClassOf(all[0].Err) != rpcparse.ClassLimit {
+		t.Errorf("closed: %v; %+v", d.err, all)
+	}
+	s.wantSlots(0, 0, 0, 0)
+}
+
+// TestClientThatIsRefusedAgainAndAgainIsNotClosed: an NspiBind above the limit breaks no rule.
+func TestClientThatIsRefusedAgainAndAgainIsNotClosed(t *testing.T) {
+	s := newSite(t, limit(0))
+	d := s.connect()
+	d.bound(nil)
+	for n := range 20 * maxMisjoined {
+		d.refused(nspiBind(uint32(n+2), nil))
+	}
+	d.wantOpen()
+	d.wantAtServer()
+}
+
 func TestSessionsLiveAsLongAsAConnectionOfTheirAssociation(t *testing.T) {
 	s := newSite(t)
 	one := s.connect()

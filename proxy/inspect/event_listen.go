@@ -12,7 +12,7 @@ import (
 
 // Listening is a port that was opened.
 type Listening struct {
-	Listener string
+	Listener string   // empty: that of metrics
 	Backends []string // of a forward listener
 	Mode     string   // of a transparent one
 	Address  netip.AddrPort
@@ -136,6 +136,23 @@ type ControllerChanged struct {
 	Reason  string   // printable and shortened
 }
 
+// CheckFailed is a check of a domain controller that says nothing about it: it could not
+// be made, or it has panicked.
+type CheckFailed struct {
+	DC     string
+	Reason string
+	Stack  string // of a panic; empty: it could not be made
+}
+
+// ShutdownDeadline tells that connections were still open when the time for them was over.
+type ShutdownDeadline struct{ After time.Duration }
+
+// HTTPError is what the server for metrics says of a connection that failed.
+type HTTPError struct{ Text string }
+
+func (CheckFailed) event()        {}
+func (ShutdownDeadline) event()   {}
+func (HTTPError) event()          {}
 func (Listening) event()          {}
 func (PortTaken) event()          {}
 func (NoIPv6) event()             {}

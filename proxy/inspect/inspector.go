@@ -62,6 +62,7 @@ type Inspector struct {
 	rewriters    rewriters
 	groups       *groupTranslation // of rewriters; nil: associations keep their ids
 	elsewhere    bool              // see Options.Elsewhere
+	misjoined    uint8             // see maxMisjoined
 	serverClosed bool              // the server has ended its stream
 }
 

@@ -1,16 +1,26 @@
 // Package report turns the events of package inspect into log records, sums and
 // metrics.
 //
-//	inspect.Event ──Reporter.Report──▶ metrics.count          at once, on the loop
+//	inspect.Event ──Reporter.Report──▶ metrics.count      at once, on the loop
 //	                     │
-//	                     └─▶ queue ──▶ recorder.write          on a goroutine of its own
-//	                                     ├── limit.go          event 2820, summed per user and minute
-//	                                     ├── connection.go     ends of connections, summed per reason and minute
-//	                                     ├── notes.go          findings that are written once
-//	                                     └── controller.go     domain controllers, listeners, the program itself
+//	                     └─▶ entryOf ──▶ ledger.add        the same: a record, and what bounds it
+//	                                        │
+//	                                        └─▶ recorder   writes what is ready, on a goroutine of its own
 //
-// A log that does not take records never blocks a loop: what does not fit into
-// the queue is counted and lost. Every string from the network passes clip and
-// the escaping of the writer. No label of a metric holds a user, a client or any
-// other text from the network.
+// No record comes to the log but as an entry, which has a key: the first record with a
+// key is written at once, some kinds have a few more, and further ones are summed for a
+// minute. Each kind has a share of lines and of keys (ledger.go), so that nothing that a
+// peer can vary makes the log or the memory grow, and no kind takes anything from
+// another. Findings are written once. A log that takes no records holds up the recorder alone.
+//
+// Every text from the network is cut when its record is made, and escaped by the
+// writer. No label of a metric holds a user, a client or any other text from the
+// network.
+//
+//	entries.go    how each event is bounded: begin here to add one
+//	limit.go      event 2820, and refusals by the domain controller
+//	connection.go ends of connections, and why
+//	controller.go domain controllers, listeners
+//	program.go    the program's own means, machine and files
+//	notes.go      findings that are written once
 package report

@@ -14,7 +14,7 @@ import (
 // With transparent listeners clients choose where they connect to, and a server
 // there may answer at as many addresses as it likes.
 func TestLabelsAreBoundedWhateverAddressesClientsConnectTo(t *testing.T) {
-	m := newMetrics()
+	m := newMetrics(nil)
 	d := policy.Rule{Name: "default"}.Decision(0, false)
 	for a, n := netip.MustParseAddr("fd00:5::1"), 0; n < 3*maxBackendLabels; a, n = a.Next(), n+1 {
 		m.count(inspect.LimitExceeded{Source: inspect.Source{Backend: a.String()}, Decision: d, Answer: inspect.AnswerLogonFailed})

@@ -27,7 +27,6 @@ type metrics struct {
 	associations *prometheus.CounterVec
 	endpoints    *prometheus.CounterVec
 	referrals    *prometheus.CounterVec
-	lost         prometheus.Counter
 	contexts     *prometheus.CounterVec
 	unreadable   *prometheus.CounterVec
 	badSignature prometheus.Counter
@@ -39,7 +38,7 @@ type metrics struct {
 // resultRefused is the result of an NspiBind that the proxy has answered.
 const resultRefused = "refused"
 
-func newMetrics() *metrics {
+func newMetrics(lost func() uint64) *metrics {
 	vec := func(name, help string, labels ...string) *prometheus.CounterVec {
 		return prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "nspiproxy", Name: name, Help: help}, labels)
 	}
@@ -62,11 +61,18 @@ func newMetrics() *metrics {
 		unreachable:  single("unreachable_refusals_total", "Connections reset at once because their domain controller has vanished."),
 		uncovered:    single("intercept_failures_total", "Ports of NSPI that could not be intercepted when they were learnt."),
 		repairs:      single("intercept_repairs_total", "How often rules or routes that others had changed were put in force again."),
-		lost:         single("log_records_lost_total", "Log records dropped because the log did not take them in time."),
 	}
-	m.registry.MustRegister(m.binds, m.unbinds, m.refusals, m.errors, m.irregular, m.associations, m.endpoints, m.referrals, m.lost, m.contexts, m.unreadable,
+	m.registry.MustRegister(m.binds, m.unbinds, m.refusals, m.errors, m.irregular, m.associations, m.endpoints, m.referrals, m.contexts, m.unreadable,
 		m.badSignature, m.unreachable, m.uncovered, m.repairs,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
+		Namespace: "nspiproxy", Name: "log_records_lost_total", Help: "Log records that the log did not take.",
+	}, func() float64 {
+		if lost == nil {
+			return 0
+		}
+		return float64(lost())
+	}))
 	for _, reason := range secctx.Unreadable {
 		m.unreadable.WithLabelValues(reason.String())
 	}

@@ -3,6 +3,8 @@ package report
 import (
 	"fmt"
 
+	"github.com/rs/zerolog"
+
 	"github.com/nspiproxy/nspiproxy/proxy/inspect"
 	"github.com/nspiproxy/nspiproxy/rpcparse/secctx"
 )
@@ -43,67 +45,72 @@ func (o *onceNotes) first(kind, id string) bool {
 	return true
 }
 
-// note writes a finding about a subject that administrators need to read once,
-// however often it recurs.
-func (r *recorder) note(event, subject, text string) {
-	if r.once.first(event, subject) {
-		r.log.Warn().Str("event", event).Str("backend", subject).Msg(text)
-	}
+// finding is what administrators need to read once about a subject, however often
+// it recurs.
+type finding struct{ name, subject, text string }
+
+func (f finding) event(log *zerolog.Logger) *zerolog.Event {
+	return log.Warn().Str("event", f.name).Str("backend", f.subject)
 }
 
-// find writes the finding that an event is.
-func (r *recorder) find(e inspect.Event) {
+func (f finding) message() string { return f.text }
+
+// findingOf returns the finding that an event is.
+func findingOf(e inspect.Event) (f finding, ok bool) {
 	switch e := e.(type) {
 	case inspect.EndpointsUnchanged:
-		r.endpointsUnchanged(e)
+		f = endpointsUnchanged(e)
 	case inspect.KeyOutcome:
-		r.keyOutcome(e)
+		f = keyOutcome(e)
 	case inspect.DirectoryDown:
-		r.note("directory.down", e.Backend, "the directory does not answer: "+e.Err.Error())
+		f = finding{"directory.down", e.Backend, "the directory does not answer: " + clip(e.Err.Error())}
 	case inspect.NotRPC:
-		r.note("traffic.not_rpc", e.Backend, "a connection does not speak DCE/RPC and is passed unseen, as configured")
+		f = finding{"traffic.not_rpc", e.Backend, "a connection does not speak DCE/RPC and is passed unseen, as configured"}
 	case inspect.ConnectionForeign:
-		r.note("intercept.foreign", e.Listener, fmt.Sprintf("a connection from %v to %v was refused: "+
-			"it is not to one of the listener's destinations", e.Client, e.To))
+		f = finding{"intercept.foreign", e.Listener, fmt.Sprintf("a connection from %v to %v was refused: "+
+			"it is not to one of the listener's destinations", e.Client, e.To)}
 	case inspect.BackendIsProxy:
-		r.note("backend.itself", e.Backend, fmt.Sprintf("%s is not used as a domain controller: %v is this proxy itself", e.DC, e.Address))
+		f = finding{"backend.itself", e.Backend, fmt.Sprintf("%s is not used as a domain controller: %v is this proxy itself", e.DC, e.Address)}
 	case inspect.PortTaken:
-		r.note("listen.port", e.Listener, fmt.Sprintf("NSPI is on port %d of the domain controller, and that number is not free here: "+
-			"clients whose calls to the endpoint mapper are signed do not find it: %v", e.Port, e.Err))
+		f = finding{"listen.port", e.Listener, fmt.Sprintf("NSPI is on port %d of the domain controller, and that number is not free here: "+
+			"clients whose calls to the endpoint mapper are signed do not find it: %v", e.Port, e.Err)}
 	case inspect.NoIPv6:
-		r.note("intercept.family", e.Listener, "destinations are IPv6 networks, and this machine has no IPv6: they are left out")
+		f = finding{"intercept.family", e.Listener, "destinations are IPv6 networks, and this machine has no IPv6: they are left out"}
 	case inspect.InterceptionFailed:
-		r.note("intercept.port", e.DC, "connections to a port of NSPI are not intercepted: "+e.Err.Error())
+		f = finding{"intercept.port", e.DC, "connections to a port of NSPI are not intercepted: " + e.Err.Error()}
 	}
+	return f, f.name != ""
 }
 
-// endpointsUnchanged writes what could not be done with an answer of the endpoint
+// endpointsUnchanged says what could not be done with an answer of the endpoint
 // mapper.
-func (r *recorder) endpointsUnchanged(e inspect.EndpointsUnchanged) {
+func endpointsUnchanged(e inspect.EndpointsUnchanged) finding {
 	switch e.Reason {
 	case inspect.EndpointsProtected:
-		r.note("endpoint.protected", e.Backend, "an answer of the endpoint mapper is signed and passed unchanged: "+
-			"that client finds NSPI if the proxy listens on the same port, as it does where that is free; "+
-			"otherwise fix the port of NSPI on the domain controller and set nspi_port")
+		return finding{"endpoint.protected", e.Backend, "an answer of the endpoint mapper is signed and passed unchanged: " +
+			"that client finds NSPI if the proxy listens on the same port, as it does where that is free; " +
+			"otherwise fix the port of NSPI on the domain controller and set nspi_port"}
 	case inspect.EndpointsPrivate:
-		r.note("endpoint.protected", e.Backend, "an answer of the endpoint mapper is signed and cannot be read: "+
-			"the proxy asks the endpoint mapper itself which ports are to be intercepted")
+		return finding{"endpoint.protected", e.Backend, "an answer of the endpoint mapper is signed and cannot be read: " +
+			"the proxy asks the endpoint mapper itself which ports are to be intercepted"}
 	case inspect.EndpointsMalformed:
-		r.note("endpoint.malformed", e.Backend, "an answer of the endpoint mapper could not be read and passed unchanged")
+		return finding{"endpoint.malformed", e.Backend, "an answer of the endpoint mapper could not be read and passed unchanged"}
 	case inspect.EndpointsNoPort:
-		r.note("endpoint.port", e.Backend, "no port could be opened for an endpoint of the domain controller; its tower keeps the domain controller's")
+		return finding{"endpoint.port", e.Backend, "no port could be opened for an endpoint of the domain controller; its tower keeps the domain controller's"}
 	}
+	return finding{}
 }
 
-// keyOutcome writes that keys could not be found for a handshake: an
+// keyOutcome says that keys could not be found for a handshake: an
 // administrator learns from it that a password has changed.
-func (r *recorder) keyOutcome(e inspect.KeyOutcome) {
+func keyOutcome(e inspect.KeyOutcome) finding {
 	switch o := e.Outcome; o.Result {
 	case secctx.WrongVersion:
-		r.note("key.stale", e.Backend, "a ticket is made with a key that is not in the keytab: "+o.Detail)
+		return finding{"key.stale", e.Backend, "a ticket is made with a key that is not in the keytab: " + clip(o.Detail)}
 	case secctx.NoKey:
-		r.note("auth.opaque", e.Backend, "a security context cannot be read: "+o.Detail)
+		return finding{"auth.opaque", e.Backend, "a security context cannot be read: " + clip(o.Detail)}
 	case secctx.Undecryptable:
-		r.note("key.wrong", e.Backend, "a security context cannot be read with the key at hand: "+o.Detail)
+		return finding{"key.wrong", e.Backend, "a security context cannot be read with the key at hand: " + clip(o.Detail)}
 	}
+	return finding{}
 }

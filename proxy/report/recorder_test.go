@@ -2,9 +2,7 @@ package report
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
-	"fmt"
 	"net/netip"
 	"strings"
 	"testing"
@@ -22,13 +20,28 @@ type logbook struct {
 	*recorder
 	out  bytes.Buffer
 	time time.Time
-	lost int
 }
 
 func newLogbook() *logbook {
 	l := &logbook{time: time.Unix(1_700_000_000, 0)}
-	l.recorder = newRecorder(zerolog.New(&l.out), func() time.Time { return l.time }, func() { l.lost++ })
+	l.recorder = newRecorder(zerolog.New(&l.out), func() time.Time { return l.time })
 	return l
+}
+
+// write takes the record of an event, and writes what is ready.
+func (l *logbook) write(e inspect.Event) {
+	l.put(e)
+	l.recorder.write()
+}
+
+func (l *logbook) flush(all bool) {
+	l.ledger.flush(all)
+	l.recorder.write()
+}
+
+func (l *logbook) note(event, subject, text string) {
+	l.ledger.add(onceEntry(finding{event, subject, text}))
+	l.recorder.write()
 }
 
 func (l *logbook) records(t *testing.T) (all []map[string]any) {
@@ -60,7 +73,7 @@ func TestRefusalIsOneRecordWithWhatAnAdministratorAsksFor(t *testing.T) {
 	}
 	for field, want := range map[string]any{
 		"event_id": 2820.0, "level": "warn", "user": `LAB\svc-leaky`, "assurance": "claimed", "client": "10.1.2.3:50000",
-		"backend": "dc1", "current": 50.0, "limit": "50", "rule": "default", "dry_run": false, "message": eventText,
+		"backend": "dc1", "current": 50.0, "limit": 50.0, "rule": "default", "dry_run": false, "message": eventText,
 	} {
 		if records[0][field] != want {
 			t.Errorf("%s = %v, want %v", field, records[0][field], want)
@@ -90,8 +103,8 @@ func TestRepeatedRefusalsOfOneUserAreSummedPerMinute(t *testing.T) {
 	}
 	l.time = l.time.Add(61 * time.Second)
 	l.flush(false)
-	if len(l.limits.open) != 0 {
-		t.Errorf("%d users are remembered after a quiet minute", len(l.limits.open))
+	if n := len(l.ledger.kinds[kindReject].open); n != 0 {
+		t.Errorf("%d users are remembered after a quiet minute", n)
 	}
 }
 
@@ -114,16 +127,6 @@ func TestConnectionsThatEndForOneReasonAreSummedPerMinute(t *testing.T) {
 	records := l.records(t)
 	if len(records) != 6 || records[5]["repeated"] != 999.0 || records[5]["event"] != "connection.closed" {
 		t.Errorf("after the minute: %v", records[3:])
-	}
-}
-
-func TestUsersThatAreSummedAreBounded(t *testing.T) {
-	l := newLogbook()
-	for n := range maxSums + 100 {
-		l.refuse(fmt.Sprintf(`LAB\user%d`, n))
-	}
-	if n := len(l.limits.open); n > maxSums+1 {
-		t.Errorf("%d users are remembered", n)
 	}
 }
 
@@ -150,22 +153,6 @@ func TestTextFromTheNetworkIsEscapedAndCut(t *testing.T) {
 				t.Errorf("console: %q", console.String())
 			}
 		})
-	}
-}
-
-func TestLogThatDoesNotTakeRecordsBlocksNobody(t *testing.T) {
-	l := newLogbook()
-	for range recordQueue + 10 {
-		l.put(inspect.NotRPC{Source: inspect.Source{Backend: "dc1"}})
-	}
-	if l.lost != 10 {
-		t.Errorf("%d records counted as lost, want 10", l.lost)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	l.run(ctx)
-	if n := len(l.records(t)); n != 1 {
-		t.Errorf("a finding was written %d times, want once", n)
 	}
 }
 

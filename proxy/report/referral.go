@@ -1,24 +1,43 @@
 package report
 
-import "github.com/nspiproxy/nspiproxy/proxy/inspect"
+import (
+	"github.com/rs/zerolog"
+
+	"github.com/nspiproxy/nspiproxy/proxy/inspect"
+)
 
 // maxReferralNames is how many names of servers are remembered as written, those
 // by one domain controller a part of them (notesShare). A site has a few; a server
 // that invents names fills its part and no other list.
 const maxReferralNames = 256
 
-// referral writes that an answer may lead, or has led, its client past the proxy.
-func (r *recorder) referral(f inspect.Referral) {
-	switch f.Result {
+// referralRecord is a client that was referred to a server past the proxy.
+type referralRecord inspect.Referral
+
+func (f referralRecord) event(log *zerolog.Logger) *zerolog.Event {
+	return log.Warn().Str("event", "referral.elsewhere").Str("server", f.Server).Str("client", f.Client.String()).
+		Str("backend", f.Backend).Str("reason", f.Reason)
+}
+
+func (referralRecord) message() string {
+	return "a client was referred to another server, past the proxy"
+}
+
+// referralEntry says that an answer may lead, or has led, its client past the proxy.
+func referralEntry(e inspect.Referral) (entry, bool) {
+	switch e.Result {
 	case inspect.ReferralElsewhere:
-		if r.referrals.first(f.Backend, f.Server) {
-			r.log.Warn().Str("event", "referral.elsewhere").Str("server", clip(f.Server)).Str("client", f.Client.String()).
-				Str("backend", f.Backend).Str("reason", f.Reason).Msg("a client was referred to another server, past the proxy")
-		}
+		e.Server = clip(e.Server)
+		return entry{record: referralRecord(e), key: key{kind: "referral.elsewhere", a: e.Backend, c: e.Server}, once: true}, true
 	case inspect.ReferralProtected:
-		r.note("referral.protected", f.Backend, "an answer of the referral interface is sealed with keys that are not known and passed unchanged: "+
-			"it may have led its client past the proxy")
+		return onceEntry(finding{"referral.protected", e.Backend, "an answer of the referral interface is sealed with keys that are not known and passed unchanged: " +
+			"it may have led its client past the proxy"}), true
 	case inspect.ReferralMalformed:
-		r.note("referral.malformed", f.Backend, "an answer of the referral interface could not be read and passed unchanged: "+f.Err.Error())
+		return onceEntry(finding{"referral.malformed", e.Backend, "an answer of the referral interface could not be read and passed unchanged: " + clip(e.Err.Error())}), true
 	}
+	return entry{}, false
+}
+
+func onceEntry(f finding) entry {
+	return entry{record: f, key: key{kind: f.name, a: f.subject}, once: true}
 }

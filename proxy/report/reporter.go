@@ -13,8 +13,11 @@ import (
 
 // Options are what a [Reporter] is given.
 type Options struct {
-	Log zerolog.Logger   // written from one goroutine
-	Now func() time.Time // the clock of sums; nil: time.Now
+	// Log is written from one goroutine, which may wait for it.
+	Log zerolog.Logger
+	// Lost counts the records that the log has not taken; nil: none.
+	Lost func() uint64
+	Now  func() time.Time // the clock of sums; nil: time.Now
 	// Backends are the names of domain controllers that have series of their own,
 	// whichever others come first.
 	Backends []string
@@ -35,13 +38,13 @@ func New(o Options) *Reporter {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	m := newMetrics()
+	m := newMetrics(o.Lost)
 	for _, name := range o.Backends {
 		m.backends.label(name)
 	}
 	return &Reporter{
 		metrics:  m,
-		recorder: newRecorder(o.Log, o.Now, m.lost.Inc),
+		recorder: newRecorder(o.Log, o.Now),
 		level:    max(o.Log.GetLevel(), zerolog.DebugLevel),
 	}
 }
@@ -124,6 +127,10 @@ func levelOf(e inspect.Event) zerolog.Level {
 		}
 	case inspect.KeysLoaded:
 		return infoOrError(e.Err)
+	case inspect.CheckFailed:
+		if e.Stack != "" {
+			return zerolog.ErrorLevel
+		}
 	}
 	return zerolog.WarnLevel
 }
@@ -135,7 +142,7 @@ func infoOrError(err error) zerolog.Level {
 	return zerolog.InfoLevel
 }
 
-// Run writes records until ctx ends, and then what is still in the queue.
+// Run writes records until ctx ends, and then what was reported until then. It waits for the log.
 func (r *Reporter) Run(ctx context.Context) { r.recorder.run(ctx) }
 
 // Registry holds the metrics; collectors of other parts are added to it.

@@ -43,6 +43,11 @@ func allEvents() []inspect.Event {
 		inspect.Closed{Backend: "dc1", Cause: "end", Ordinary: true},
 		inspect.Closed{Backend: "dc1", Cause: "dial_failed"},
 		inspect.Listening{Listener: "front"},
+		inspect.Listening{},
+		inspect.CheckFailed{DC: "dc1", Reason: "x"},
+		inspect.CheckFailed{DC: "dc1", Reason: "x", Stack: "goroutine 1"},
+		inspect.ShutdownDeadline{After: 1},
+		inspect.HTTPError{Text: "x"},
 		inspect.NoIPv6{Listener: "path"},
 		inspect.PathProblem{Listener: "path", Setting: "interfaces", Subjects: "eth9"},
 		inspect.PathProblem{Over: true},
@@ -77,13 +82,14 @@ func TestWriterIsWokenForRecordsOnly(t *testing.T) {
 	for level, ends := range map[zerolog.Level]bool{zerolog.DebugLevel: true, zerolog.InfoLevel: false, zerolog.ErrorLevel: false} {
 		r := New(Options{Log: zerolog.New(&bytes.Buffer{}).Level(level)})
 		for _, e := range allEvents() {
-			before := len(r.recorder.queue)
+			r.recorder.ledger.take()
 			r.Report(e)
-			queued := len(r.recorder.queue) > before
+			queued := len(r.recorder.ledger.take()) > 0
 			var out bytes.Buffer
-			fresh := newRecorder(zerolog.New(&out).Level(level), r.recorder.now, func() {})
+			fresh := newRecorder(zerolog.New(&out).Level(level), r.recorder.ledger.now)
 			if levelOf(e) > zerolog.TraceLevel {
-				fresh.write(e)
+				fresh.put(e)
+				fresh.write()
 			}
 			if queued != (out.Len() > 0) {
 				t.Errorf("level %v, %T: queued %t, written %q", level, e, queued, out.String())

@@ -1,13 +1,9 @@
 package report
 
 import (
-	"bytes"
 	"net/netip"
 	"strings"
 	"testing"
-	"time"
-
-	"github.com/rs/zerolog"
 
 	"github.com/nspiproxy/nspiproxy/proxy/inspect"
 	"github.com/nspiproxy/nspiproxy/rpcparse"
@@ -15,9 +11,8 @@ import (
 )
 
 func TestUnreadableUsersAreWrittenOnceAndSummed(t *testing.T) {
-	var out bytes.Buffer
-	now := time.Unix(1000, 0)
-	r := newRecorder(zerolog.New(&out), func() time.Time { return now }, func() {})
+	r := newLogbook()
+	out := &r.out
 	for n := range 1000 {
 		reason := secctx.NoPAC
 		if n%2 == 1 {
@@ -40,7 +35,7 @@ func TestUnreadableUsersAreWrittenOnceAndSummed(t *testing.T) {
 		t.Errorf("text from the network: %q", out.String())
 	}
 	out.Reset()
-	now = now.Add(sumWindow)
+	r.time = r.time.Add(sumWindow)
 	r.flush(false)
 	if s := out.String(); strings.Count(s, "\n") != 2 || !strings.Contains(s, `"repeated":499`) {
 		t.Errorf("the sum: %s", s)
@@ -48,7 +43,7 @@ func TestUnreadableUsersAreWrittenOnceAndSummed(t *testing.T) {
 }
 
 func TestReasonsOfUnreadableUsersAreKnownBeforeTheyOccur(t *testing.T) {
-	m := newMetrics()
+	m := newMetrics(nil)
 	m.count(inspect.IdentityUnreadable{Why: secctx.Outcome{Result: secctx.WrongVersion}})
 	families, err := m.registry.Gather()
 	if err != nil {

@@ -44,7 +44,7 @@ func TestForwardPageWorksAsWritten(t *testing.T) {
 		lab.Expect(t, "bind", impacket.Bind("leak"))
 	}
 	lab.Eventually(t, lab.SettleTime, "a bind over the limit is in the log", func() bool { return len(proxy.Refusals()) > 0 })
-	if r := proxy.Refusals()[0]; r["dry_run"] != true || r["user"] != lab.Domain+`\`+lab.Alice.Name || r["limit"] != "50" {
+	if r := proxy.Refusals()[0]; r["dry_run"] != true || r["user"] != lab.Domain+`\`+lab.Alice.Name || r["limit"] != 50.0 {
 		t.Errorf("over the limit: %v", r)
 	}
 	lab.CheckHeld(t, proxy, dc, pageLimit+1)
