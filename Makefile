@@ -19,7 +19,7 @@ build: ## a static binary for a container or for copying to a server: bin/nspipr
 
 test: check lab ## everything a submission must pass; root on Debian 12, because the lab installs packages
 
-check: vet lint race fuzz ## the part of it that needs neither root nor packages
+check: vet lint race fuzz ## the part of it that needs no root and no packages but a C compiler, for the race detector
 
 vet:
 	$(GO) vet ./...
