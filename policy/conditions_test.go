@@ -108,6 +108,20 @@ func TestFoundNeverToMatchIsSo(t *testing.T) {
 	}
 }
 
+func TestWhatToWriteInsteadIsSaid(t *testing.T) {
+	for text, want := range map[string]string{
+		`policy: {default: {limit: "50"}}`:                                   `found "50", in quotes and so a text, expected a number of sessions`,
+		`policy: {dry_run: 'true'}`:                                          `found "true", in quotes and so a text, expected true or false`,
+		`identity: {keytabs: /etc/dc1.keytab}`:                               `expected a list, if of one: [/etc/dc1.keytab]`,
+		`policy: {rules: [{name: a, match: {clients: 10.0.0.1}, limit: 1}]}`: `expected a list, if of one: [10.0.0.1]`,
+		`policy: {rules: [{name: a, match: {clients: [::1]}, limit: 1}]}`:    `IPv6 addresses stand in quotes`,
+	} {
+		if _, err := Parse("t.yaml", []byte(head+text+"\n")); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v, want %s", text, err, want)
+		}
+	}
+}
+
 func TestTabsAndEscapesAreNamedWhereTheFileIsNoYAML(t *testing.T) {
 	for text, want := range map[string]string{
 		"version: 1\nlisteners:\n\t- {name: a}\n":                                      "t.yaml:3:1: found a tab in front of a line, expected blanks: YAML has no tabs in the indentation",

@@ -94,7 +94,11 @@ func (d *decoder) decodeList(n *yaml.Node, at place, path string, out reflect.Va
 		return
 	}
 	if n.Kind != yaml.SequenceNode || n.ShortTag() != "!!seq" {
-		d.problems.add(at, path, describe(n), "a list")
+		expected := "a list"
+		if n.Kind == yaml.ScalarNode && isScalar(out.Type().Elem()) && n.ShortTag() != "!!null" {
+			expected += ", if of one: [" + clip(n.Value) + "]"
+		}
+		d.problems.add(at, path, describe(n), expected)
 		return
 	}
 	if out.Type().Elem().Kind() == reflect.Struct && !isScalar(out.Type().Elem()) && len(n.Content) > maxEntries {

@@ -228,6 +228,9 @@ func describe(n *yaml.Node) string {
 	case "!!null":
 		return "an empty value"
 	case "!!str":
+		if n.Value != "" && n.Style&(yaml.DoubleQuotedStyle|yaml.SingleQuotedStyle) != 0 && (&yaml.Node{Kind: yaml.ScalarNode, Value: n.Value}).ShortTag() != "!!str" {
+			return quote(n.Value) + ", in quotes and so a text"
+		}
 		return quote(n.Value)
 	case "!!int", "!!float":
 		return "the number " + quoteShort(n.Value)

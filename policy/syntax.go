@@ -79,6 +79,9 @@ var (
 	parserError = regexp.MustCompile(`^did not find expected (['<]|key|node)|^found (undefined|duplicate|incompatible)`)
 )
 
+// unquotedIPv6 is an IPv6 address without quotes that begins like a value behind no key.
+var unquotedIPv6 = regexp.MustCompile(`[\[{, ]::[0-9a-fA-F]`)
+
 // addSyntaxError records text that is not YAML. The library leaves the line
 // out where it is the first.
 func addSyntaxError(c *collector, data []byte, err error) {
@@ -109,6 +112,9 @@ func addSyntaxError(c *collector, data []byte, err error) {
 	}
 	if strings.Contains(source.line(line), `\"`) {
 		expected = `YAML; a backslash in double quotes takes the next character with it, single quotes take it as it is: 'LAB\*'`
+	}
+	if unquotedIPv6.MatchString(source.line(line)) {
+		expected = `YAML; IPv6 addresses stand in quotes: "fd00::1"`
 	}
 	c.add(place{line: line}, "", "text that is not YAML: "+text, expected)
 }

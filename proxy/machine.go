@@ -91,6 +91,8 @@ func (m *machine) folders() {
 		if info, err := os.Stat(folder); err != nil || !info.IsDir() {
 			m.note(path, "'"+string(file)+"', and no folder "+folder,
 				"a folder of the program's user: StateDirectory= in the unit makes it, or install -d -m 700 -o USER -g USER "+folder)
+		} else if !writable(folder) {
+			m.note(path, "'"+string(file)+"', in a folder that this user may not write", "to be run as the program's user, or its folder: chown -R USER: "+folder)
 		}
 	}
 }
