@@ -79,7 +79,7 @@ const limitValue = `HKLM\SYSTEM\CurrentControlSet\Services\NTDS\Parameters\NSPI 
 
 // describeUpstream says where a limit ends that is above what a domain controller allows by
 // itself. That has it for each user by SID, whatever is counted together here.
-func (c *Config) describeUpstream(w io.Writer) {
+func (c *Config) describeUpstream(w *tabwriter.Writer) {
 	above := func(l Limit) bool { return l.IsUnlimited() || l > DefaultLimit }
 	over := above(c.Policy.Default.Limit) || slices.ContainsFunc(c.Policy.Rules, func(r RuleConfig) bool { return above(r.Limit) })
 	if !over {

@@ -106,7 +106,7 @@ func (c wrongConfig) write(t *testing.T) (file, folder string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { os.RemoveAll(folder) })
+	t.Cleanup(func() { _ = os.RemoveAll(folder) })
 	file = filepath.Join(folder, "nspiproxy.yaml")
 	text := c.text
 	if !strings.HasPrefix(text, "version:") {

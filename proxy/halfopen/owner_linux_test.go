@@ -24,7 +24,7 @@ func TestRecordOfARunAsRootBelongsToWhomTheFolderDoes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	info, err := os.Stat(path)
 	if err != nil {
 		t.Fatal(err)
