@@ -27,6 +27,11 @@ const (
 	maxProxyLine = 107
 	// proxyPrefix is the fixed part of version 2.
 	proxyPrefix = 16
+	// The version with its command, LOCAL or PROXY, and the family without addresses,
+	// at offsets 12 and 13 of version 2.
+	proxyLocal2       = 0x20
+	proxyProxied2     = 0x21
+	proxyUnspecified2 = 0x00
 	// maxProxyHeader bounds version 2, of which 64 KiB would be possible. The
 	// longest known thing in it is a client's certificate, of 1 to 2 KiB; the
 	// library's own limit for what follows the prefix is 4 KiB, too.
@@ -78,10 +83,13 @@ func startsLike(b []byte, what string) bool {
 
 // parseProxyHeader parses a whole header and returns the client's address and what
 // the client connected to. The zero AddrPort stands for the ends of the socket: the
-// header is of the load balancer itself (LOCAL, and UNKNOWN in version 1: health
-// checks) or of a client on its host (UNIX sockets). A destination to which no client
-// can connect is the zero AddrPort, too.
+// header is of the load balancer itself (LOCAL: health checks), of a client whose address
+// it does not know (UNKNOWN in version 1, UNSPEC in version 2), or of one on its host
+// (UNIX sockets). A destination to which no client can connect is the zero AddrPort, too.
 func parseProxyHeader(b []byte) (client, to netip.AddrPort, err error) {
+	if withoutAddresses(b) {
+		return client, to, nil
+	}
 	r := bufio.NewReaderSize(bytes.NewReader(b), len(b)) // the library needs all of it in one read
 	h, err := proxyproto.Read(r)
 	if err != nil {
@@ -104,6 +112,19 @@ func parseProxyHeader(b []byte) (client, to netip.AddrPort, err error) {
 		to = netip.AddrPort{}
 	}
 	return client, to, nil
+}
+
+// withoutAddresses reports whether the whole header b is of version 2 and says that no
+// address in it counts. Its section 2.2 has a receiver ignore the family and all that
+// follows in LOCAL, and leaves it to the receiver whether a connection with UNSPEC is
+// accepted. It is, because UNKNOWN, the same of version 1, must be. The library refuses
+// UNSPEC, and LOCAL with a family that it does not know.
+func withoutAddresses(b []byte) bool {
+	if !bytes.HasPrefix(b, []byte(proxySignature2)) {
+		return false
+	}
+	command, family := b[len(proxySignature2)], b[len(proxySignature2)+1]
+	return command == proxyLocal2 || command == proxyProxied2 && family == proxyUnspecified2
 }
 
 // endOf returns an end of a TCP connection.

@@ -51,6 +51,10 @@ var proxyHeaders = map[string]struct {
 	"v2 as long as possible": {proxy2(1, 0x11, addresses("192.0.2.7:1024", "10.0.0.2:135"), tlv(0x04, maxProxyHeader-proxyPrefix-12-3)), "192.0.2.7:1024", "10.0.0.2:135"},
 	"v2 local":               {proxy2(0, 0x00), "", ""},
 	"v2 local with addresses, which do not count": {proxy2(0, 0x11, addresses("192.0.2.7:1024", "10.0.0.2:135")), "", ""},
+	"v2 local of a family that does not exist":    {proxy2(0, 0x13, []byte("ignored")), "", ""},
+	"v2 unspecified":           {proxy2(1, 0x00), "", ""},
+	"v2 unspecified with TLVs": {proxy2(1, 0x00, tlv(0x04, 7), tlv(0x20, 40)), "", ""},
+	"v2 unspecified with addresses, which do not count": {proxy2(1, 0x00, addresses("192.0.2.7:1024", "10.0.0.2:135")), "", ""},
 	"v2 UNIX socket": {proxy2(1, 0x31, make([]byte, 216)), "", ""},
 }
 
@@ -78,7 +82,6 @@ var badProxyHeaders = map[string]struct {
 	"v2 other version":     {append([]byte(proxySignature2), 0x31, 0x11, 0, 0), "version"},
 	"v2 other command":     {proxy2(2, 0x11, addresses("192.0.2.7:1024", "10.0.0.2:135")), "command"},
 	"v2 unknown family":    {proxy2(1, 0x13, addresses("192.0.2.7:1024", "10.0.0.2:135")), "family"},
-	"v2 unspecified":       {proxy2(1, 0x00), "family"},
 	"v2 datagrams":         {proxy2(1, 0x12, addresses("192.0.2.7:1024", "10.0.0.2:135")), "datagrams"},
 	"v2 no room":           {proxy2(1, 0x21, addresses("192.0.2.7:1024", "10.0.0.2:135")), "length"},
 	"v2 port 0":            {proxy2(1, 0x11, addresses("192.0.2.7:0", "10.0.0.2:135")), "192.0.2.7:0"},
