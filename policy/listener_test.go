@@ -79,6 +79,14 @@ backends: [{name: a, address: 10.0.3.1}]
 	}
 }
 
+func TestPortOfARedirectIsNoneOfADomainControllers(t *testing.T) {
+	for text, warnings := range map[string]int{"mode: redirect, port: 49152": 1, "mode: redirect, port: 49151": 0, "mode: tproxy, port: 49152": 0} {
+		if got := mustParse(t, "version: 1\nlisteners: [{name: a, "+text+", destinations: [10.0.0.1]}]\n").Warnings; len(got) != warnings {
+			t.Errorf("%s: %v, want %d warnings", text, got, warnings)
+		}
+	}
+}
+
 func TestTransparentListenersNeedNoBackend(t *testing.T) {
 	cfg := mustParse(t, "version: 1\nlisteners: [{name: a, mode: tproxy, port: 1, destinations: [10.0.0.1]}]\n")
 	if len(cfg.Warnings) != 0 || len(cfg.Backends) != 0 {

@@ -11,6 +11,10 @@ import (
 // lists: connections and packets are compared with them.
 const maxListed = 256
 
+// firstDynamicPort begins the range from which Windows Server 2008 and later, and Samba, take
+// the ports of services that have none of their own.
+const firstDynamicPort = 49152
+
 // maxTransparent bounds the transparent listeners: each is a rule that packets
 // pass, on a machine with a handful of networks.
 const maxTransparent = 32
@@ -132,6 +136,9 @@ func (v *validator) transparentListener(path string, l *Listener) {
 	v.fewEnough(path+".destinations", len(l.Destinations))
 	v.fewEnough(path+".interfaces", len(l.Interfaces))
 	v.fewEnough(path+".nspi_ports", len(l.NSPIPorts))
+	if l.Mode == ModeRedirect && l.Port >= firstDynamicPort {
+		v.warn(path+".port", fmt.Sprintf("%d, in the range from which domain controllers take the ports of NSPI", l.Port), fmt.Sprintf("a port below %d", firstDynamicPort))
+	}
 	v.destinations(path+".destinations", l.Destinations)
 	v.interfaces(path+".interfaces", l.Interfaces)
 	ports := map[uint16]string{}
