@@ -144,6 +144,24 @@ func (v *validator) pattern(path string, p Pattern) {
 	}
 }
 
+// escapable warns of a rule that is to restrict an account and misses one of its spellings:
+// without a directory a user principal name whose suffix is no domain, svc@other of LAB\svc,
+// is a user of its own (see docs/security.md).
+func (v *validator) escapable(path string, r *RuleConfig) {
+	p := r.Match.Account
+	domain, user := p.parts()
+	restricts := !r.Limit.IsUnlimited() && (v.cfg.Policy.Default.Limit.IsUnlimited() || r.Limit < v.cfg.Policy.Default.Limit)
+	if p.IsZero() || !restricts || v.cfg.Identity.Directory.Configured() || strings.HasSuffix(user, "*") || strings.Contains(user, "@") || strings.HasSuffix(user, "$") {
+		return
+	}
+	if slices.Equal(r.Match.Assurance, []Assurance{AssuranceVerified}) {
+		return // tickets have the account's own name
+	}
+	with := map[patternForm]string{patternDomainUser: domain + `\` + user + "*", patternUserAtDomain: user + "*@" + domain, patternUser: user + "*"}[p.form]
+	v.warn(path, singleQuoted(p.text)+", a limit below the default, which a user principal name with another suffix (user@other) escapes",
+		singleQuoted(with)+", which takes longer names too, or identity.directory, which knows whose name it is")
+}
+
 // parts returns the domain and the user of a pattern as they are written; no domain
 // for a pattern of a name in any domain.
 func (p Pattern) parts() (domain, user string) {

@@ -10,7 +10,7 @@ import (
 func ruleWith(t *testing.T, condition string) (finding string, isError bool) {
 	t.Helper()
 	const identity = "identity: {keytabs: [dc1.keytab]}\n" // SIDs are known
-	cfg, err := Parse("t.yaml", []byte(head+identity+"policy: {rules: [{name: r, match: {"+condition+"}, limit: 1}]}\n"))
+	cfg, err := Parse("t.yaml", []byte(head+identity+"policy: {rules: [{name: r, match: {"+condition+"}, limit: 50}]}\n"))
 	if err != nil {
 		return err.Error(), true
 	}
@@ -135,6 +135,42 @@ func TestTabsAndEscapesAreNamedWhereTheFileIsNoYAML(t *testing.T) {
 	} {
 		if _, err := Parse("t.yaml", []byte(text)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v, want %s", text, err, want)
+		}
+	}
+}
+
+func TestLimitThatAnotherSpellingEscapesIsWarnedOf(t *testing.T) {
+	const with = "identity: {directory: {url: ldaps://dc1:3269, bind_dn: 'LAB\\svc', password_file: pass}}\n"
+	for text, want := range map[string]string{
+		`account: 'LAB\svc'}, limit: 10`:                      `'LAB\svc*'`,
+		`account: 'LAB\svc-?'}, limit: 0`:                     `'LAB\svc-?*'`,
+		`account: 'svc@lab.example'}, limit: 10`:              `'svc*@lab.example'`,
+		`account: '*svc'}, limit: 10`:                         `'*svc*'`,
+		`account: 'LAB\svc*'}, limit: 10`:                     "",
+		`account: '*@lab.example'}, limit: 10`:                "",
+		`account: 'LAB\svc'}, limit: 50`:                      "",
+		`account: 'LAB\svc'}, limit: unlimited`:               "",
+		`account: 'LAB\pc1$'}, limit: 10`:                     "",
+		`account: 'LAB\svc', assurance: verified}, limit: 10`: "identity.keytabs for verified", // and not this one
+		`clients: [10.0.0.0/8]}, limit: 10`:                   "",
+	} {
+		rule := "policy: {rules: [{name: r, match: {" + text + "}]}\n"
+		cfg := mustParse(t, head+rule)
+		if n := len(cfg.Warnings); want == "" && n != 0 || want != "" && (n != 1 || !strings.Contains(cfg.Warnings[0].Expected, want)) {
+			t.Errorf("%s: %v, want %q", text, cfg.Warnings, want)
+		}
+		if n := len(mustParse(t, head+with+rule).Warnings); n != 0 && !strings.Contains(text, "verified") {
+			t.Errorf("%s: %d warnings with a directory", text, n)
+		}
+	}
+}
+
+// TestSpellingThatEscapesDoesSo compares the warning with what the patterns do.
+func TestSpellingThatEscapesDoesSo(t *testing.T) {
+	escaping := Name{Domain: "LAB", DNSDomain: "lab.example", User: "svc@other"}
+	for pattern, matches := range map[string]bool{`LAB\svc`: false, `LAB\svc*`: true, `svc@lab.example`: false, `svc*@lab.example`: true, `*svc`: false, `*svc*`: true} {
+		if MustPattern(pattern).Match(escaping) != matches {
+			t.Errorf("%s: want %v", pattern, matches)
 		}
 	}
 }

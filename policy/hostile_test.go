@@ -126,7 +126,7 @@ func TestLargestPolicyIsAccepted(t *testing.T) {
 	b.WriteString(head + "policy:\n  rules:\n")
 	for i := range maxEntries {
 		fmt.Fprintf(&b, "    - {name: r%d, match: {account: '*\\%s%d', clients: [10.%d.%d.0/24]}, limit: %d}\n",
-			i, strings.Repeat("x?*", 60), i, i/250, i%250, i)
+			i, strings.Repeat("x?*", 60), i, i/250, i%250, 50+i)
 	}
 	start := time.Now()
 	cfg := mustParse(t, b.String())

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -8,8 +9,8 @@ import (
 func TestRulesForADomainThatIsNotKnownAreWarnedOf(t *testing.T) {
 	rules := func(patterns ...string) string {
 		text := "policy:\n  rules:\n"
-		for _, p := range patterns {
-			text += "    - {name: r" + string(rune('a'+len(text)%26)) + ", match: {account: '" + p + "'}, limit: 1}\n"
+		for i, p := range patterns {
+			text += "    - {name: r" + strconv.Itoa(i) + ", match: {account: '" + p + "'}, limit: 50}\n"
 		}
 		return text
 	}

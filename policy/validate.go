@@ -100,6 +100,7 @@ func (v *validator) rules() {
 		}
 		v.unreachable(path+".match.assurance", r.Match.Assurance)
 		v.conditions(path+".match", &r.Match)
+		v.escapable(path+".match.account", &r)
 	}
 	v.ruleDomains()
 	if len(v.problems.found) == 0 {

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"errors"
+	"strings"
 
 	"github.com/nspiproxy/nspiproxy/policy"
 	"github.com/nspiproxy/nspiproxy/proxy/inspect"
@@ -23,8 +24,9 @@ func newDirectory(c *policy.Directory, f *files) *directory.Directory {
 		config.RootCAs = f.certificates(key+".ca_file", c.CAFile)
 	}
 	if c.Keytab != "" {
+		_, realm, _ := strings.Cut(string(c.BindDN), "@")
 		f.keytab(key+".keytab", c.Keytab, string(c.BindDN))
-		config.Kerberos = &directory.Kerberos{Config: f.krb5Conf(key+".krb5_conf", c.Krb5Conf)}
+		config.Kerberos = &directory.Kerberos{Config: f.krb5Conf(key+".krb5_conf", c.Krb5Conf, realm)}
 		config.Secret = func() ([]byte, error) { return policy.ReadPrivate(string(c.Keytab)) }
 	} else {
 		f.password(key+".password_file", c.PasswordFile)

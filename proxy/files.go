@@ -76,7 +76,8 @@ func (f *files) health() {
 		f.keytab("health.keytab", h.Keytab, string(h.User))
 	}
 	if h.Auth == policy.AuthKerberos && h.Krb5Conf != "" {
-		f.krb5Conf("health.krb5_conf", h.Krb5Conf)
+		_, realm, _ := strings.Cut(string(h.User), "@")
+		f.krb5Conf("health.krb5_conf", h.Krb5Conf, strings.ToUpper(realm)) // as package probe has it
 	}
 }
 
@@ -140,11 +141,14 @@ func readKeytab(path string) (*krb5.Keytab, error) {
 	return tab, nil
 }
 
-// krb5Conf returns the text of a krb5.conf.
-func (f *files) krb5Conf(path string, file policy.File) string {
+// krb5Conf returns the text of a krb5.conf, which must lead to the KDCs of a realm.
+func (f *files) krb5Conf(path string, file policy.File, realm string) string {
 	text, err := os.ReadFile(string(file))
 	if err == nil {
-		_, err = kerberos.ParseConfig(string(text))
+		conf, failed := kerberos.ParseConfig(string(text))
+		if err = failed; err == nil {
+			err = kerberos.FindsKDC(conf, realm)
+		}
 	}
 	f.foundIn(path, file, err, "a configuration of Kerberos, as krb5.conf(5) says")
 	return string(text)

@@ -31,7 +31,7 @@ const (
 	tproxy    = "version: 1\nlisteners: [{name: path, mode: tproxy, port: 5135, destinations: [10.0.5.0/24, \"fd00:5::/64\"]}]\n"
 	directory = "identity: {directory: {url: ldaps://dc1:3269, bind_dn: svc@LAB.TEST, "
 	kerberos  = directory + "keytab: FOLDER/k, krb5_conf: FOLDER/krb5.conf}}\n"
-	krb5Conf  = "[libdefaults]\n default_realm = LAB.TEST\n"
+	krb5Conf  = "[libdefaults]\n default_realm = LAB.TEST\n[realms]\n LAB.TEST = {\n  kdc = 127.0.40.96\n }\n"
 	checks    = "health: {auth: kerberos, user: svc@LAB.TEST, keytab: FOLDER/k, krb5_conf: FOLDER/krb5.conf}\n"
 	hosted    = "version: 1\nlisteners: [{name: dc1, address: 127.0.40.99, backend: dc1, epm_port: 21135}]\nbackends: [{name: dc1, address: 127.0.40.98, host: dc1.lab.test}]\n"
 )
@@ -50,6 +50,8 @@ func wrongConfigs(t *testing.T) []wrongConfig {
 		{"keytab of the directory", map[string]string{"k": "\x05", "krb5.conf": krb5Conf}, kerberos, "identity.directory.keytab: found 'FOLDER/k'"},
 		{"keytab of another account", map[string]string{"k": string(keytabOf("alice")), "krb5.conf": krb5Conf}, kerberos, "no key of svc@LAB.TEST in it, but of alice@LAB.TEST"},
 		{"krb5.conf of the directory", map[string]string{"k": string(keytabOf("svc")), "krb5.conf": "[libdefaults]\n clockskew = soon\n"}, kerberos, "identity.directory.krb5_conf: found 'FOLDER/krb5.conf'"},
+		{"no KDC", map[string]string{"k": string(keytabOf("svc")), "krb5.conf": "[libdefaults]\n default_realm = LAB.TEST\n"}, kerberos, "krb5.conf has no KDC of realm LAB.TEST"},
+		{"no KDC for the checks", map[string]string{"k": string(keytabOf("svc")), "krb5.conf": strings.ReplaceAll(krb5Conf, "LAB", "OTHER")}, hosted + checks, "krb5.conf has no KDC of realm LAB.TEST"},
 		{"password that is empty", map[string]string{"p": "\n"}, directory + "password_file: FOLDER/p}}", "identity.directory.password_file: found 'FOLDER/p'"},
 		{"password in UTF-16", map[string]string{"p": "\xff\xfep\x00"}, directory + "password_file: FOLDER/p}}", "text in UTF-16"},
 		{"password of two lines", map[string]string{"p": "one\ntwo\n"}, directory + "password_file: FOLDER/p}}", "more than one line"},

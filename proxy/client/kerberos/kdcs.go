@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/oiweiwei/gokrb5.fork/v9/config"
 )
 
 // maxKDCs is how many KDCs of a realm are tried.
@@ -20,12 +22,7 @@ const kdcPort = "88"
 // are to be tried: those of krb5.conf in any order, else those in DNS; but first
 // the one that answered last, as another may be down and cost its time-out.
 func (c *Client) kdcs(ctx context.Context, realm string) ([]string, error) {
-	var list []string
-	for _, r := range c.Config.Realms {
-		if r.Realm == realm {
-			list = slices.Clone(r.KDC)
-		}
-	}
+	list := configured(c.Config, realm)
 	rand.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
 	for i, addr := range list {
 		if _, _, err := net.SplitHostPort(addr); err != nil {
@@ -44,10 +41,29 @@ func (c *Client) kdcs(ctx context.Context, realm string) ([]string, error) {
 	return list[:min(len(list), maxKDCs)], nil
 }
 
+// configured returns the KDCs that krb5.conf has for a realm.
+func configured(conf *config.Config, realm string) (list []string) {
+	for _, r := range conf.Realms {
+		if r.Realm == realm {
+			list = slices.Clone(r.KDC)
+		}
+	}
+	return list
+}
+
+// FindsKDC returns an error if krb5.conf neither has a KDC of a realm nor allows to look for
+// one in DNS.
+func FindsKDC(conf *config.Config, realm string) error {
+	if len(configured(conf, realm)) == 0 && !conf.LibDefaults.DNSLookupKDC {
+		return fmt.Errorf("krb5.conf has no KDC of realm %s, and does not allow to look in DNS (dns_lookup_kdc = true)", realm)
+	}
+	return nil
+}
+
 // inDNS asks DNS (RFC 4120 7.2.3.2).
 func (c *Client) inDNS(ctx context.Context, realm string) (list []string, err error) {
-	if !c.Config.LibDefaults.DNSLookupKDC {
-		return nil, fmt.Errorf("krb5.conf has no KDC of realm %s, and does not allow to look in DNS", realm)
+	if err := FindsKDC(c.Config, realm); err != nil {
+		return nil, err
 	}
 	_, found, err := net.DefaultResolver.LookupSRV(ctx, "kerberos", "tcp", realm)
 	if err != nil {
