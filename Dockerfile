@@ -31,7 +31,8 @@
 # mapping that hides theirs; limits and refusals name the address that arrives here. For thousands of clients raise the
 # number of files, two per connection: --ulimit nofile=65536:65536
 
-FROM golang:1.26 AS build
+# The release of go.mod's toolchain line: older ones have known vulnerabilities (.ci/vuln looks for them).
+FROM golang:1.26.10 AS build
 WORKDIR /src
 COPY go.mod go.sum ./
 RUN go mod download
@@ -41,6 +42,7 @@ RUN CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o /nspiproxy ./cmd/nspipr
 FROM gcr.io/distroless/static-debian12:nonroot
 COPY --from=build /nspiproxy /usr/local/bin/nspiproxy
 COPY LICENSE /usr/share/doc/nspiproxy/LICENSE
+COPY deploy/third-party-licenses.txt /usr/share/doc/nspiproxy/third-party-licenses.txt
 USER nonroot:nonroot
 ENTRYPOINT ["/usr/local/bin/nspiproxy"]
 CMD ["serve", "--config", "/etc/nspiproxy/nspiproxy.yaml"]

@@ -9,17 +9,18 @@ PORTABLE  = ./rpcparse/... ./session/... ./policy ./proxy/inspect ./proxy/captur
 LINT      := $(GO) tool -modfile=.ci/lint.mod golangci-lint
 
 .DEFAULT_GOAL := help
-.PHONY: help build test check vet lint race fuzz lab lab-install demo bench compare clean
+.PHONY: help build test check vet lint vuln race fuzz lab lab-install demo bench compare clean
 
 help:
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-build: ## a static binary for a container or for copying to a server: bin/nspiproxy
+build: ## a static binary for a container or for copying to a server, and the licences to go with it: bin/
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o bin/nspiproxy ./cmd/nspiproxy
+	cp LICENSE deploy/third-party-licenses.txt bin/
 
 test: check lab ## everything a submission must pass; root on Debian 12, because the lab installs packages
 
-check: vet lint race fuzz ## the part of it that needs no root and no packages but a C compiler, for the race detector
+check: vet lint vuln race fuzz ## the part of it that needs no root and no packages but a C compiler, for the race detector
 
 vet:
 	$(GO) vet ./...
@@ -29,6 +30,9 @@ vet:
 
 lint: ## the first run builds the pinned linter (1.5 minutes on 2 cores), later ones have it in the build cache
 	$(LINT) run ./...
+
+vuln: ## known vulnerabilities that the program can reach, in the release of Go that go.mod names
+	.ci/vuln
 
 race: ## all tests but the lab's, under the race detector
 	$(GO) test -race ./...

@@ -2,6 +2,8 @@ module github.com/nspiproxy/nspiproxy
 
 go 1.26.0
 
+toolchain go1.26.10
+
 require (
 	github.com/coreos/go-systemd/v22 v22.7.0
 	github.com/go-asn1-ber/asn1-ber v1.5.8
