@@ -4,16 +4,20 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
+	slashpath "path"
 )
 
 // files checks the files that the configuration names: that they can be read,
 // and secrets by nobody else.
 func (v *validator) files() {
 	for key, file := range v.readFiles() {
-		if file != "" && !filepath.IsAbs(string(file)) {
+		if file != "" && !slashpath.IsAbs(string(file)) {
 			v.warn(key, singleQuoted(string(file))+", from the folder in which the program is started", "an absolute path: a service is started in /")
 		}
+	}
+	v.written("relay.connections_file", v.cfg.Relay.ConnectionsFile)
+	if len(v.cfg.TransparentListeners()) > 0 {
+		v.written("transparent.state_file", v.cfg.Transparent.StateFile)
 	}
 	for i, path := range v.cfg.Identity.Keytabs {
 		v.file(fmt.Sprintf("identity.keytabs[%d]", i), path, CheckPrivate)
@@ -34,6 +38,13 @@ func (v *validator) files() {
 	if d.Keytab != "" {
 		v.file(key+".keytab", d.Keytab, CheckPrivate)
 		v.file(key+".krb5_conf", d.Krb5Conf, checkReadable)
+	}
+}
+
+// written reports what the program is to write and cannot be a file of its own.
+func (v *validator) written(path string, file File) {
+	if info, err := os.Lstat(string(file)); err == nil && info.IsDir() {
+		v.problem(path, singleQuoted(string(file))+", a folder", "the path of a file in it: the program makes it")
 	}
 }
 

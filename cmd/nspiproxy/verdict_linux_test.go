@@ -73,6 +73,8 @@ func wrongConfigs(t *testing.T) []wrongConfig {
 		{"a file and a socket", nil, tproxy + "relay: {connections_file: FOLDER/s.sock}\ntransparent: {state_file: FOLDER/./s}", "which is also that of relay.connections_file"},
 		{"state in a keytab", map[string]string{"k": string(keytabOf("dc1$"))}, "identity: {keytabs: [FOLDER/k]}\nrelay: {connections_file: FOLDER/k}", "which the program writes (relay.connections_file)"},
 		{"path of the socket", nil, tproxy + "transparent: {state_file: FOLDER/" + strings.Repeat("s", 100) + "}", "a socket stands beside it"},
+		{"state file is a folder", nil, tproxy + "relay: {connections_file: FOLDER/c}\ntransparent: {state_file: FOLDER}", "transparent.state_file: found 'FOLDER', a folder"},
+		{"record is a folder", nil, "relay: {connections_file: FOLDER}", "relay.connections_file: found 'FOLDER', a folder"},
 		{"two listeners, one port", nil, strings.Replace(plain, "[{name: dc1,", "[{name: dc2, address: 127.0.40.99, backend: dc1, epm_port: 21135}, {name: dc1,", 1), "an address and port that no other listener and no backend has"},
 		{"zone", nil, strings.Replace(plain, "127.0.40.99", `"fe80::1%lo"`, 1), "an IP address without a zone"},
 		{"all addresses", nil, strings.Replace(plain, "127.0.40.99", "0.0.0.0", 1), "the IP address of one host"},

@@ -42,3 +42,20 @@ func TestStateFileThatCannotBeWrittenNamesTheRemedy(t *testing.T) {
 		}
 	}
 }
+
+// A folder in place of the file is a mistake in the configuration: it must stay where it is.
+func TestFolderInPlaceOfAStateFileStays(t *testing.T) {
+	folder := t.TempDir()
+	o := openPorts(folder)
+	if err := <-o.reports; err == nil || !strings.Contains(err.Error(), "it is a folder") {
+		t.Errorf("reported %v", err)
+	}
+	o.learn(t, "10.0.5.11:49677")
+	_ = o.Close()
+	if info, err := os.Stat(folder); err != nil || !info.IsDir() {
+		t.Errorf("the folder is %v, error %v", info, err)
+	}
+	if _, err := os.Stat(folder + brokenSuffix); err == nil {
+		t.Error("the folder was renamed")
+	}
+}

@@ -46,6 +46,9 @@ func OpenPorts(path string, report func(error)) *Ports {
 
 // putAside renames an unusable state file and returns what to tell about it.
 func putAside(path string, why error) error {
+	if info, err := os.Lstat(path); err == nil && info.IsDir() {
+		return fmt.Errorf("state file %s: it is a folder; learnt ports are not kept", path)
+	}
 	aside := path + brokenSuffix
 	if err := os.Rename(path, aside); err != nil {
 		return fmt.Errorf("state file %s: %w; learnt ports are not kept until it is removed (%w)", path, why, err)
