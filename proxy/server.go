@@ -3,6 +3,7 @@ package proxy
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/netip"
 	"sync"
 	"time"
@@ -67,7 +68,7 @@ func New(config *policy.Config, o Options) (s *Server, err error) {
 	}
 	s.record = new(connectionRecord)
 	if s.group, err = relay.NewGroup(relayOptions(&config.Relay, s.record)); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("event loops: %w", relay.WithRemedy(err, netip.AddrPort{}))
 	}
 	s.vanished = newVanished(s.group, func(host netip.Addr) { s.controllers.Vanished(host) })
 	s.inspect = s.newInspectDeps()
