@@ -129,6 +129,8 @@ func (v *validator) pattern(path string, p Pattern) {
 		v.problem(path, singleQuoted(p.text)+", with a backslash in the name of the user: the rule never matches", `DOMAIN\user with one backslash`)
 	case user == "":
 		v.problem(path, singleQuoted(p.text)+", without a user: the rule never matches", singleQuoted(p.text[:len(p.text)-len(domain)]+domain)+" with the name of a user, or * for all of the domain")
+	case domain == ".":
+		v.problem(path, singleQuoted(p.text)+", an account of the client's machine: the rule never matches", singleQuoted(`DOMAIN\`+user)+", or "+singleQuoted(`*\`+user)+" for any domain")
 	case p.form != patternUser && domain == "":
 		v.warn(path, singleQuoted(p.text)+", without a domain: it matches only users whose domain is not known", `the domain, or * for any: `+singleQuoted(`*\`+user))
 	case strings.ContainsAny(domain, notInAccounts+" "):

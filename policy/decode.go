@@ -62,7 +62,15 @@ func (d *decoder) spend(n *yaml.Node, path string) bool {
 
 func (d *decoder) decodeScalar(n *yaml.Node, at place, path string, t scalarType, out reflect.Value) {
 	if n.Kind != yaml.ScalarNode {
-		d.problems.add(at, path, describe(n), t.expected)
+		expected := t.expected
+		if n.Kind == yaml.SequenceNode {
+			expected = "one: " + expected
+		}
+		d.problems.add(at, path, describe(n), expected)
+		return
+	}
+	if inTypographicQuotes(n) {
+		d.problems.add(at, path, quote(n.Value)+", in typographic quotes", `quotes as YAML has them, ' or "`)
 		return
 	}
 	value, err := t.parse(n)

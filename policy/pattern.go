@@ -48,6 +48,8 @@ func ParsePattern(s string) (Pattern, error) {
 		return Pattern{}, expectedf("a pattern of at most %d bytes", MaxPattern)
 	case !utf8.ValidString(s) || strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }):
 		return Pattern{}, expectation("a pattern of printable characters")
+	case strings.Contains(s, "=") && !strings.ContainsAny(s, `\@`):
+		return Pattern{}, expectation(`DOMAIN\user, not a distinguished name`)
 	case strings.Count(s, "/") == 1 && !strings.ContainsAny(s, `\@`):
 		return Pattern{}, expectedf(`a backslash: '%s'`, strings.Replace(s, "/", `\`, 1))
 	case s[0] != '*' && !strings.ContainsAny(s, `\@`):

@@ -17,10 +17,6 @@ type typed []byte
 // doubleQuoted is a value in double quotes, on one line.
 var doubleQuoted = regexp.MustCompile(`"(?:[^"\\\n]|\\.)*"?`)
 
-// escape is a backslash in double quotes and what follows it, but for those that stand
-// for themselves.
-var escape = regexp.MustCompile(`\\[^\\"/\n]`)
-
 // line returns the text of a line.
 func (t typed) line(number int) string {
 	rest := []byte(t)
@@ -42,7 +38,7 @@ func (t typed) escaped(n *yaml.Node) (raw string, ok bool) {
 		line = line[width:]
 	}
 	raw = doubleQuoted.FindString(line)
-	if !escape.MatchString(raw) {
+	if _, all := escapes(raw); all == 0 {
 		return "", false
 	}
 	var means string // it may be another one: YAML knows more line ends than this does
@@ -54,15 +50,46 @@ func (t typed) escaped(n *yaml.Node) (raw string, ok bool) {
 func (t typed) unknownEscape(line int) (raw string, column int) {
 	text := t.line(line)
 	for _, at := range doubleQuoted.FindAllStringIndex(text, -1) {
-		if unknownEscapes.MatchString(text[at[0]:at[1]]) {
+		if worst, _ := escapes(text[at[0]:at[1]]); worst.unknown {
 			return text[at[0]:at[1]], 1 + utf8.RuneCountInString(text[:at[0]])
 		}
 	}
 	return "", 0
 }
 
-// unknownEscapes are those that YAML 1.2 has not (5.7), and numbers with too few digits.
-var unknownEscapes = regexp.MustCompile(`\\(?:[^0abt\tnvfre "/\\N_LPxuU]|x(?:$|[^[:xdigit:]]|.[^[:xdigit:]])|u.{0,3}?[^[:xdigit:]]|U.{0,7}?[^[:xdigit:]])`)
+// escapeSequence is a backslash in double quotes and the character behind it.
+type escapeSequence struct {
+	char    rune
+	unknown bool // YAML has none of that kind, or it is cut off
+}
+
+// escapeDigits are how many hexadecimal digits are behind the escapes of characters by number.
+var escapeDigits = map[rune]int{'x': 2, 'u': 4, 'U': 8}
+
+// escapes returns the first escape sequence in a text that YAML does not know, else the
+// first, and how many there are. A backslash, a quote or a slash stand for themselves and
+// do not count.
+func escapes(raw string) (worst escapeSequence, all int) {
+	for rest := raw; ; {
+		at := strings.IndexByte(rest, '\\')
+		if at < 0 || at+1 == len(rest) {
+			return worst, all
+		}
+		char, width := utf8.DecodeRuneInString(rest[at+1:])
+		rest = rest[at+1+width:]
+		if strings.ContainsRune(`\"/`, char) {
+			continue
+		}
+		e := escapeSequence{char: char, unknown: escapeNames[char] == ""}
+		if n := escapeDigits[char]; n > len(rest) || strings.Trim(rest[:n], "0123456789abcdefABCDEF") != "" {
+			e.unknown = true
+		}
+		if all == 0 || e.unknown && !worst.unknown {
+			worst = e
+		}
+		all++
+	}
+}
 
 // tabIndent returns the column of a tab in the indentation of a line; 0: there is none.
 func (t typed) tabIndent(line int) int {
@@ -72,7 +99,7 @@ func (t typed) tabIndent(line int) int {
 }
 
 // escapeNames are the escapes that have a name (YAML 1.2, 5.7).
-var escapeNames = map[byte]string{
+var escapeNames = map[rune]string{
 	'0': "a NUL", 'a': "a bell", 'b': "a backspace", 't': "a tab", 'n': "a line feed", 'v': "a vertical tab", 'f': "a form feed",
 	'r': "a carriage return", 'e': "an escape character", ' ': "a blank", 'N': "a next line", '_': "a no-break space",
 	'L': "a line separator", 'P': "a paragraph separator", 'x': "a character by its number", 'u': "a character by its number", 'U': "a character by its number",
@@ -80,15 +107,23 @@ var escapeNames = map[byte]string{
 
 // inSingleQuotes says what to write in place of a value in double quotes.
 func inSingleQuotes(raw string) string {
-	at := unknownEscapes.FindString(raw)
+	e, _ := escapes(raw)
 	means := "means nothing"
-	if at == "" {
-		at = escape.FindString(raw)
-	}
-	if name, ok := escapeNames[at[1]]; ok {
+	if name := escapeNames[e.char]; name != "" {
 		means = "is " + name
 	}
-	return fmt.Sprintf("single quotes, %s: in double quotes %s %s", singleQuoted(strings.Trim(raw, `"`)), at[:2], means)
+	text := strings.NewReplacer(`\\`, `\`, `\"`, `"`).Replace(strings.Trim(raw, `"`))
+	return fmt.Sprintf(`single quotes, %s: in double quotes \%c %s`, singleQuoted(text), e.char, means)
+}
+
+// typographic are quotes that people and word processors write, and YAML takes for letters.
+const typographic = "“”„‟‘’‚‛«»"
+
+// inTypographicQuotes reports whether a value stands in quotes that are none.
+func inTypographicQuotes(n *yaml.Node) bool {
+	first, _ := utf8.DecodeRuneInString(n.Value)
+	last, _ := utf8.DecodeLastRuneInString(n.Value)
+	return strings.ContainsRune(typographic, first) && strings.ContainsRune(typographic, last)
 }
 
 // singleQuoted is a text as YAML has it in single quotes.
