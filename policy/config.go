@@ -139,6 +139,9 @@ type Relay struct {
 	// MaxFragment is the longest request or response fragment accepted, in
 	// bytes. Default: 5840.
 	MaxFragment int `yaml:"max_fragment"`
+	// MaxKept is how many bytes all connections together may keep of what peers have sent.
+	// Default: 256 MiB.
+	MaxKept int `yaml:"max_kept_bytes"`
 	// ConnectionsFile keeps which connections to domain controllers there are, for after a
 	// crash. Default: /var/lib/nspiproxy/connections.
 	ConnectionsFile File `yaml:"connections_file"`
@@ -210,6 +213,7 @@ func Defaults() Config {
 			Keepalive:        time.Minute,
 			ShutdownTimeout:  30 * time.Second,
 			MaxFragment:      minFragment,
+			MaxKept:          256 << 20,
 			ConnectionsFile:  "/var/lib/nspiproxy/connections",
 			NonRPC:           NonRPCClose,
 		},

@@ -159,6 +159,7 @@ func (c *Config) describeProgram(w *tabwriter.Writer) {
 		{"keepalive", r.Keepalive},
 		{"shutdown timeout", r.ShutdownTimeout},
 		{"max fragment", fmt.Sprintf("%d bytes", r.MaxFragment)},
+		{"kept for all connections", fmt.Sprintf("%d bytes", r.MaxKept)},
 		{"not DCE/RPC", r.NonRPC},
 		{"connections noted in", r.ConnectionsFile},
 		{"metrics", metrics},

@@ -29,6 +29,7 @@ var (
 	descBytes        = desc("bytes_total", "Bytes received, by the side that sent them.", "from")
 	descInjected     = desc("pdus_injected_total", "PDUs of the proxy's own, by the side they were sent to.", "to")
 	descClosed       = desc("connections_closed_total", "Connections ended, by cause.", "cause")
+	descKept         = desc("kept_bytes", "Bytes kept of what peers have sent, over all connections.")
 	descIntercepting = desc("intercepting", "1 while the kernel leads connections of clients to the transparent listeners as configured, 0 while it does not.")
 	descAssociations = desc("associations", "Associations with at least one connection.")
 	descHeld         = desc("sessions_held", "NSPI sessions that a domain controller has granted and not ended.")
@@ -58,6 +59,7 @@ func (c relayCollector) Collect(ch chan<- prometheus.Metric) {
 	s := c.group.Stats()
 	counter(descAccepted, s.Accepted)
 	gauge(descActive, int(s.Active))
+	gauge(descKept, int(s.Kept))
 	gauge(descDirect, c.passing())
 	if is, needed := c.intercepting(); is {
 		gauge(descIntercepting, 1)

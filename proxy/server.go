@@ -114,6 +114,7 @@ func relayOptions(c *policy.Relay, record relay.Record) relay.Options {
 		FailoverTimeout:  c.FailoverTimeout,
 		HandshakeTimeout: c.HandshakeTimeout,
 		KeepAlive:        c.Keepalive,
+		MaxKept:          c.MaxKept,
 		Limits:           rpcparse.Limits{MaxFragment: c.MaxFragment},
 	}
 	if c.NonRPC == policy.NonRPCPass {

@@ -44,6 +44,7 @@ func (k *Call) request(r *Request, out []Event) ([]Event, error) {
 		return out, err
 	}
 	k.complete = true
+	k.stub = nil // read, or not to be read
 	return append(out, k.requested(stub, r.Order())), nil
 }
 

@@ -21,6 +21,9 @@ type Conn interface {
 	SetMaxFragment(d rpcparse.Direction, n int)
 	// HandshakeDone tells that the first bind was accepted.
 	HandshakeDone()
+	// Keeps tells how many bytes the inspector keeps of what the peers have sent, and
+	// whether a part of it waits for a client to go on.
+	Keeps(bytes int, unfinished bool)
 	// End ends the connection on both sides. It may be called from any goroutine and
 	// does not wait.
 	End(why error)

@@ -37,6 +37,8 @@ type fakeConn struct {
 	handshakeDone bool
 	woken         int
 	ended         error // why the inspector has ended it
+	kept          int   // bytes
+	unfinished    bool
 }
 
 func newFakeConn() *fakeConn {
@@ -45,6 +47,7 @@ func newFakeConn() *fakeConn {
 
 func (c *fakeConn) Client() netip.AddrPort                     { return c.client }
 func (c *fakeConn) SetMaxFragment(d rpcparse.Direction, n int) { c.maxFragment[d] = n }
+func (c *fakeConn) Keeps(bytes int, unfinished bool)           { c.kept, c.unfinished = bytes, unfinished }
 func (c *fakeConn) HandshakeDone()                             { c.handshakeDone = true }
 func (c *fakeConn) End(why error)                              { c.ended = why }
 func (c *fakeConn) Wake()                                      { c.woken++ }

@@ -64,6 +64,8 @@ type Inspector struct {
 	elsewhere    bool              // see Options.Elsewhere
 	misjoined    uint8             // see maxMisjoined
 	serverClosed bool              // the server has ended its stream
+	unfinished   bool              // see account
+	kept         int32             // bytes, see account
 }
 
 // Init makes i the inspector of a new connection. It is for inspectors that are
@@ -124,7 +126,13 @@ func (i *Inspector) FromClient(h rpcparse.Header, pdu []byte) Verdict {
 	if err := i.open(rpcparse.ClientToServer, &x); err != nil {
 		return i.violation(h, pdu, err)
 	}
-	return i.fromClient(&x)
+	v := i.fromClient(&x)
+	if h.Type.Handshake() || h.Type == rpcparse.PTypeRequest && (!h.First() || !h.Last()) {
+		if err := i.account(); err != nil {
+			return i.violation(h, pdu, err)
+		}
+	}
+	return v
 }
 
 // fromClient decides on a client's PDU that has been opened as far as it can be.
@@ -214,7 +222,9 @@ func (i *Inspector) Resume(from rpcparse.Direction, h rpcparse.Header, pdu []byt
 	case w.call == nil:
 		return i.FromClient(h, pdu)
 	default:
-		return i.admit(w.call, &w.pdu)
+		v := i.admit(w.call, &w.pdu)
+		_ = i.account() // it keeps less now
+		return v
 	}
 }
 

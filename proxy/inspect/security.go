@@ -66,6 +66,14 @@ func (c *securityContext) Proven() bool {
 	return ok
 }
 
+// Kept implements rpcparse.Keeper.
+func (c *securityContext) Kept() (charged, free int) {
+	if c.keys == nil {
+		return 0, 0
+	}
+	return c.keys.Kept()
+}
+
 // Rejected implements rpcparse.TokenFollower.
 func (c *securityContext) Rejected() {
 	c.user = nil

@@ -61,6 +61,9 @@ func (i *Inspector) follow(x *protectedPDU) error {
 	}
 	if handshaking {
 		i.reportKeys()
+		if err := i.account(); err != nil {
+			return err
+		}
 		if !i.conv.Handshaking() && i.admission.awaitsHandshake() {
 			i.conn.Wake()
 		}

@@ -26,6 +26,7 @@ func waiting(b *buffer) int {
 // pool keeps free buffers of one loop.
 type pool struct {
 	free [len(bufferSizes)][]*buffer
+	used int // bytes of the buffers that are not free
 }
 
 // append adds data to b, which may be nil, and returns b or a larger buffer that
@@ -57,6 +58,7 @@ func (p *pool) take(n int) *buffer {
 		if n > size {
 			continue
 		}
+		p.used += size
 		if k := len(p.free[class]); k > 0 {
 			b := p.free[class][k-1]
 			p.free[class] = p.free[class][:k-1]
@@ -64,7 +66,9 @@ func (p *pool) take(n int) *buffer {
 		}
 		return &buffer{data: make([]byte, 0, size)}
 	}
-	return &buffer{data: make([]byte, 0, n+n/2)} // many injected PDUs at once; too large for the pool
+	b := &buffer{data: make([]byte, 0, n+n/2)} // many injected PDUs at once; too large for the pool
+	p.used += cap(b.data)
+	return b
 }
 
 // release puts b, which may be nil, back into the pool.
@@ -72,6 +76,7 @@ func (p *pool) release(b *buffer) {
 	if b == nil {
 		return
 	}
+	p.used -= cap(b.data)
 	for class, size := range bufferSizes {
 		if cap(b.data) == size && len(p.free[class])*size < maxPooled {
 			b.data, b.read = b.data[:0], 0

@@ -30,7 +30,7 @@ func (c *Conn) settle() {
 	switch {
 	case c.ended(&c.server):
 		c.serverEnded()
-	case c.server.final && c.client.out != nil && (!c.server.pending || c.server.resuming) && c.timer.class == timerOff:
+	case c.server.final && c.client.out != nil && (!c.server.pending || c.server.resuming) && c.isFree():
 		// The server's end has not been read yet, because the client does not read
 		// what was sent before it.
 		c.loop.timers.start(c, timerTail, c.loop.now())
@@ -94,6 +94,9 @@ func (c *Conn) timeout(class timerClass) {
 			return
 		}
 		c.close(CloseReason{Cause: CauseHandshakeTimeout})
+		c.drain()
+	case timerPart:
+		c.close(CloseReason{Cause: CausePartTimeout})
 		c.drain()
 	case timerTail:
 		c.finish(c.reason, true) // reset: the client must not take what it got for the whole stream
@@ -172,6 +175,8 @@ func (c *Conn) finish(r CloseReason, reset bool) {
 	}
 	c.state = stateGone
 	c.setWaiting(false)
+	l.kept -= int(c.kept)
+	c.kept = 0
 	l.timers.stop(c)
 	l.slots.release(c.slot)
 	for _, s := range c.sides() {

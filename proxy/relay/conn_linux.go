@@ -24,6 +24,7 @@ type Conn struct {
 	proxied  *proxied    // nil: there was no PROXY header with an address
 	slot     int32
 	record   int32 // of the connection to the server, in Options.Record; 0: none
+	kept     int32 // bytes that the handler keeps, see Keeps
 	head     Head
 
 	origin endpoint // who the client is
@@ -45,6 +46,7 @@ type Conn struct {
 	foreign      bool // the server sees another machine's address
 	serverClosed bool // the server has ended its stream, and all of it has been handled
 	queued       bool // in the loop's runQueue
+	unfinished   bool // see Keeps
 
 	waking    atomic.Bool  // a wake is in the mailbox
 	decisions atomic.Int32 // how many decisions are in the mailbox
@@ -131,7 +133,7 @@ func (c *Conn) bindSent() {
 
 // bindRefused gives the client time for another bind.
 func (c *Conn) bindRefused() {
-	if !c.bound && c.timer.class == timerOff {
+	if !c.bound && c.isFree() {
 		c.loop.timers.start(c, timerHandshake, c.loop.now())
 	}
 }
@@ -184,6 +186,9 @@ func (c *Conn) drive() {
 		c.pump(&c.client)
 		c.pump(&c.server)
 		c.settle()
+	}
+	if c.state == stateOpen {
+		c.timePart()
 	}
 	if c.state == stateClosing {
 		c.drain()

@@ -10,6 +10,7 @@ type counters struct {
 	ended        atomic.Uint64
 	refused      atomic.Uint64
 	acceptErrors atomic.Uint64
+	kept         atomic.Int64 // a gauge
 	client       flowCounters
 	server       flowCounters
 	closed       [causeCount]atomic.Uint64
@@ -32,6 +33,7 @@ func (c *counters) addTo(s *Stats) {
 	s.Active += accepted - ended
 	s.Accepted += accepted
 	s.Refused += c.refused.Load()
+	s.Kept += c.kept.Load()
 	s.AcceptErrors += c.acceptErrors.Load()
 	c.client.addTo(&s.Client)
 	c.server.addTo(&s.Server)

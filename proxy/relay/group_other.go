@@ -79,6 +79,9 @@ func (*Conn) Wake() {}
 // Decide returns false.
 func (*Conn) Decide(Decision) bool { return false }
 
+// Keeps does nothing.
+func (*Conn) Keeps(int, bool) {}
+
 // HandshakeDone does nothing.
 func (*Conn) HandshakeDone() {}
 

@@ -49,6 +49,9 @@ type loop struct {
 	paused    []*acceptor
 	sweeps    []sweep
 	active    int           // connections
+	maxKept   int           // bytes, the loop's part of Options.MaxKept
+	kept      int           // bytes that their handlers keep
+	published int           // bytes that are kept in all, as the counters have it
 	stopping  bool          // the loop ends when its last connection has ended
 	killing   bool          // all connections are to be ended
 	clock     time.Duration // now, if clockRead
@@ -67,12 +70,13 @@ func newLoop(g *Group) (*loop, error) {
 		p.close()
 		return nil, err
 	}
-	l := &loop{group: g, poller: p, mailbox: m, done: make(chan struct{}), buf: make([]byte, headroom+readSize)}
+	l := &loop{group: g, poller: p, mailbox: m, done: make(chan struct{}), buf: make([]byte, headroom+readSize), maxKept: g.options.MaxKept / g.options.Loops}
 	for class, d := range map[timerClass]time.Duration{
 		timerFirst:     g.options.FailoverTimeout,
 		timerConnect:   g.options.ConnectTimeout - g.options.FailoverTimeout,
 		timerLast:      patience,
 		timerHandshake: g.options.HandshakeTimeout,
+		timerPart:      g.options.PartTimeout,
 		timerTail:      tailFactor * g.options.DrainTimeout,
 		timerDrain:     g.options.DrainTimeout,
 	} {
@@ -140,6 +144,7 @@ func (l *loop) turn() (done bool) {
 	}
 	l.expire()
 	l.sweep()
+	l.shed()
 	if l.killing {
 		l.killAll()
 	}

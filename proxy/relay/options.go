@@ -35,6 +35,8 @@ const (
 	DefaultConnectTimeout   = 21 * time.Second
 	DefaultFailoverTimeout  = 5 * time.Second
 	DefaultHandshakeTimeout = 30 * time.Second
+	DefaultPartTimeout      = 2 * time.Minute
+	DefaultMaxKept          = 256 << 20
 	DefaultKeepAlive        = time.Minute
 	DefaultDrainTimeout     = 2 * time.Second
 )
@@ -84,6 +86,14 @@ type Options struct {
 	// time for the client's first bytes, where ListenOptions want to see them. It does
 	// not run while the server has a bind to answer. 0: DefaultHandshakeTimeout.
 	HandshakeTimeout time.Duration
+	// PartTimeout is how long a client that is read may take for the rest of what it has
+	// begun: a PDU, or what its handler says (Conn.Keeps). 0: DefaultPartTimeout, in which
+	// 64 KiB come over a line of 4,800 bit/s.
+	PartTimeout time.Duration
+	// MaxKept is how many bytes all connections together may have in buffers and by
+	// Conn.Keeps, each loop its part of it: above, those that have most are reset. 0:
+	// DefaultMaxKept.
+	MaxKept int
 	// KeepAlive is how long both sockets of a connection may be silent before
 	// TCP probes them, in whole seconds; 0: DefaultKeepAlive.
 	//
@@ -120,6 +130,9 @@ func (o Options) withDefaults() Options {
 	if o.Loops <= 0 {
 		o.Loops = runtime.GOMAXPROCS(0)
 	}
+	if o.MaxKept <= 0 {
+		o.MaxKept = DefaultMaxKept
+	}
 	if o.MaxConnections <= 0 {
 		o.MaxConnections = DefaultMaxConnections
 	}
@@ -130,6 +143,7 @@ func (o Options) withDefaults() Options {
 		{&o.ConnectTimeout, DefaultConnectTimeout},
 		{&o.FailoverTimeout, DefaultFailoverTimeout},
 		{&o.HandshakeTimeout, DefaultHandshakeTimeout},
+		{&o.PartTimeout, DefaultPartTimeout},
 		{&o.KeepAlive, DefaultKeepAlive},
 		{&o.DrainTimeout, DefaultDrainTimeout},
 	} {

@@ -49,6 +49,9 @@ func (c *Conn) handle(s *side, n int) {
 		b = l.buf[start : headroom+n]
 		l.pool.release(s.in)
 		s.in = nil
+		if s == &c.client {
+			c.partDone()
+		}
 	}
 	if rest := c.forward(s, b); len(rest) > 0 {
 		s.in = l.pool.append(nil, rest)

@@ -22,6 +22,12 @@ const (
 	// CauseHandshakeTimeout: the client had not sent a bind within
 	// Options.HandshakeTimeout, or not what ListenOptions wait for.
 	CauseHandshakeTimeout
+	// CausePartTimeout: the client had not sent the rest of a PDU, of a token or of an
+	// NspiBind within Options.PartTimeout.
+	CausePartTimeout
+	// CauseMemory: of all connections, it kept most when they kept more than
+	// Options.MaxKept.
+	CauseMemory
 	// CauseProxyHeader: a peer that must send a PROXY header has sent something
 	// else, or a header that is invalid.
 	CauseProxyHeader
@@ -53,6 +59,8 @@ var causeNames = [causeCount]string{
 	CauseDialFailed:       "dial_failed",
 	CauseDialTimeout:      "dial_timeout",
 	CauseHandshakeTimeout: "handshake_timeout",
+	CausePartTimeout:      "part_timeout",
+	CauseMemory:           "memory",
 	CauseProxyHeader:      "proxy_header",
 	CauseVerdict:          "verdict",
 	CauseClientMalformed:  "client_malformed",

@@ -13,6 +13,7 @@ type Stats struct {
 	Accepted     uint64 // connections accepted and not refused for the cap
 	Active       uint64 // of these, the ones that have not ended
 	Refused      uint64 // connections reset at once because there were MaxConnections
+	Kept         int64  // bytes in buffers and by Conn.Keeps
 	AcceptErrors uint64 // failures to accept: no descriptors, no memory
 	Client       Flow
 	Server       Flow

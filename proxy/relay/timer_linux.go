@@ -12,6 +12,7 @@ const (
 	timerConnect              // and then what is left of Options.ConnectTimeout,
 	timerLast                 // and for the answer to a last SYN: patience
 	timerHandshake            // until the client's bind: Options.HandshakeTimeout
+	timerPart                 // for the client to end what it has begun: Options.PartTimeout
 	timerTail                 // for the client to read what is left: tailFactor times Options.DrainTimeout
 	timerDrain                // for the peers to end their streams: Options.DrainTimeout
 	timerClasses

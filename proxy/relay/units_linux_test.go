@@ -162,7 +162,7 @@ func TestMailboxAfterItsEnd(t *testing.T) {
 func TestIdleConnectionIsSmall(t *testing.T) {
 	// Half a KiB is the budget, with the slot, a session's state in the handler
 	// and the allocator's rounding.
-	if n := unsafe.Sizeof(Conn{}); n > 328 {
+	if n := unsafe.Sizeof(Conn{}); n > 352 { // the allocator has nothing between 320 and that
 		t.Errorf("a connection takes %d bytes", n)
 	} else {
 		t.Logf("a connection takes %d bytes", n)

@@ -62,6 +62,22 @@ func (h *Handshake) Identity() (id *Identity, ok bool) { return h.identity, h.id
 // say it.
 func (h *Handshake) Unread() (why Outcome, ok bool) { return h.unread, h.unread.Result != Pending }
 
+// Kept says how many bytes of tokens h keeps for the legs that follow, and how many of the
+// identity, which an account has.
+func (h *Handshake) Kept() (charged, free int) {
+	charged = len(h.mechs)
+	if h.ntlm != nil {
+		charged += len(h.ntlm.negotiate) + len(h.ntlm.challenge)
+	}
+	if h.krb5 != nil && h.krb5.identity != nil {
+		free += h.krb5.identity.size()
+	}
+	if h.identity != nil {
+		free += h.identity.size()
+	}
+	return charged, free
+}
+
 // Keyed reports whether there are keys that could open a ticket.
 func (h *Handshake) Keyed() bool { return h.keys.Kerberos() != nil }
 
@@ -114,6 +130,9 @@ func (h *Handshake) FromServer(token []byte) {
 	envelope, err := spnego.Parse(token)
 	if err == nil {
 		h.listMIC(wire.ServerToClient, envelope.ListMIC)
+		if envelope.HasState && envelope.State == spnego.StateAcceptCompleted {
+			h.mechs = nil // the client has signed it, if it does
+		}
 	}
 	h.completed(token, envelope, err)
 }

@@ -58,3 +58,12 @@ type Identity struct {
 	UPN       string // user principal name
 	Foreign   bool   // the names are those that another realm than the server's says
 }
+
+// size is about how many bytes i takes.
+func (i *Identity) size() (n int) {
+	const header = 16 // of a string
+	for _, g := range i.Groups {
+		n += header + len(g)
+	}
+	return n + len(i.SID) + len(i.Domain) + len(i.DNSDomain) + len(i.User) + len(i.UPN)
+}

@@ -1,0 +1,105 @@
+package relay
+
+import (
+	"errors"
+	"io"
+	"net"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/nspiproxy/nspiproxy/rpcparse"
+)
+
+// TestClientThatStopsInAPDUIsClosed; one whose server does not read is not, nor one that goes on with PDU after PDU.
+func TestClientThatStopsInAPDUIsClosed(t *testing.T) {
+	r := newRig(t, Options{PartTimeout: 1500 * time.Millisecond, DrainTimeout: 60 * time.Millisecond}, func(p *probe) {
+		p.fromClient = func(rpcparse.Header, []byte) Verdict { p.conn.HandshakeDone(); return Verdict{} }
+	})
+	half, halfServer, halfProbe := r.connect()
+	steady, steadyServer, steadyProbe := r.connect()
+	r.write(half, request(1, 100))
+	r.expect(halfServer, request(1, 100))
+	r.write(half, request(2, 100)[:50])
+	whole := request(3, 100)
+	r.write(steady, whole[:50])
+	for begin := time.Now(); time.Since(begin) < 4*time.Second; time.Sleep(20 * time.Millisecond) { // always in the middle of a PDU
+		r.write(steady, append(whole[50:len(whole):len(whole)], whole[:50]...))
+		r.expect(steadyServer, whole)
+	}
+	r.ends(halfProbe, CausePartTimeout)
+	r.expectEnd(half)
+	r.expectEnd(halfServer)
+	if n := steadyProbe.ends.Load(); n != 0 {
+		t.Error("a client that goes on was closed")
+	}
+}
+
+// TestHandlerThatWaitsForItsClientHasATime, however many PDUs come meanwhile.
+func TestHandlerThatWaitsForItsClientHasATime(t *testing.T) {
+	r := newRig(t, Options{PartTimeout: 200 * time.Millisecond, DrainTimeout: 60 * time.Millisecond}, func(p *probe) {
+		p.fromClient = func(h rpcparse.Header, _ []byte) Verdict {
+			p.conn.HandshakeDone()
+			p.conn.Keeps(100, h.CallID != 9)
+			return Verdict{}
+		}
+	})
+	waits, waitsServer, waitsProbe := r.connect()
+	done, doneServer, doneProbe := r.connect()
+	for _, c := range []struct {
+		client, server net.Conn
+		call           uint32
+	}{{done, doneServer, 1}, {done, doneServer, 9}, {waits, waitsServer, 1}, {waits, waitsServer, 2}} {
+		r.write(c.client, request(c.call, 100))
+		r.expect(c.server, request(c.call, 100))
+	}
+	r.ends(waitsProbe, CausePartTimeout)
+	time.Sleep(300 * time.Millisecond)
+	if doneProbe.ends.Load() != 0 {
+		t.Error("a client that has ended what it began was closed")
+	}
+}
+
+// TestConnectionThatKeepsMostIsReset when all together keep too much. The others live on.
+func TestConnectionThatKeepsMostIsReset(t *testing.T) {
+	r := newRig(t, Options{Loops: 1, MaxKept: 1 << 20}, func(p *probe) {
+		p.fromClient = func(h rpcparse.Header, _ []byte) Verdict {
+			p.conn.HandshakeDone()
+			p.conn.Keeps(int(h.CallID)<<10, false)
+			return Verdict{}
+		}
+	})
+	var clients, servers []net.Conn
+	var probes []*probe
+	for n := range 5 {
+		client, server, p := r.connect()
+		clients, servers, probes = append(clients, client), append(servers, server), append(probes, p)
+		r.write(client, request(uint32(200+n), 100))
+		r.expect(server, request(uint32(200+n), 100))
+	}
+	if s := r.group.Stats(); s.Closed[CauseMemory] != 0 {
+		t.Fatalf("%+v", s)
+	}
+	r.write(clients[2], request(400, 100)) // 1214 KiB in all
+	r.ends(probes[2], CauseMemory)
+	for _, c := range []net.Conn{clients[2], servers[2]} {
+		if _, err := io.ReadAll(c); !errors.Is(err, unix.ECONNRESET) {
+			t.Errorf("want a reset, got %v", err)
+		}
+	}
+	for _, n := range []int{0, 1, 3, 4} {
+		r.write(clients[n], request(100, 100))
+		r.expect(servers[n], request(100, 100))
+	}
+	if s := r.group.Stats(); s.Kept != 400<<10 || s.Closed[CauseMemory] != 1 {
+		t.Errorf("%+v", s)
+	}
+	for n := range clients {
+		_, _ = clients[n].Close(), servers[n].Close()
+	}
+	for _, n := range []int{0, 1, 3, 4} {
+		r.ends(probes[n], CauseEnd)
+	}
+	r.eventually("nothing is kept", func() bool { return r.group.Stats().Kept == 0 })
+}
