@@ -64,10 +64,10 @@ func sessionBehind(t *testing.T, mode string) (session func() error, dc *lab.Mac
 	network := lab.StartNetwork(t)
 	server := lab.StartDC(t, lab.DCOptions{On: network.DCs[0], NSPIPort: 50001, Anonymous: true})
 	lab.StartProxy(t, lab.ProxyOptions{On: network.Router, OrdinaryUser: true, Limit: 1000, DC: server, More: checkNSPI})
-	if err := openedAt(network.Clients[0], network.Router.Address); err != nil {
-		t.Fatal(err)
-	}
-	return func() error { return openedAt(network.Clients[0], network.Router.Address) }, network.DCs[0]
+	session = func() error { return openedAt(network.Clients[0], network.Router.Address) }
+	// The proxy opens the port when the endpoint mapper has told it.
+	lab.Eventually(t, lab.SettleTime, "a session is opened", func() bool { return session() == nil })
+	return session, network.DCs[0]
 }
 
 // openedAt opens a session where NSPI is on a port that is known, and closes its connection.
