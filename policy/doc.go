@@ -20,8 +20,11 @@
 // is strict: an unknown, repeated, empty or mistyped key is an error. scalar.go
 // knows how each type of value is written. validate.go checks what involves
 // more than one key, and ranges; validate_listener.go, and the files of the
-// other sections, what concerns these. Every finding is a [Problem] with the line and
-// the key path; they are collected and reported together as [Problems].
+// other sections, what concerns these; conditions.go and ruledomains.go rules that
+// no user meets, or hardly any; collisions.go ports and files that two keys name.
+// typed.go knows how a value was typed where that is not how it reads. Every finding is
+// a [Problem] with line, column and the key path; they are collected and reported
+// together as [Problems].
 //
 // # How a bind is decided
 //
