@@ -38,12 +38,13 @@ type frame struct {
 	time   time.Time
 	data   []byte
 	link   layers.LinkType
+	iface  int // interface in its section of a pcapng file, -1 in others
 }
 
 // frames reads the frames of a capture file in order.
 type frames struct {
 	packets gopacket.ZeroCopyPacketDataSource
-	link    func(gopacket.CaptureInfo) layers.LinkType
+	link    func(gopacket.CaptureInfo) (link layers.LinkType, iface int)
 	number  int
 }
 
@@ -107,7 +108,7 @@ func openPcap(r io.Reader) (*frames, error) {
 	if err := knownLink(link); err != nil {
 		return nil, err
 	}
-	return &frames{packets: p, link: func(gopacket.CaptureInfo) layers.LinkType { return link }}, nil
+	return &frames{packets: p, link: func(gopacket.CaptureInfo) (layers.LinkType, int) { return link, -1 }}, nil
 }
 
 func openPcapNG(r io.Reader) (*frames, error) {
@@ -115,7 +116,9 @@ func openPcapNG(r io.Reader) (*frames, error) {
 	if err != nil {
 		return nil, headerError(err)
 	}
-	link := func(ci gopacket.CaptureInfo) layers.LinkType { return ci.AncillaryData[0].(layers.LinkType) }
+	link := func(ci gopacket.CaptureInfo) (layers.LinkType, int) {
+		return ci.AncillaryData[0].(layers.LinkType), ci.InterfaceIndex
+	}
 	return &frames{packets: p, link: link}, nil
 }
 
@@ -136,11 +139,8 @@ func (f *frames) next() (frame, error) {
 	if err != nil {
 		return frame{}, &FileError{Frame: f.number, Err: frameError(err)}
 	}
-	link := f.link(ci)
-	if err := knownLink(link); err != nil {
-		return frame{}, &FileError{Frame: f.number, Err: err}
-	}
-	return frame{number: f.number, time: ci.Timestamp, data: data, link: link}, nil
+	link, iface := f.link(ci)
+	return frame{number: f.number, time: ci.Timestamp, data: data, link: link, iface: iface}, nil
 }
 
 // read calls the library, which promises no panics but gives no proof.

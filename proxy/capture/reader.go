@@ -1,6 +1,7 @@
 package capture
 
 import (
+	"errors"
 	"io"
 	"math"
 )
@@ -19,6 +20,7 @@ type Reader struct {
 	holes   holes
 	ready   order
 	counts  Counts
+	omitted omissions
 	now     int // number of the frame in work
 	kept    int // bytes under reassembly
 	err     error
@@ -35,7 +37,7 @@ func NewReader(r io.Reader) (*Reader, error) {
 }
 
 func newReader(f *frames, l limits) *Reader {
-	r := &Reader{frames: f, limits: l}
+	r := &Reader{frames: f, limits: l, omitted: omissions{}}
 	r.table.limit, r.decoder.fragments.limit = l.connections, l.fragments
 	return r
 }
@@ -62,6 +64,12 @@ func (r *Reader) Counts() Counts {
 	return c
 }
 
+// LeftOut says which frames could not be read so far, the most frequent kind first.
+func (r *Reader) LeftOut() []LeftOut { return r.omitted.list(false) }
+
+// Others says which frames were read so far and are not TCP, the most frequent kind first.
+func (r *Reader) Others() []LeftOut { return r.omitted.list(true) }
+
 // horizon returns the first frame that may still complete a PDU.
 func (r *Reader) horizon() int {
 	if r.err != nil {
@@ -79,14 +87,19 @@ func (r *Reader) step() {
 	if err != nil {
 		r.finish()
 		r.err = err
+		if broken := r.omitted.unreadable(r.now); broken != nil && errors.Is(err, io.EOF) {
+			r.err = &FileError{Err: broken}
+		}
 		return
 	}
 	r.now = f.number
 	for s := r.holes.expired(r.now); s != nil; s = r.holes.expired(r.now) {
 		r.giveUp(s)
 	}
-	if s, ok := r.decoder.decode(f); ok {
+	if s, why, ok := r.decoder.decode(f); ok {
 		r.segment(&s)
+	} else {
+		r.omitted.count(why)
 	}
 	r.bound()
 }

@@ -68,7 +68,7 @@ func TestFilesThatCannotBeReadSayWhy(t *testing.T) {
 		{"inside the pcapng header", capturetest.PcapNG(1)[:20], 0, 0, "the file ends inside its header"},
 		{"Network Monitor", netmon, 0, 0, "convert it with editcap"},
 		{"a link type nobody reads", wireless, 0, 0, "link type 105"},
-		{"an interface nobody reads", mixed, 0, 1, "link type 7"},
+		{"an interface nobody reads", mixed, 0, 0, "none of its frames can be read: 1 of interface 0 (link type 7, ARCnet)"},
 		{"inside the last frame", whole[:len(whole)-1], 1, 4, "the file ends inside this frame"},
 		{"behind a frame's header", whole[:24+16], 0, 1, "the file ends inside this frame"},
 		{"inside a frame's header", whole[:24+10], 0, 1, "the file ends inside this frame"},

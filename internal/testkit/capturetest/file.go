@@ -9,9 +9,19 @@ import (
 const (
 	LinkNull     = 0
 	LinkEthernet = 1
+	LinkPPP      = 9
+	LinkPPPHDLC  = 50
+	LinkPPPoE    = 51
 	LinkRaw      = 101
+	LinkCHDLC    = 104
 	LinkLoop     = 108
+	LinkENC      = 109
 	LinkSLL      = 113
+	LinkPFLOG    = 117
+	LinkPPI      = 192
+	LinkPPPDir   = 204
+	LinkNFLOG    = 239
+	LinkUSBPcap  = 249
 	LinkSLL2     = 276
 )
 
@@ -72,6 +82,25 @@ func PcapNG(link uint16, frames ...Frame) []byte {
 		b = block(b, 6, append(e, f.Data...))
 	}
 	return b
+}
+
+// PcapNGMixed writes a pcapng file whose second interface is of another link type and has a frame behind the last one
+// of the first. Options, names, secrets, statistics and blocks of makers are there, too, and a second section in
+// big-endian order, which is empty.
+func PcapNGMixed(frames []Frame) []byte {
+	o := binary.LittleEndian
+	b := PcapNG(LinkEthernet, frames...)
+	b = block(b, 1, []byte{LinkUSBPcap, 0, 0, 0, 0, 0, 4, 0, 9, 0, 1, 0, 9, 0, 0, 0, 0, 0, 0, 0})
+	b = block(b, 4, []byte{1, 0, 9, 0, 10, 0, 0, 1, 'd', 'c', '1', '.', 0, 0, 0, 0, 0, 0, 0, 0})
+	b = block(b, 10, append([]byte{'K', 'S', 'L', 'T', 4, 0, 0, 0}, "none"...))
+	b = block(b, 5, make([]byte, 16))
+	b = block(b, 0xbad, []byte{0, 0, 0, 1, 'm', 'i', 'n', 'e'})
+	usb := append(o.AppendUint32(nil, 1), make([]byte, 8)...)
+	usb = o.AppendUint32(o.AppendUint32(usb, 27), 27)
+	b = block(b, 6, append(usb, make([]byte, 27)...))
+	section := be.AppendUint32(be.AppendUint32([]byte{0x0a, 0x0d, 0x0d, 0x0a}, 28), 0x1a2b3c4d)
+	section = append(section, 0, 1, 0, 0, 255, 255, 255, 255, 255, 255, 255, 255)
+	return append(b, be.AppendUint32(section, 28)...)
 }
 
 // block appends a pcapng block.

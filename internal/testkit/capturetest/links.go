@@ -26,6 +26,7 @@ func linkTypes() []Scenario {
 		{Name: "VXLAN", File: Pcap(LinkEthernet, wrap(both, vxlan)...)},
 		{Name: "IPv6 extension headers", File: Pcap(LinkRaw, wrap(append(append([][]byte(nil), v4...), extended(v6)...), plain)...)},
 	}
+	all = append(all, tunnels(both)...)
 	for i := range all {
 		all[i].Streams = 2
 		all[i].PDUs = []string{"3 0 0 1", "4 0 2 1", "7 1 0 1", "8 1 2 1"}

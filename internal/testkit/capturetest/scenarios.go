@@ -9,6 +9,9 @@ type Scenario struct {
 	Streams int      // TCP connections
 	PDUs    []string // "frame stream type call_id"
 
+	// Options are what tshark needs to read it at all.
+	Options []string
+
 	// Why tshark 4.0 says otherwise, if it does, and what.
 	Why    string
 	Tshark []string

@@ -76,7 +76,13 @@ func (c *Capture) sync(t testing.TB, text string) {
 // text a field; several values of one field are separated by commas.
 func Dissect(t testing.TB, file, filter string, fields ...string) [][]string {
 	t.Helper()
-	args := []string{"-r", file, "-Y", filter, "-T", "fields"}
+	return DissectWith(t, nil, file, filter, fields...)
+}
+
+// DissectWith does so with options of tshark.
+func DissectWith(t testing.TB, options []string, file, filter string, fields ...string) [][]string {
+	t.Helper()
+	args := append([]string{"-r", file, "-Y", filter, "-T", "fields"}, options...)
 	for _, f := range fields {
 		args = append(args, "-e", f)
 	}

@@ -88,7 +88,7 @@ func TestScenariosReadAsTsharkReadsThem(t *testing.T) {
 			if s.Why != "" {
 				want = s.Tshark
 			}
-			pdus, streams := tsharkBrief(t, file)
+			pdus, streams := tsharkBrief(t, file, s.Options)
 			if !slices.Equal(pdus, want) {
 				t.Errorf("PDUs:\ntshark %q\nwant   %q", pdus, want)
 			}
@@ -100,9 +100,9 @@ func TestScenariosReadAsTsharkReadsThem(t *testing.T) {
 }
 
 // tsharkBrief lists the PDUs that tshark finds as scenarios do, and counts the TCP streams.
-func tsharkBrief(t *testing.T, file string) (pdus []string, streams int) {
+func tsharkBrief(t *testing.T, file string, options []string) (pdus []string, streams int) {
 	t.Helper()
-	for _, row := range lab.Dissect(t, file, "tcp", "frame.number", "tcp.stream", "dcerpc.pkt_type", "dcerpc.cn_call_id") {
+	for _, row := range lab.DissectWith(t, options, file, "tcp", "frame.number", "tcp.stream", "dcerpc.pkt_type", "dcerpc.cn_call_id") {
 		if row[1] == "" {
 			continue // the header was cut
 		}
