@@ -23,8 +23,9 @@ FILE may be compressed with gzip; - is the standard input.
 
 DCE/RPC over TCP is found by its content on any port. Rows come in the order of the
 frames that complete the PDUs; streams are numbered like Wireshark's tcp.stream.
-What the capture lacks is told on the standard error output. If the file cannot
-be read to its end, what was read is printed and the exit status is 1.
+What the capture lacks, and how many frames could not be read and why, is told on
+the standard error output, with --format json as one object a line, too. If the file
+cannot be read to its end, what was read is printed and the exit status is 1.
 
   text  for people
   tsv   a header line, then ` + strings.Join(listing.Columns(), " ") + `
@@ -51,7 +52,7 @@ func decodeFile(name, format string, out, notes io.Writer) error {
 		}
 		defer file.Close()
 	}
-	err = decode(file, w, notes)
+	err = decode(file, w, notesFor(format, notes))
 	if flushed := w.Flush(); err == nil {
 		err = flushed
 	}
@@ -61,19 +62,17 @@ func decodeFile(name, format string, out, notes io.Writer) error {
 	return nil
 }
 
-func decode(file io.Reader, w listing.Writer, notes io.Writer) error {
+func decode(file io.Reader, w listing.Writer, n decodeNotes) error {
 	r, err := capture.NewReader(file)
 	if err != nil {
 		return err
 	}
-	r.Note = func(n capture.Note) { _, _ = fmt.Fprintln(notes, n) }
+	r.Note = n.note
+	defer func() { n.summary(r) }()
 	var l listing.Lister
 	for {
 		p, err := r.Next()
 		if errors.Is(err, io.EOF) {
-			if c := r.Counts(); c.PDUs == 0 {
-				_, _ = fmt.Fprintf(notes, "no DCE/RPC in %d frames with %d TCP connections\n", c.Frames, c.Connections)
-			}
 			return nil
 		}
 		if err != nil {

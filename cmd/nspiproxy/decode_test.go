@@ -90,6 +90,38 @@ func TestDecodeSaysWhenThereIsNothing(t *testing.T) {
 	}
 }
 
+// mixed is a capture with frames that cannot be read, and with others than TCP.
+func mixed() []byte {
+	c := capturetest.NewTalk()
+	frames := []capturetest.Frame{c.SYN(), c.SYNACK(), c.Client(capturetest.Bind(1))}
+	macsec := append(make([]byte, 12), 0x88, 0xe5, 0x0c, 0, 0, 0, 0, 1)
+	arp := append(make([]byte, 12), 0x08, 0x06, 0, 1)
+	frames = append(frames, capturetest.Whole(macsec, arp, macsec, arp, []byte("cut off"))...)
+	return capturetest.Pcap(capturetest.LinkEthernet, frames...)
+}
+
+func TestDecodeSaysHowManyFramesItLeftOutAndWhy(t *testing.T) {
+	out, notes, err := runDecode(t, captureFile(t, mixed()))
+	const want = "left out 3 frames of 8 that cannot be read: 2 of EtherType 0x88e5 (MACsec, encrypted), 1 of a header that is malformed or cut off\n"
+	if err != nil || !strings.Contains(out, "bind") || notes != want {
+		t.Errorf("output %q, notes %q, error %v", out, notes, err)
+	}
+	_, notes, err = runDecode(t, "--format", "json", captureFile(t, mixed()))
+	const object = `{"frames":8,"connections":1,"pdus":1,"gaps":0,"left_out":[{"kind":"EtherType 0x88e5 (MACsec, encrypted)","frames":2},` +
+		`{"kind":"a header that is malformed or cut off","frames":1}],"others":[{"kind":"ARP","frames":2}]}` + "\n"
+	if err != nil || notes != object {
+		t.Errorf("notes %s, error %v", notes, err)
+	}
+}
+
+func TestDecodeSaysWhatThereIsInsteadOfTCP(t *testing.T) {
+	arp := append(make([]byte, 12), 0x08, 0x06, 0, 1)
+	_, notes, err := runDecode(t, captureFile(t, capturetest.Pcap(capturetest.LinkEthernet, capturetest.Whole(arp)...)))
+	if err != nil || notes != "no DCE/RPC in 1 frames with 0 TCP connections\n1 frame of 1 of other protocols than TCP: 1 of ARP\n" {
+		t.Errorf("notes %q, error %v", notes, err)
+	}
+}
+
 // decodeCapture returns the rows of a capture of the collection.
 func decodeCapture(t *testing.T, file string) []listing.Row {
 	t.Helper()
