@@ -123,6 +123,9 @@ type Relay struct {
 	Loops int `yaml:"loops"`
 	// MaxConnections is how many client connections there may be. Default: 20000.
 	MaxConnections int `yaml:"max_connections"`
+	// MaxFromNetwork is the largest number of connections that the clients of one network
+	// ([Networks]) may have. Default: 0, no such number.
+	MaxFromNetwork int `yaml:"max_connections_per_network"`
 	// ConnectTimeout bounds the dialling of a backend. Default: 21s, as of Windows
 	// clients.
 	ConnectTimeout time.Duration `yaml:"connect_timeout"`

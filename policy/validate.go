@@ -150,6 +150,7 @@ func (v *validator) numbers() {
 	}{
 		{"relay.loops", r.Loops, 0, 256},                          // more loops than cores only add switches
 		{"relay.max_connections", r.MaxConnections, 1, 1_000_000}, // two descriptors each; Linux allows 2^20 by default
+		{"relay.max_connections_per_network", r.MaxFromNetwork, 0, 1_000_000},
 		{"relay.max_kept_bytes", r.MaxKept, 16 << 20, 1 << 40},
 		{"relay.max_fragment", r.MaxFragment, minFragment, maxFragment},
 		{"identity.directory.cache_size", d.CacheSize, 1, 1_000_000}, // some hundred bytes each, groups more

@@ -67,7 +67,9 @@ func New(config *policy.Config, o Options) (s *Server, err error) {
 		return nil, err
 	}
 	s.record = new(connectionRecord)
-	if s.group, err = relay.NewGroup(relayOptions(&config.Relay, s.record)); err != nil {
+	options := relayOptions(&config.Relay, s.record)
+	options.NetworkOf = config.Identity.Networks.Of
+	if s.group, err = relay.NewGroup(options); err != nil {
 		return nil, fmt.Errorf("event loops: %w", relay.WithRemedy(err, netip.AddrPort{}))
 	}
 	s.vanished = newVanished(s.group, func(host netip.Addr) { s.controllers.Vanished(host) })
@@ -110,6 +112,7 @@ func relayOptions(c *policy.Relay, record relay.Record) relay.Options {
 		Record:           record,
 		Loops:            c.Loops,
 		MaxConnections:   c.MaxConnections,
+		MaxFromNetwork:   c.MaxFromNetwork,
 		ConnectTimeout:   c.ConnectTimeout,
 		FailoverTimeout:  c.FailoverTimeout,
 		HandshakeTimeout: c.HandshakeTimeout,

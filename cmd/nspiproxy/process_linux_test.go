@@ -44,6 +44,14 @@ type child struct {
 // startServe starts the program on a pipe, and reads that until it is ready.
 func startServe(t *testing.T) *child {
 	t.Helper()
+	c := startServing(t, func(*exec.Cmd) {})
+	c.await(t, "ready")
+	return c
+}
+
+// startServing starts the program, whose command change adjusts.
+func startServing(t *testing.T, change func(*exec.Cmd)) *child {
+	t.Helper()
 	read, write, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
@@ -51,13 +59,13 @@ func startServe(t *testing.T) *child {
 	file, metrics := serveConfig(t)
 	c := &child{cmd: programCommand(t, "serve", file), metrics: metrics, log: read, lines: bufio.NewReader(read), ended: make(chan error, 1)}
 	c.cmd.Stderr = write
+	change(c.cmd)
 	if err := c.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	write.Close()
 	go func() { c.ended <- c.cmd.Wait() }()
 	t.Cleanup(func() { _ = c.cmd.Process.Kill(); read.Close() })
-	c.await(t, "ready")
 	return c
 }
 

@@ -58,9 +58,7 @@ func serve(ctx context.Context, config *policy.Config, w io.Writer) error {
 	for _, w := range config.Warnings {
 		log.Warn().Str("event", "config.warning").Msg(w.Error())
 	}
-	if err := raiseFileLimit(); err != nil {
-		log.Warn().Str("event", "files.limit").Err(err).Msg("the limit of open files could not be raised")
-	}
+	reportFiles := fitFiles(config)
 	config.Relay.Loops = useProcessors(config.Relay.Loops)
 	server, err := proxy.New(config, proxy.Options{
 		Log: newLogger(out, config.Log, isTerminal(w)), LogLost: out.lost.Load, Prober: newProber(config),
@@ -68,6 +66,7 @@ func serve(ctx context.Context, config *policy.Config, w io.Writer) error {
 	if err != nil {
 		return err
 	}
+	reportFiles(log)
 	if err := server.Start(); err != nil {
 		return err
 	}

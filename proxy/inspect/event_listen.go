@@ -19,6 +19,14 @@ type Listening struct {
 	Target   string // where a port of a forward listener leads
 }
 
+// ClientRefused is a client that was reset because there are too many connections.
+type ClientRefused struct {
+	Listener string
+	Client   netip.AddrPort
+	Network  netip.Prefix // that it is counted by
+	Held     int          // connections of that network, which has its share; 0: there are too many in all
+}
+
 // PortTaken is a port of NSPI that a forward listener could not open under the
 // number that it has on the domain controller.
 type PortTaken struct {
@@ -150,6 +158,7 @@ type ShutdownDeadline struct{ After time.Duration }
 // HTTPError is what the server for metrics says of a connection that failed.
 type HTTPError struct{ Text string }
 
+func (ClientRefused) event()      {}
 func (CheckFailed) event()        {}
 func (ShutdownDeadline) event()   {}
 func (HTTPError) event()          {}

@@ -91,6 +91,7 @@ func (f *forwardListener) open(port uint16, t target) (mappedPort, error) {
 		ProxyHeader: f.fromLoadBalancer(),
 		Head:        f.pool != nil && t.kind != targetPort,
 		Route:       func(c *relay.Conn, attempt int) relay.Route { return f.route(c, t, attempt) },
+		Refused:     f.all.refused(f.config),
 		Unrouted:    f.all.unrouted(f.config),
 	})
 	if err != nil {

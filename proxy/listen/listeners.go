@@ -166,6 +166,14 @@ func (l *Listeners) unrouted(config *policy.Listener) func(*relay.Conn, relay.Cl
 	}
 }
 
+// refused reports clients that were reset because there are too many connections.
+func (l *Listeners) refused(config *policy.Listener) func(netip.AddrPort, int) {
+	return func(client netip.AddrPort, held int) {
+		network := l.Config.Identity.Networks.Of(client.Addr())
+		l.Inspect.Events.Report(inspect.ClientRefused{Listener: config.Name, Client: client, Network: network, Held: held})
+	}
+}
+
 // closed reports the end of a connection.
 func (l *Listeners) closed(reason relay.CloseReason, describe func() inspect.Closed) {
 	ordinary := isOrdinary(reason.Cause)
@@ -181,7 +189,7 @@ func (l *Listeners) closed(reason relay.CloseReason, describe func() inspect.Clo
 // event of its own.
 func isOrdinary(c relay.Cause) bool {
 	switch c {
-	case relay.CauseEnd, relay.CauseClientReset, relay.CauseServerReset, relay.CauseShutdown, relay.CauseVerdict, relay.CauseMoved:
+	case relay.CauseEnd, relay.CauseClientReset, relay.CauseServerReset, relay.CauseShutdown, relay.CauseVerdict, relay.CauseMoved, relay.CauseCrowded:
 		return true
 	}
 	return false

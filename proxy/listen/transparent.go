@@ -25,6 +25,7 @@ func (t *transparentListener) start() error {
 			Transparent: t.config.Mode == policy.ModeTPROXY,
 			Redirected:  t.config.Mode == policy.ModeRedirect,
 			Route:       t.route,
+			Refused:     t.all.refused(t.config),
 			Unrouted:    t.all.unrouted(t.config),
 		})
 		if err != nil {

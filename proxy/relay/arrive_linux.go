@@ -10,12 +10,15 @@ import (
 // before.
 func (c *Conn) begin() {
 	l, o := c.loop, &c.listener.options
+	c.awaitsProxy = o.ProxyHeader != nil && o.ProxyHeader(c.origin.addr())
+	if !c.awaitsProxy && !c.join() {
+		return
+	}
 	c.local = newEndpoint(c.listener.localOf(c.client.fd))
 	if err := l.poller.add(c.client.fd, streamEvents, l.slots.key(c.slot, false)); err != nil {
 		c.finish(CloseReason{Cause: CauseDialFailed, Err: err}, true)
 		return
 	}
-	c.awaitsProxy = o.ProxyHeader != nil && o.ProxyHeader(c.origin.addr())
 	if c.awaitsProxy || o.Head {
 		l.timers.start(c, timerHandshake, l.now()) // epoll reports bytes that are there already
 		return
@@ -82,7 +85,23 @@ func (c *Conn) proxiedFrom(from, to netip.AddrPort, header []byte) bool {
 		c.proxied = &proxied{peer: c.origin.addrPort(), to: to}
 		c.origin = newEndpoint(from)
 	}
-	return true
+	return c.join()
+}
+
+// join counts the connection for the network of its client. Where that has its share, the client is reset.
+func (c *Conn) join() bool {
+	g := c.loop.group
+	free := g.options.MaxConnections - int(g.active.Load()) + 1 // it is active already
+	held, ok := g.crowd.enter(c.origin.addr(), free)
+	if c.crowded = ok; ok {
+		return true
+	}
+	c.loop.counters.crowded.Add(1)
+	if f := c.listener.options.Refused; f != nil {
+		f(c.Client(), held)
+	}
+	c.finish(CloseReason{Cause: CauseCrowded}, true)
+	return false
 }
 
 // peekHead parses the head of the client's stream when enough of it is there. It

@@ -175,6 +175,9 @@ func (c *Conn) finish(r CloseReason, reset bool) {
 	}
 	c.state = stateGone
 	c.setWaiting(false)
+	if c.crowded {
+		l.group.crowd.leave(c.origin.addr())
+	}
 	l.kept -= int(c.kept)
 	c.kept = 0
 	l.timers.stop(c)

@@ -47,6 +47,7 @@ type Conn struct {
 	serverClosed bool // the server has ended its stream, and all of it has been handled
 	queued       bool // in the loop's runQueue
 	unfinished   bool // see Keeps
+	crowded      bool // counted in Group.crowd
 
 	waking    atomic.Bool  // a wake is in the mailbox
 	decisions atomic.Int32 // how many decisions are in the mailbox

@@ -9,6 +9,7 @@ type counters struct {
 	accepted     atomic.Uint64
 	ended        atomic.Uint64
 	refused      atomic.Uint64
+	crowded      atomic.Uint64
 	acceptErrors atomic.Uint64
 	kept         atomic.Int64 // a gauge
 	client       flowCounters
@@ -34,6 +35,7 @@ func (c *counters) addTo(s *Stats) {
 	s.Accepted += accepted
 	s.Refused += c.refused.Load()
 	s.Kept += c.kept.Load()
+	s.Crowded += c.crowded.Load()
 	s.AcceptErrors += c.acceptErrors.Load()
 	c.client.addTo(&s.Client)
 	c.server.addTo(&s.Server)

@@ -104,6 +104,9 @@ func (c *Conn) connect(r Route) error {
 		options = append(o, noDelay...)
 	}
 	if c.server.fd, err = connectFrom(r.Source, &to, options); err != nil {
+		if isShortage(err) {
+			l.counters.acceptErrors.Add(1)
+		}
 		return err
 	}
 	return l.poller.add(c.server.fd, streamEvents, l.slots.key(c.slot, true))

@@ -17,6 +17,7 @@ type Group struct {
 	keepAlive []option  // socket options of every connection, as noDelay is
 	loops     []*loop
 	active    atomic.Int64 // connections over all loops, for the cap
+	crowd     crowd
 	deciding  atomic.Int64 // calls of DecideAll under way, times the loops
 
 	mu        sync.Mutex
@@ -27,6 +28,7 @@ type Group struct {
 // NewGroup starts the loops. They run until Shutdown.
 func NewGroup(o Options) (*Group, error) {
 	g := &Group{options: o.withDefaults(), start: time.Now(), listeners: make(map[*Listener]struct{})}
+	g.crowd = crowd{networkOf: o.NetworkOf, most: o.MaxFromNetwork}
 	g.keepAlive = keepAliveOptions(g.options.KeepAlive)
 	for range g.options.Loops {
 		l, err := newLoop(g)

@@ -137,6 +137,9 @@ func TestOutOfDescriptorsForTheServersSideResetsTheClient(t *testing.T) {
 	if why := r.ends(r.handler(), CauseDialFailed); !errors.Is(why.Err, unix.EMFILE) {
 		t.Errorf("the reason is %v", why)
 	}
+	if n := r.group.Stats().AcceptErrors; n != 1 {
+		t.Errorf("%d shortages were counted", n)
+	}
 }
 
 func TestManyConnectionsComeAndGo(t *testing.T) {

@@ -1,8 +1,10 @@
 package relay
 
 import (
+	"errors"
 	"net/netip"
 	"sync"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -112,6 +114,16 @@ func (l *loop) accept(a *acceptor) {
 	}
 }
 
+// isShortage reports whether this machine, or this process, is at the end of its descriptors or memory.
+func isShortage(err error) bool {
+	for _, e := range []syscall.Errno{unix.EMFILE, unix.ENFILE, unix.ENOBUFS, unix.ENOMEM} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
+}
+
 // pause stops accepting for acceptPause, instead of failing in a busy loop.
 func (l *loop) pause(a *acceptor) {
 	if a.resumeAt != 0 {
@@ -151,6 +163,9 @@ func (l *loop) addConn(ln *Listener, fd int32, client netip.AddrPort) {
 		g.active.Add(-1)
 		l.counters.refused.Add(1)
 		resetSocket(fd)
+		if f := ln.options.Refused; f != nil {
+			f(client, 0)
+		}
 		return
 	}
 	l.counters.accepted.Add(1)

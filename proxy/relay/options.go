@@ -71,6 +71,11 @@ type Options struct {
 	// MaxConnections over all listeners; above it a client is accepted and
 	// reset. 0: DefaultMaxConnections. Each takes two descriptors.
 	MaxConnections int
+	// NetworkOf returns the network that a client is counted by; nil: its address. All
+	// clients of a network together have four times as many connections as are free of
+	// MaxConnections at most, and MaxFromNetwork; 0: no such limit.
+	NetworkOf      func(client netip.Addr) netip.Prefix
+	MaxFromNetwork int
 	// ConnectTimeout for reaching the server; 0: DefaultConnectTimeout, which is what
 	// Windows takes by default: a SYN and two more, after 3 s and twice as much, and
 	// twice as much again for the last answer (Windows Server, registry reference:

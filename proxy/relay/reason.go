@@ -28,6 +28,9 @@ const (
 	// CauseMemory: of all connections, it kept most when they kept more than
 	// Options.MaxKept.
 	CauseMemory
+	// CauseCrowded: the clients of its network have their share of all
+	// the connections.
+	CauseCrowded
 	// CauseProxyHeader: a peer that must send a PROXY header has sent something
 	// else, or a header that is invalid.
 	CauseProxyHeader
@@ -61,6 +64,7 @@ var causeNames = [causeCount]string{
 	CauseHandshakeTimeout: "handshake_timeout",
 	CausePartTimeout:      "part_timeout",
 	CauseMemory:           "memory",
+	CauseCrowded:          "client_share",
 	CauseProxyHeader:      "proxy_header",
 	CauseVerdict:          "verdict",
 	CauseClientMalformed:  "client_malformed",

@@ -26,6 +26,9 @@ type ListenOptions struct {
 	Head bool
 	// Route says where to connect a client to. It must not be nil.
 	Route Router
+	// Refused is called when a client is reset because there are MaxConnections (held is
+	// 0), or because its network has its share: held connections.
+	Refused func(client netip.AddrPort, held int)
 	// Unrouted is called at the end of a connection that has no handler, because it
 	// ended before Route was called, or in a panic of Route. It is called on the
 	// loop and may be nil.

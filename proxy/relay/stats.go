@@ -14,7 +14,8 @@ type Stats struct {
 	Active       uint64 // of these, the ones that have not ended
 	Refused      uint64 // connections reset at once because there were MaxConnections
 	Kept         int64  // bytes in buffers and by Conn.Keeps
-	AcceptErrors uint64 // failures to accept: no descriptors, no memory
+	Crowded      uint64 // clients reset because of the share that their networks had
+	AcceptErrors uint64 // failures to accept, or to make a socket for the server: no descriptors, no memory
 	Client       Flow
 	Server       Flow
 	Closed       [causeCount]uint64 // connections that ended, indexed by Cause

@@ -35,6 +35,8 @@ func entryOf(e inspect.Event) (entry, bool) {
 		return entry{record: violationRecord(e), key: key{"proto.error", e.Backend, e.Client.Addr().String(), classOf(e.Err)}, burst: violationBurst}, true
 	case inspect.Closed:
 		return closedEntry(e), true
+	case inspect.ClientRefused:
+		return refusedEntry(e), true
 	case inspect.AssociationRefused:
 		return entry{record: associationRecord(e), key: key{"association.refused", e.Backend, e.Client.Addr().String(), ""}, burst: associationBurst}, true
 	case inspect.IdentityUnreadable:

@@ -78,6 +78,9 @@ func varied(e inspect.Event, n int) inspect.Event {
 	case inspect.CheckFailed:
 		e.DC, e.Reason = from.Backend, name
 		return e
+	case inspect.ClientRefused:
+		e.Client, e.Network = client, netip.PrefixFrom(client.Addr(), 64)
+		return e
 	case inspect.PathProblem:
 		e.Subjects = name
 		return e

@@ -48,6 +48,8 @@ func allEvents() []inspect.Event {
 		inspect.CheckFailed{DC: "dc1", Reason: "x", Stack: "goroutine 1"},
 		inspect.ShutdownDeadline{After: 1},
 		inspect.HTTPError{Text: "x"},
+		inspect.ClientRefused{Listener: "front"},
+		inspect.ClientRefused{Listener: "front", Held: 3},
 		inspect.NoIPv6{Listener: "path"},
 		inspect.PathProblem{Listener: "path", Setting: "interfaces", Subjects: "eth9"},
 		inspect.PathProblem{Over: true},
