@@ -16,7 +16,7 @@ func (c controllerRecord) event(log *zerolog.Logger) *zerolog.Event {
 	}
 	e = e.Str("event", c.Kind).Str("backend", c.Backend)
 	if c.DC != "" && c.DC != c.Backend {
-		e = e.Str("dc", c.DC)
+		e = e.Str("dc", clip(c.DC))
 	}
 	if c.State != "" {
 		e = e.Str("state", c.State)
@@ -40,9 +40,9 @@ const maxStack = 4 << 10
 
 func (c checkRecord) event(log *zerolog.Logger) *zerolog.Event {
 	if c.Stack == "" {
-		return log.Warn().Str("event", "health.not_checked").Str("dc", c.DC).Str("reason", clip(c.Reason))
+		return log.Warn().Str("event", "health.not_checked").Str("dc", clip(c.DC)).Str("reason", clip(c.Reason))
 	}
-	return log.Error().Str("event", "health.panicked").Str("dc", c.DC).Str("reason", clip(c.Reason)).
+	return log.Error().Str("event", "health.panicked").Str("dc", clip(c.DC)).Str("reason", clip(c.Reason)).
 		Str("stack", c.Stack[:min(len(c.Stack), maxStack)])
 }
 

@@ -11,7 +11,7 @@
 // key is written at once, some kinds have a few more, and further ones are summed for a
 // minute. Each kind has a share of lines and of keys (ledger.go), so that nothing that a
 // peer can vary makes the log or the memory grow, and no kind takes anything from
-// another. Findings are written once. A log that takes no records holds up the recorder alone.
+// another, nor one network of clients all of a kind (network.go). Findings are written once. A log that takes no records holds up the recorder alone.
 //
 // Every text from the network is cut when its record is made, and escaped by the
 // writer. No label of a metric holds a user, a client or any other text from the

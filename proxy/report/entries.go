@@ -10,6 +10,7 @@ import (
 // Kinds of records that have a share of their own beside others of the same event.
 const (
 	kindReject        = "limit.reject"
+	kindRejectProved  = "limit.reject of users with tickets"
 	kindRejectUnnamed = "limit.reject of users without a name"
 	kindOrdinaryEnd   = "connection.closed by its peers"
 )
@@ -30,17 +31,17 @@ func entryOf(e inspect.Event) (entry, bool) {
 	case inspect.LimitExceeded:
 		return limitEntry(e), true
 	case inspect.BindAnswered:
-		return entry{record: upstreamRecord(e), key: key{"limit.upstream", e.Backend, clip(e.Account), ""}}, e.LogonFailed
+		return entry{record: upstreamRecord(e), key: key{"limit.upstream", e.Backend, clip(e.Account), ""}, from: e.Client.Addr()}, e.LogonFailed
 	case inspect.Violation:
-		return entry{record: violationRecord(e), key: key{"proto.error", e.Backend, e.Client.Addr().String(), classOf(e.Err)}, burst: violationBurst}, true
+		return entry{record: violationRecord(e), key: key{"proto.error", e.Backend, e.Client.Addr().String(), classOf(e.Err)}, from: e.Client.Addr(), burst: violationBurst}, true
 	case inspect.Closed:
 		return closedEntry(e), true
 	case inspect.ClientRefused:
 		return refusedEntry(e), true
 	case inspect.AssociationRefused:
-		return entry{record: associationRecord(e), key: key{"association.refused", e.Backend, e.Client.Addr().String(), ""}, burst: associationBurst}, true
+		return entry{record: associationRecord(e), key: key{"association.refused", e.Backend, e.Client.Addr().String(), ""}, from: e.Client.Addr(), burst: associationBurst}, true
 	case inspect.IdentityUnreadable:
-		return entry{record: unreadable(e), key: key{"identity.unreadable", e.Backend, e.Why.Result.String(), ""}}, true
+		return entry{record: unreadable(e), key: key{"identity.unreadable", e.Backend, e.Why.Result.String(), ""}, from: e.Client.Addr()}, true
 	case inspect.ControllerChanged:
 		return entry{record: controllerRecord(e), key: key{e.Kind, e.Backend, e.DC, ""}, burst: controllerBurst}, true
 	case inspect.CheckFailed:
@@ -59,14 +60,18 @@ func entryOf(e inspect.Event) (entry, bool) {
 	return onceEntry(f), ok
 }
 
-// limitEntry sums refusals by user, backend and rule.
+// limitEntry sums refusals by user, backend and rule. Names that a client can invent, because they come before a domain
+// controller's answer, take nothing from users whose tickets were opened.
 func limitEntry(e inspect.LimitExceeded) entry {
 	kind := kindReject
-	if e.User.Assurance < session.AssuranceClaimed {
+	switch {
+	case e.User.Assurance < session.AssuranceClaimed:
 		kind = kindRejectUnnamed
+	case e.User.Assurance >= session.AssuranceVerified:
+		kind = kindRejectProved
 	}
 	r := newLimitRecord(e)
-	return entry{record: r, key: key{kind, clip(e.User.Key()), e.Backend, e.Decision.Rule + strconv.FormatBool(e.Decision.DryRun)}}
+	return entry{record: r, key: key{kind, clip(e.User.Key()), e.Backend, e.Decision.Rule + strconv.FormatBool(e.Decision.DryRun)}, from: e.Client.Addr()}
 }
 
 // closedEntry sums ends of connections by reason: a domain controller that is down, or a client that
@@ -75,7 +80,7 @@ func limitEntry(e inspect.LimitExceeded) entry {
 func closedEntry(e inspect.Closed) entry {
 	r := closedRecord(e)
 	if e.Ordinary {
-		return entry{record: r, key: key{kind: kindOrdinaryEnd}, burst: shares[kindOrdinaryEnd].lines}
+		return entry{record: r, key: key{kind: kindOrdinaryEnd}, burst: shares[kindOrdinaryEnd].lines} // of no network: each is wanted
 	}
-	return entry{record: r, key: key{"connection.closed", e.Backend, e.Listener, e.Cause}}
+	return entry{record: r, key: key{"connection.closed", e.Backend, e.Listener, e.Cause}, from: e.Client.Addr()}
 }

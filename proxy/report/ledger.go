@@ -1,23 +1,30 @@
 package report
 
 import (
+	"net/netip"
 	"sync"
 	"time"
 
 	"github.com/rs/zerolog"
 )
 
-const (
-	// sumWindow is how long repeated records are summed.
-	sumWindow = time.Minute
-	// lineSize is about the longest record, in bytes: ten texts of maxText.
-	lineSize = 3 << 10
-)
+// sumWindow is how long repeated records are summed.
+const sumWindow = time.Minute
 
 // share is what a kind of records has of the log.
 type share struct {
 	lines int // in a minute
 	keys  int // that are summed by themselves
+}
+
+// part of a share is what each network of clients may have of it when half of the share is taken: one client, which
+// can invent names and, with IPv6, addresses, leaves room for others. Up to the half one network may have all,
+// because behind a load balancer all clients may have one address.
+const part = 20
+
+// left reports whether there is room in a share, or its lines, of most for one more by a network that has mine of the taken.
+func left(most, taken, mine int) bool {
+	return taken < most && (taken < most/2 || mine <= most/part)
 }
 
 // Shares of the log. A flood of one kind takes nothing from another.
@@ -27,7 +34,8 @@ var (
 	shares        = map[string]share{
 		// A domain controller has so many users who are refused at the same time at most, and each of
 		// them is to be found in the log.
-		kindReject: {lines: 10000, keys: 10000},
+		kindReject:       {lines: 10000, keys: 10000},
+		kindRejectProved: {lines: 10000, keys: 10000},
 		// What has no name costs a peer nothing but addresses.
 		kindRejectUnnamed: {lines: 600, keys: 2000},
 		// A configuration may have hundreds of listeners and learnt ports.
@@ -55,14 +63,19 @@ type kindOf struct {
 	name  string
 	share share
 	open  map[key]*sum
-	since time.Time // of the minute
-	lines int       // that were made ready in it
-	ready int       // of ledger.ready
-	shed  int       // records in it that have no sum and no line
+	of    map[netip.Prefix]*taken // networks with a key or a line
+	since time.Time               // of the minute
+	lines int                     // that were made ready in it
+	ready int                     // of ledger.ready
+	shed  int                     // records in it that have no sum and no line
 }
+
+// taken is what a network of clients has of a kind's share.
+type taken struct{ keys, lines int }
 
 // sum counts records after those that were written one by one.
 type sum struct {
+	from     netip.Prefix
 	since    time.Time
 	written  int
 	repeated int
@@ -79,7 +92,7 @@ type line struct {
 func newLedger(now func() time.Time) *ledger {
 	return &ledger{
 		now: now, wakeup: make(chan struct{}, 1), kinds: make(map[string]*kindOf),
-		once: newOnceNotes(maxNotes), referrals: newOnceNotes(maxReferralNames),
+		once: newOnceNotes(maxNotes, notesOfKind), referrals: newOnceNotes(maxReferralNames, namesOfBackend),
 	}
 }
 
@@ -88,21 +101,19 @@ func (l *ledger) add(e entry) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	k := l.kind(e.key.kind)
-	switch {
-	case e.once:
-		if l.first(e.key) && !l.put(k, line{record: e.record}) {
+	if e.once {
+		if l.first(e.key) && !l.put(k, netip.Prefix{}, line{record: e.record}) {
 			k.shed++
 		}
 		return
-	case k.open[e.key] == nil && len(k.open) >= k.share.keys:
+	}
+	s := k.sum(e, l.now)
+	if s == nil {
 		k.shed++
 		return
-	case k.open[e.key] == nil:
-		k.open[e.key] = &sum{since: l.now()}
 	}
-	s := k.open[e.key]
 	s.last = e.record
-	if s.written < max(1, e.burst) && l.put(k, line{record: e.record}) {
+	if s.written < max(1, e.burst) && l.put(k, s.from, line{record: e.record}) {
 		s.written++
 		return
 	}
@@ -121,7 +132,7 @@ func (l *ledger) first(k key) bool {
 func (l *ledger) kind(name string) *kindOf {
 	k := l.kinds[name]
 	if k == nil {
-		k = &kindOf{name: name, share: ordinaryShare, open: make(map[key]*sum), since: l.now()}
+		k = &kindOf{name: name, share: ordinaryShare, open: make(map[key]*sum), of: make(map[netip.Prefix]*taken), since: l.now()}
 		if s, ok := shares[name]; ok {
 			k.share = s
 		}
@@ -130,12 +141,14 @@ func (l *ledger) kind(name string) *kindOf {
 	return k
 }
 
-// put makes a line ready, if the kind has some left in this minute and the log takes them.
-func (l *ledger) put(k *kindOf, x line) bool {
-	if k.lines >= k.share.lines || k.ready >= k.share.lines {
+// put makes a line ready, if the kind has some left in this minute for the network and the log takes them.
+func (l *ledger) put(k *kindOf, from netip.Prefix, x line) bool {
+	t := k.network(from)
+	if k.ready >= k.share.lines || !left(k.share.lines, k.lines, t.lines) {
 		return false
 	}
 	k.lines++
+	k.take(from, 0, 1)
 	k.ready++
 	l.push(x)
 	return true
@@ -169,7 +182,7 @@ func (l *ledger) flush(all bool) {
 	for _, k := range l.kinds {
 		over := now.Sub(k.since) >= sumWindow
 		if over || all {
-			k.lines = 0
+			k.newMinute()
 		}
 		k.flush(l, now, all)
 		if k.shed > 0 && (over || all) {
@@ -188,12 +201,12 @@ func (k *kindOf) flush(l *ledger, now time.Time, all bool) {
 		switch {
 		case !all && within < sumWindow:
 		case s.repeated == 0:
-			delete(k.open, key)
-		case l.put(k, line{s.last, s.repeated, within}):
+			k.close(key)
+		case l.put(k, s.from, line{s.last, s.repeated, within}):
 			s.since, s.repeated, s.written = now, 0, 1
 		default:
 			k.shed += s.repeated
-			delete(k.open, key)
+			k.close(key)
 		}
 	}
 }

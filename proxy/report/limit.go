@@ -30,7 +30,7 @@ func (limitRecord) message() string { return eventText }
 func (l limitRecord) event(log *zerolog.Logger) *zerolog.Event {
 	e := log.Warn().Str("event", "limit.reject").Int("event_id", eventID)
 	if l.User.SID != "" {
-		e = e.Str("sid", l.User.SID)
+		e = e.Str("sid", clip(l.User.SID))
 	}
 	if !l.User.Account.IsZero() {
 		e = e.Str("user", clip(l.User.Account.String()))
@@ -39,7 +39,7 @@ func (l limitRecord) event(log *zerolog.Logger) *zerolog.Event {
 		e = e.Str("workstation", l.Workstation)
 	}
 	if l.Unread != "" {
-		e = e.Str("reason", l.Unread)
+		e = e.Str("reason", clip(l.Unread))
 	}
 	if l.Decision.Unknown != "" {
 		e = e.Str("unknown", l.Decision.Unknown)

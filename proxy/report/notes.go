@@ -9,13 +9,12 @@ import (
 	"github.com/nspiproxy/nspiproxy/rpcparse/secctx"
 )
 
-// maxNotes is how many different findings are remembered as written, and
-// notesShare the part of such a number that those of one kind may take: with
-// transparent listeners a client can bring about a finding for each of very many
-// addresses, and a server any number of names. The others must still be written.
+// notesOfKind is how many different findings of one kind are remembered as written: with transparent listeners a
+// client can bring about one for each of very many addresses. It is below the lines of a minute, so that each is written.
+// maxNotes is that of all: 40 kinds, more than there are, so that none takes the place of another.
 const (
-	maxNotes   = 1024
-	notesShare = 8
+	notesOfKind = 100
+	maxNotes    = 40 * notesOfKind
 )
 
 // onceNotes remembers what was written.
@@ -23,17 +22,18 @@ type onceNotes struct {
 	seen  map[string]map[string]struct{} // by kind
 	count int
 	limit int
+	each  int // of one kind
 }
 
-func newOnceNotes(limit int) onceNotes {
-	return onceNotes{seen: make(map[string]map[string]struct{}), limit: limit}
+func newOnceNotes(limit, each int) onceNotes {
+	return onceNotes{seen: make(map[string]map[string]struct{}), limit: limit, each: each}
 }
 
 // first reports whether id is new among those of its kind and there is room to
 // remember it.
 func (o *onceNotes) first(kind, id string) bool {
 	of := o.seen[kind]
-	if _, seen := of[id]; seen || o.count >= o.limit || len(of) >= o.limit/notesShare {
+	if _, seen := of[id]; seen || o.count >= o.limit || len(of) >= o.each {
 		return false
 	}
 	if of == nil {
@@ -50,7 +50,7 @@ func (o *onceNotes) first(kind, id string) bool {
 type finding struct{ name, subject, text string }
 
 func (f finding) event(log *zerolog.Logger) *zerolog.Event {
-	return log.Warn().Str("event", f.name).Str("backend", f.subject)
+	return log.Warn().Str("event", f.name).Str("backend", clip(f.subject))
 }
 
 func (f finding) message() string { return f.text }
@@ -70,14 +70,14 @@ func findingOf(e inspect.Event) (f finding, ok bool) {
 		f = finding{"intercept.foreign", e.Listener, fmt.Sprintf("a connection from %v to %v was refused: "+
 			"it is not to one of the listener's destinations", e.Client, e.To)}
 	case inspect.BackendIsProxy:
-		f = finding{"backend.itself", e.Backend, fmt.Sprintf("%s is not used as a domain controller: %v is this proxy itself", e.DC, e.Address)}
+		f = finding{"backend.itself", e.Backend, fmt.Sprintf("%s is not used as a domain controller: %v is this proxy itself", clip(e.DC), e.Address)}
 	case inspect.PortTaken:
 		f = finding{"listen.port", e.Listener, fmt.Sprintf("NSPI is on port %d of the domain controller, and that number is not free here: "+
-			"clients whose calls to the endpoint mapper are signed do not find it: %v", e.Port, e.Err)}
+			"clients whose calls to the endpoint mapper are signed do not find it: %s", e.Port, clip(e.Err.Error()))}
 	case inspect.NoIPv6:
 		f = finding{"intercept.family", e.Listener, "destinations are IPv6 networks, and this machine has no IPv6: they are left out"}
 	case inspect.InterceptionFailed:
-		f = finding{"intercept.port", e.DC, "connections to a port of NSPI are not intercepted: " + e.Err.Error()}
+		f = finding{"intercept.port", e.DC, "connections to a port of NSPI are not intercepted: " + clip(e.Err.Error())}
 	}
 	return f, f.name != ""
 }

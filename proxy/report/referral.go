@@ -6,10 +6,13 @@ import (
 	"github.com/nspiproxy/nspiproxy/proxy/inspect"
 )
 
-// maxReferralNames is how many names of servers are remembered as written, those
-// by one domain controller a part of them (notesShare). A site has a few; a server
+// maxReferralNames is how many names of servers are remembered as written, and
+// namesOfBackend those by one domain controller. A site has a few; a server
 // that invents names fills its part and no other list.
-const maxReferralNames = 256
+const (
+	maxReferralNames = 256
+	namesOfBackend   = maxReferralNames / 8
+)
 
 // referralRecord is a client that was referred to a server past the proxy.
 type referralRecord inspect.Referral

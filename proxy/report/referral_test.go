@@ -30,7 +30,7 @@ func TestServerThatInventsNamesFillsNothingButTheListOfNames(t *testing.T) {
 	for n := range 3 * maxReferralNames {
 		l.refer(fmt.Sprintf("gc%d.lab.example", n), "dc1")
 	}
-	if n := len(l.records(t)); n != maxReferralNames/notesShare {
+	if n := len(l.records(t)); n != namesOfBackend {
 		t.Errorf("%d records", n)
 	}
 	l.note("key.stale", "dc1", "x")
