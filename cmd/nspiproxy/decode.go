@@ -19,7 +19,7 @@ func newDecodeCommand() *cobra.Command {
 		Use:   "decode FILE",
 		Short: "List the DCE/RPC PDUs in a capture file",
 		Long: `List the DCE/RPC PDUs in a pcap or pcapng file, what they mean and whose they are.
-FILE may be compressed with gzip; - is the standard input.
+FILE may be compressed with gzip, bzip2, zstd or xz; - is the standard input.
 
 DCE/RPC over TCP is found by its content on any port. Rows come in the order of the
 frames that complete the PDUs; streams are numbered like Wireshark's tcp.stream.

@@ -13,8 +13,9 @@
 //
 // # From frames to PDUs
 //
-//	file.go       pcap, pcapng, either compressed    ──▶ frames
-//	link.go       Ethernet, VLAN, tunnels, IP, ...   ──▶ TCP segments
+//	compressed.go gzip, bzip2, zstd, xz              ──▶ file
+//	file.go       pcap, modified pcap, pcapng        ──▶ frames
+//	link.go       link types, VLAN, tunnels, IP, ... ──▶ TCP segments
 //	table.go      which connection, which number     ──▶ conn
 //	sequencer.go  the order of one direction         ──▶ pieces, and how much is lost
 //	intake.go     where PDUs begin and end           ──▶ PDUs
@@ -44,6 +45,11 @@
 // respect, as it does in Wireshark. Nothing is searched inside a segment. What
 // was passed over is counted ([PDU.Skipped]) and told ([Note]).
 //
+// Frames that lead to no TCP segment are counted by the reason: of a link type,
+// an EtherType or a protocol that is not read ([Reader.LeftOut]), or of protocols
+// that every network has beside TCP ([Reader.Others]). An interface of a pcapng
+// file that cannot be read does not keep others from being read.
+//
 // # Where tshark differs
 //
 // Streams are numbered alike. tshark 4.0, without options:
@@ -62,5 +68,6 @@
 //
 // # Memory
 //
-// What is kept is bounded whatever the file says, see limits.go.
+// What is kept is bounded whatever the file says, see limits.go. Compressed files
+// are decompressed while they are read, and a decompressor keeps 64 MiB at most.
 package capture

@@ -3,7 +3,7 @@ package capture
 import (
 	"bufio"
 	"bytes"
-	"compress/gzip"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -48,20 +48,22 @@ type frames struct {
 	number  int
 }
 
-// The first bytes of the formats that can be told apart.
+// The first bytes of the formats that are read.
 var (
-	magicGzip   = []byte{0x1f, 0x8b}
 	magicPcapNG = []byte{0x0a, 0x0d, 0x0d, 0x0a}
 	magicsPcap  = [][]byte{
 		{0xd4, 0xc3, 0xb2, 0xa1}, {0xa1, 0xb2, 0xc3, 0xd4}, // microseconds
 		{0x4d, 0x3c, 0xb2, 0xa1}, {0xa1, 0xb2, 0x3c, 0x4d}, // nanoseconds
 	}
-	magicNetMon = []byte("GMBU")
 )
 
 // openFrames reads the file header. Compressed files are read as they are.
 func openFrames(r io.Reader) (*frames, error) {
-	f, err := sniff(bufio.NewReaderSize(r, 1<<16))
+	b, err := decompressed(bufio.NewReaderSize(r, readAhead))
+	if err != nil {
+		return nil, &FileError{Err: err}
+	}
+	f, err := sniff(b)
 	if err != nil {
 		return nil, &FileError{Err: err}
 	}
@@ -69,34 +71,24 @@ func openFrames(r io.Reader) (*frames, error) {
 }
 
 func sniff(r *bufio.Reader) (*frames, error) {
-	magic, err := r.Peek(4)
+	start, err := r.Peek(foreignStart)
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, err
 	}
-	if bytes.HasPrefix(magic, magicGzip) {
-		z, err := gzip.NewReader(r)
-		if err != nil {
-			return nil, err
-		}
-		r = bufio.NewReaderSize(z, 1<<16)
-		if magic, err = r.Peek(4); err != nil && !errors.Is(err, io.EOF) {
-			return nil, err
-		}
-	}
 	switch {
-	case bytes.Equal(magic, magicPcapNG):
+	case bytes.HasPrefix(start, magicPcapNG):
 		return openPcapNG(r)
-	case bytes.Equal(magic, magicNetMon):
-		return nil, errors.New("a Network Monitor file, which cannot be read: convert it with editcap -F pcapng")
-	case len(magic) == 0:
-		return nil, errors.New("the file is empty")
+	case bytes.HasPrefix(start, modifiedLittle[:]):
+		return openModified(r, binary.LittleEndian)
+	case bytes.HasPrefix(start, modifiedBig[:]):
+		return openModified(r, binary.BigEndian)
 	}
 	for _, m := range magicsPcap {
-		if bytes.Equal(magic, m) {
+		if bytes.HasPrefix(start, m) {
 			return openPcap(r)
 		}
 	}
-	return nil, fmt.Errorf("neither pcap nor pcapng: the file begins with % x", magic)
+	return nil, unread(start)
 }
 
 func openPcap(r io.Reader) (*frames, error) {

@@ -27,7 +27,7 @@ type Reader struct {
 }
 
 // NewReader reads the header of a pcap or pcapng file, which may be compressed
-// with gzip. The error is a *[FileError].
+// with gzip, bzip2, zstd or xz. The error is a *[FileError].
 func NewReader(r io.Reader) (*Reader, error) {
 	f, err := openFrames(r)
 	if err != nil {

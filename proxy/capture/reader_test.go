@@ -62,11 +62,20 @@ func TestFilesThatCannotBeReadSayWhy(t *testing.T) {
 		text  string
 	}{
 		{"empty", nil, 0, 0, "the file is empty"},
-		{"text", []byte("hello, world"), 0, 0, "neither pcap nor pcapng: the file begins with 68 65 6c 6c"},
+		{"text", []byte("hello, world"), 0, 0, `begins with 68 65 6c 6c, which is text: "hello, world"`},
 		{"three bytes", []byte{0xd4, 0xc3, 0xb2}, 0, 0, "neither pcap nor pcapng: the file begins with d4 c3 b2"},
 		{"inside the header", whole[:20], 0, 0, "the file ends inside its header"},
 		{"inside the pcapng header", capturetest.PcapNG(1)[:20], 0, 0, "the file ends inside its header"},
-		{"Network Monitor", netmon, 0, 0, "convert it with editcap"},
+		{"Network Monitor", netmon, 0, 0, "convert it with editcap -F pcapng -T ether FILE OUT.pcapng"},
+		{"Network Monitor 1", []byte("RTSS\x01\x01\x01\x00"), 0, 0, "convert it with editcap -F pcapng -T ether FILE OUT.pcapng"},
+		{"event trace", append([]byte{0, 0, 1, 0}, make([]byte, 100)...), 0, 0, "pktmon etl2pcap FILE --out OUT.pcapng"},
+		{"four bytes of an event trace", []byte{0, 0x40, 0, 0}, 0, 0, "etl2pcapng.exe FILE OUT.pcapng"},
+		{"zip", []byte("PK\x03\x04\x14\x00"), 0, 0, "unzip -p FILE | nspiproxy decode -"},
+		{"lz4", []byte{0x04, 0x22, 0x4d, 0x18, 0x64}, 0, 0, "lz4 -dc FILE | nspiproxy decode -"},
+		{"an unknown format", []byte{1, 2, 3, 4, 5}, 0, 0, "begins with 01 02 03 04; if Wireshark opens it, convert it with editcap -F pcapng FILE OUT.pcapng"},
+		{"escape characters", []byte("\x1b[31mred"), 0, 0, "begins with 1b 5b 33 31; if"},
+		{"modified pcap, inside the header", capturetest.PcapModified(capturetest.LinkEthernet)[:20], 0, 0, "the file ends inside its header"},
+		{"modified pcap, a link type", capturetest.PcapModified(105), 0, 0, "link type 105 (802.11) is not"},
 		{"a link type nobody reads", wireless, 0, 0, "link type 105"},
 		{"an interface nobody reads", mixed, 0, 0, "none of its frames can be read: 1 of interface 0 (link type 7, ARCnet)"},
 		{"inside the last frame", whole[:len(whole)-1], 1, 4, "the file ends inside this frame"},
@@ -92,7 +101,7 @@ func TestFilesThatCannotBeReadSayWhy(t *testing.T) {
 	}
 }
 
-func gzipped(t *testing.T, file []byte) []byte {
+func gzipped(t testing.TB, file []byte) []byte {
 	t.Helper()
 	var b bytes.Buffer
 	z := gzip.NewWriter(&b)

@@ -59,6 +59,28 @@ func pcap(o binary.AppendByteOrder, link uint32, frames []Frame) []byte {
 	return b
 }
 
+// PcapNanoseconds writes a capture file with nanoseconds.
+func PcapNanoseconds(link uint32, frames ...Frame) []byte {
+	b := Pcap(link, frames...)
+	binary.LittleEndian.PutUint32(b, 0xa1b23c4d)
+	return b
+}
+
+// PcapModified writes the format of patches of libpcap 0.4, whose frames have an interface, a protocol and a direction.
+func PcapModified(link uint32, frames ...Frame) []byte {
+	b := Pcap(link)
+	binary.LittleEndian.PutUint32(b, 0xa1b2cd34)
+	const header = 16
+	for i, f := range frames {
+		one := Pcap(link, f)[24:]
+		binary.LittleEndian.PutUint32(one, firstSecond+uint32(i))
+		b = append(b, one[:header]...)
+		b = append(b, 1, 0, 0, 0, 8, 0, 4, 0)
+		b = append(b, one[header:]...)
+	}
+	return b
+}
+
 // PcapNG writes a pcapng file with one interface. Every other frame is in a
 // simple packet block, which has no time.
 func PcapNG(link uint16, frames ...Frame) []byte {

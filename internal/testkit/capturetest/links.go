@@ -12,6 +12,8 @@ func linkTypes() []Scenario {
 	all := []Scenario{
 		{Name: "Ethernet", File: Pcap(LinkEthernet, wrap(both, Ethernet)...)},
 		{Name: "Ethernet, big-endian file", File: PcapBigEndian(LinkEthernet, wrap(both, Ethernet)...)},
+		{Name: "Ethernet, nanoseconds", File: PcapNanoseconds(LinkEthernet, wrap(both, Ethernet)...)},
+		{Name: "Ethernet, modified pcap", File: PcapModified(LinkEthernet, wrap(both, Ethernet)...)},
 		{Name: "Ethernet, pcapng", File: PcapNG(LinkEthernet, wrap(both, Ethernet)...)},
 		{Name: "VLAN", File: Pcap(LinkEthernet, wrap(both, vlan)...)},
 		{Name: "two VLAN tags", File: Pcap(LinkEthernet, wrap(both, vlans)...)},
