@@ -129,7 +129,7 @@ type Directory struct {
 func defaultDirectory() Directory {
 	return Directory{
 		Krb5Conf:    "/etc/krb5.conf",
-		Timeout:     5 * time.Second,
+		Timeout:     2 * time.Second,
 		CacheSize:   10000,
 		PositiveTTL: time.Hour,
 		NegativeTTL: time.Minute,

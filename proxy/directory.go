@@ -4,6 +4,8 @@ import (
 	"errors"
 	"strings"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/nspiproxy/nspiproxy/policy"
 	"github.com/nspiproxy/nspiproxy/proxy/inspect"
 	"github.com/nspiproxy/nspiproxy/session/directory"
@@ -11,7 +13,7 @@ import (
 
 // newDirectory makes the directory of the configuration, or nil. It connects when the first
 // name is looked up. What is wrong with the files is in f.
-func newDirectory(c *policy.Directory, f *files) *directory.Directory {
+func newDirectory(c *policy.Directory, f *files, events inspect.Events) *directory.Directory {
 	if !c.Configured() {
 		return nil
 	}
@@ -19,6 +21,7 @@ func newDirectory(c *policy.Directory, f *files) *directory.Directory {
 	config := directory.Config{
 		URL: string(c.URL), StartTLS: c.StartTLS, BaseDN: string(c.BaseDN), BindDN: string(c.BindDN),
 		Timeout: c.Timeout, CacheSize: c.CacheSize, PositiveTTL: c.PositiveTTL, NegativeTTL: c.NegativeTTL,
+		Changed: func(cause error) { events.Report(inspect.DirectoryChanged{Err: cause}) },
 	}
 	if c.CAFile != "" {
 		config.RootCAs = f.certificates(key+".ca_file", c.CAFile)
@@ -38,6 +41,18 @@ func newDirectory(c *policy.Directory, f *files) *directory.Directory {
 	d, err := directory.New(config)
 	f.found(key, err, "a directory that can be asked")
 	return d
+}
+
+// directoryCollector tells whether the directory answers.
+func directoryCollector(d *directory.Directory) prometheus.Collector {
+	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Namespace: "nspiproxy", Name: "directory_up", Help: "1 while the directory is asked, 0 while it is down.",
+	}, func() float64 {
+		if d.Stats().IsDown {
+			return 0
+		}
+		return 1
+	})
 }
 
 // accounts is the directory as inspectors ask it.

@@ -36,7 +36,7 @@ func open(config *policy.Config, events inspect.Events) (*keyring, *directory.Di
 	keys, problems := newKeyring(config, events)
 	f.problems = problems
 	f.health()
-	d := newDirectory(&config.Identity.Directory, f)
+	d := newDirectory(&config.Identity.Directory, f, events)
 	if len(f.problems) > 0 {
 		return nil, nil, f.problems
 	}

@@ -66,6 +66,9 @@ func New(config *policy.Config, o Options) (s *Server, err error) {
 	if s.keys, s.directory, err = open(config, s.reporter); err != nil {
 		return nil, err
 	}
+	if s.directory != nil {
+		s.reporter.Registry().MustRegister(directoryCollector(s.directory))
+	}
 	s.record = new(connectionRecord)
 	options := relayOptions(&config.Relay, s.record)
 	options.NetworkOf = config.Identity.Networks.Of

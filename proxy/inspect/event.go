@@ -135,12 +135,6 @@ type Referral struct {
 	Err    error  // with ReferralMalformed
 }
 
-// DirectoryDown is a name that could not be looked up.
-type DirectoryDown struct {
-	Source
-	Err error
-}
-
 // NotRPC is a connection that does not carry DCE/RPC and passes unseen, as
 // configured.
 type NotRPC struct{ Source }
@@ -169,6 +163,5 @@ func (IdentityUnreadable) event() {}
 func (Unverified) event()         {}
 func (EndpointsUnchanged) event() {}
 func (Referral) event()           {}
-func (DirectoryDown) event()      {}
 func (NotRPC) event()             {}
 func (Closed) event()             {}

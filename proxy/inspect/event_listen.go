@@ -19,6 +19,9 @@ type Listening struct {
 	Target   string // where a port of a forward listener leads
 }
 
+// DirectoryChanged tells that the directory is down, or that it is up again.
+type DirectoryChanged struct{ Err error } // nil: it is up
+
 // ClientRefused is a client that was reset because there are too many connections.
 type ClientRefused struct {
 	Listener string
@@ -158,6 +161,7 @@ type ShutdownDeadline struct{ After time.Duration }
 // HTTPError is what the server for metrics says of a connection that failed.
 type HTTPError struct{ Text string }
 
+func (DirectoryChanged) event()   {}
 func (ClientRefused) event()      {}
 func (CheckFailed) event()        {}
 func (ShutdownDeadline) event()   {}

@@ -145,9 +145,6 @@ func (i *Inspector) namedUser(s *rpcparse.SecurityContext) (u *user, ok bool) {
 		n = read
 	}
 	u = i.claimedUser(n)
-	if a.Down != nil {
-		i.report(DirectoryDown{Source: i.source(), Err: a.Down})
-	}
 	u.applyLookup(a)
 	return u, true
 }

@@ -45,9 +45,6 @@ func varied(e inspect.Event, n int) inspect.Event {
 	case inspect.Referral:
 		e.Source, e.Server, e.Err = from, name, err
 		return e
-	case inspect.DirectoryDown:
-		e.Source, e.Err = from, err
-		return e
 	case inspect.NotRPC:
 		e.Source = from
 		return e

@@ -62,8 +62,6 @@ func findingOf(e inspect.Event) (f finding, ok bool) {
 		f = endpointsUnchanged(e)
 	case inspect.KeyOutcome:
 		f = keyOutcome(e)
-	case inspect.DirectoryDown:
-		f = finding{"directory.down", e.Backend, "the directory does not answer: " + clip(e.Err.Error())}
 	case inspect.NotRPC:
 		f = finding{"traffic.not_rpc", e.Backend, "a connection does not speak DCE/RPC and is passed unseen, as configured"}
 	case inspect.ConnectionForeign:

@@ -52,6 +52,11 @@ func programRecordOf(e inspect.Event) (p programRecord, ok bool) {
 			fields: func(z *zerolog.Event) *zerolog.Event {
 				return z.Int("ended", e.Ended).Int("unknown", e.Unknown).Int("in_use", e.Passed)
 			}}
+	case inspect.DirectoryChanged:
+		p = programRecord{name: "directory.down", fields: errorOf(e.Err), text: "the directory does not answer: users whose SID is not remembered are not looked up until it does"}
+		if e.Err == nil {
+			p.name, p.text = "directory.up", "the directory answers again"
+		}
 	case inspect.KeysLoaded:
 		p = programRecord{name: "keytab.error", fields: errorOf(e.Err), text: "keytabs changed and could not be loaded; the old keys stay in use"}
 		if e.Err == nil {

@@ -125,6 +125,10 @@ func levelOf(e inspect.Event) zerolog.Level {
 		if e.Unknown == 0 {
 			return zerolog.InfoLevel
 		}
+	case inspect.DirectoryChanged:
+		if e.Err == nil {
+			return zerolog.InfoLevel
+		}
 	case inspect.KeysLoaded:
 		return infoOrError(e.Err)
 	case inspect.CheckFailed:

@@ -13,9 +13,9 @@ import (
 
 // Defaults of [Config].
 const (
-	// DefaultTimeout is how long people wait before they take it for a failure. A
-	// directory in the same site answers in milliseconds.
-	DefaultTimeout = 5 * time.Second
+	// DefaultTimeout is what a user waits at most, once: a directory in the same site
+	// answers in milliseconds, and one that does not is not asked any more.
+	DefaultTimeout = 2 * time.Second
 	// DefaultCacheSize is some ten times the accounts that open NSPI sessions
 	// through one proxy.
 	DefaultCacheSize = 10_000
@@ -60,10 +60,15 @@ type Config struct {
 	// each other.
 	// 0: [DefaultCacheSize].
 	CacheSize int
-	// PositiveTTL is how long an answer is used. 0: [DefaultPositiveTTL].
+	// PositiveTTL is how long an answer is used. After it, it is used while another one is
+	// asked for, and while the directory is down, for a day at most. 0: [DefaultPositiveTTL].
 	PositiveTTL time.Duration
 	// NegativeTTL is how long a name counts as unknown. 0: [DefaultNegativeTTL].
 	NegativeTTL time.Duration
+
+	// Changed is called when the directory is found to be down, with the cause, and with nil
+	// when it is up again. It must not wait.
+	Changed func(cause error)
 
 	base *ldap.DN // BaseDN, parsed
 }

@@ -104,8 +104,17 @@ func (d *Directory) Cached(account string) (result Result, found, ok bool) {
 	if err != nil {
 		return Result{}, false, true
 	}
-	result, err, ok = d.cache.get(n.key())
-	return result, ok && err == nil, ok
+	a, ok := d.remembered(n)
+	return a.result, ok && a.err == nil, ok
+}
+
+// remembered answers from memory, and has a stale answer asked for again.
+func (d *Directory) remembered(n name) (a remembered, ok bool) {
+	a, ok = d.cache.get(n.key())
+	if ok && a.stale && d.breaker.open() == nil {
+		_ = d.join(n, func(Result, error) {}) // next time
+	}
+	return a, ok
 }
 
 // Resolve calls done exactly once with the answer, within [Config.Timeout]: before
@@ -117,12 +126,16 @@ func (d *Directory) Resolve(account string, done func(Result, error)) {
 		done(Result{}, err)
 		return
 	}
-	if result, err, ok := d.cache.get(n.key()); ok {
+	if a, ok := d.remembered(n); ok {
 		d.counts.cached.Add(1)
-		done(result, err)
+		done(a.result, a.err)
 		return
 	}
-	if err := d.join(n, done); err != nil {
+	err = d.breaker.open()
+	if err == nil {
+		err = d.join(n, done)
+	}
+	if err != nil {
 		d.counts.add(err)
 		done(Result{}, err)
 	}

@@ -28,13 +28,15 @@
 //
 //	Resolve ──▶ cache ──▶ flight (one per name) ──▶ queue ──▶ worker ──▶ link (its own LDAP connection)
 //
-// Resolve and Cached never wait. A flight ends after [Config.Timeout] at the
+// Resolve and Cached never wait. An answer that is older than [Config.PositiveTTL] is used
+// while another one is asked for. A flight ends after [Config.Timeout] at the
 // latest, time in the queue included, whatever the network does; its callers get
 // ErrDown. Workers connect when there is something to ask, and again when the
 // server has closed the connection, as servers do with idle ones. After a
-// connection that failed, the breaker answers ErrDown at once for a second, then
-// two, up to a minute: so a directory that is down does not cost a time-out for
-// each name, and a wrong password does not lock the account.
+// connection that failed, or a look-up without an answer in time, the breaker
+// answers ErrDown at once, until a connection that is tried in the background
+// is made: after a second, then two, up to a minute. So a directory that is down
+// costs one user a time-out, and a wrong password does not lock the account.
 //
 // # What is bounded
 //

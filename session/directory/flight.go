@@ -44,7 +44,13 @@ func (d *Directory) join(n name, done func(Result, error)) error {
 	d.flights[key] = f
 	d.pending.Add(1)
 	// Workers observe the deadline, but the LDAP library does not everywhere.
-	f.unwatch = context.AfterFunc(f.ctx, func() { d.finish(f, Result{}, d.timeUp(f.ctx)) })
+	f.unwatch = context.AfterFunc(f.ctx, func() {
+		err := d.timeUp(f.ctx)
+		if !errors.Is(err, ErrClosed) {
+			d.failed(err)
+		}
+		d.finish(f, Result{}, err)
+	})
 	return nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -135,13 +136,19 @@ func TestQueueIsBounded(t *testing.T) {
 	}
 }
 
-func TestServerThatDoesNotAnswerCostsNoMoreThanTheTimeLimit(t *testing.T) {
+// TestServerThatDoesNotAnswerIsWaitedForOnce: those who have asked when the time is over are answered then, those who ask
+// later at once. It is asked again when it has taken a connection, and each change is told once.
+func TestServerThatDoesNotAnswerIsWaitedForOnce(t *testing.T) {
 	s := newFakeServer(t, true, forestEntries()...)
 	gate := make(chan struct{})
 	s.gate = gate
-	d := s.open(t, func(c *Config) { c.Timeout = 300 * time.Millisecond })
+	var mu sync.Mutex
+	var changes []error
+	d := s.open(t, func(c *Config) {
+		c.Timeout = 300 * time.Millisecond
+		c.Changed = func(cause error) { mu.Lock(); defer mu.Unlock(); changes = append(changes, cause) }
+	})
 	var answers sync.WaitGroup
-	start := time.Now()
 	for i := range 10 * workers {
 		answers.Go(func() {
 			if _, err := ask(t, d, fmt.Sprint(`LAB\user`, i)); !errors.Is(err, ErrDown) || !strings.Contains(err.Error(), "300ms") {
@@ -150,8 +157,16 @@ func TestServerThatDoesNotAnswerCostsNoMoreThanTheTimeLimit(t *testing.T) {
 		})
 	}
 	answers.Wait()
-	if took := time.Since(start); took < 300*time.Millisecond || took > 5*time.Second {
-		t.Errorf("took %v", took)
+	asked := len(s.asked())
+	for i := range 100 {
+		answered := false
+		d.Resolve(fmt.Sprint(`LAB\later`, i), func(_ Result, err error) { answered = errors.Is(err, ErrDown) })
+		if !answered { // before Resolve has returned
+			t.Fatal("a bind waits for a directory that is down")
+		}
+	}
+	if n := len(s.asked()); n != asked {
+		t.Errorf("it was asked %d times more", n-asked)
 	}
 	if _, _, ok := d.Cached(`LAB\user0`); ok {
 		t.Error("that there was no answer is remembered as one")
@@ -162,6 +177,48 @@ func TestServerThatDoesNotAnswerCostsNoMoreThanTheTimeLimit(t *testing.T) {
 		r, err := ask(t, d, `LAB\alice`)
 		return err == nil && r.SID == sidAlice
 	})
+	mu.Lock()
+	defer mu.Unlock()
+	if len(changes) != 2 || !errors.Is(changes[0], ErrDown) || changes[1] != nil {
+		t.Errorf("changes %v", changes)
+	}
+}
+
+// TestRememberedNameIsNotWaitedFor, when it should be asked for again, and while the directory is down.
+func TestRememberedNameIsNotWaitedFor(t *testing.T) {
+	s := newFakeServer(t, true, forestEntries()...)
+	d := s.open(t, func(c *Config) { c.PositiveTTL, c.Timeout = time.Millisecond, 100*time.Millisecond })
+	if r, err := ask(t, d, `LAB\alice`); err != nil || r.SID != sidAlice {
+		t.Fatal(r, err)
+	}
+	s.set(func(s *fakeServer) { s.gate = make(chan struct{}) })
+	for range 50 {
+		time.Sleep(5 * time.Millisecond)
+		if r, found, ok := d.Cached(`LAB\alice`); !ok || !found || r.SID != sidAlice {
+			t.Fatalf("%+v, %t, %t", r, found, ok)
+		}
+		known := false
+		d.Resolve(`lab\ALICE`, func(r Result, err error) { known = err == nil && r.SID == sidAlice })
+		if !known {
+			t.Fatal("a known name is waited for")
+		}
+	}
+	eventually(t, "the directory is found to be down", func() bool { return d.Stats().IsDown })
+	s.set(func(s *fakeServer) { close(s.gate); s.gate = nil })
+}
+
+// TestAccountThatIsGoneIsForgotten at the first answer, not at the end of the day.
+func TestAccountThatIsGoneIsForgotten(t *testing.T) {
+	s := newFakeServer(t, true, forestEntries()...)
+	d := s.open(t, func(c *Config) { c.PositiveTTL = time.Millisecond })
+	if _, err := ask(t, d, `LAB\bob`); err != nil {
+		t.Fatal(err)
+	}
+	s.set(func(s *fakeServer) { s.entries = slices.Delete(s.entries, 6, 7) })
+	eventually(t, "bob is unknown", func() bool {
+		_, found, ok := d.Cached(`LAB\bob`)
+		return ok && !found
+	})
 }
 
 func TestServerThatOnlyAcceptsIsDown(t *testing.T) {
@@ -169,12 +226,8 @@ func TestServerThatOnlyAcceptsIsDown(t *testing.T) {
 	d := s.open(t, func(c *Config) {
 		c.URL, c.StartTLS, c.Timeout = "ldaps://"+s.listener.Addr().String(), false, 300*time.Millisecond
 	})
-	start := time.Now()
 	if _, err := ask(t, d, "alice"); !errors.Is(err, ErrDown) {
 		t.Error(err)
-	}
-	if took := time.Since(start); took > 5*time.Second {
-		t.Errorf("took %v", took)
 	}
 }
 
@@ -228,7 +281,9 @@ func TestCloseAnswersEverybodyAndLeavesNothingBehind(t *testing.T) {
 // another name.
 func TestManyAskWhileConnectionsBreak(t *testing.T) {
 	s := newFakeServer(t, true, forestEntries()...)
-	d := s.open(t, func(c *Config) { c.PositiveTTL, c.NegativeTTL, c.CacheSize = time.Millisecond, time.Millisecond, 2 })
+	d := s.open(t, func(c *Config) {
+		c.PositiveTTL, c.NegativeTTL, c.CacheSize, c.Timeout = time.Millisecond, time.Millisecond, 2, time.Minute
+	})
 	accounts := map[string]string{`LAB\alice`: sidAlice, `KID\alice`: sidChildAlice, "robert@lab.example": sidBob, `LAB\nobody`: "", "host7$": sidMachine}
 	var names []string
 	for a := range accounts {
@@ -266,8 +321,8 @@ func TestManyAskWhileConnectionsBreak(t *testing.T) {
 	asking.Wait()
 	close(done)
 	breaking.Wait()
-	if n := right.Load(); n < 32*40/2 {
-		t.Errorf("%d right answers to %d questions", n, 32*40)
+	if right.Load() == 0 {
+		t.Error("no right answer")
 	}
 	t.Logf("%d right answers, %+v", right.Load(), d.Stats())
 }

@@ -37,9 +37,6 @@ type link struct {
 // a time limit of its own, and not that of the look-up which needs it, because the
 // connection serves later look-ups, too.
 func (d *Directory) connect() (*link, error) {
-	if cause := d.breaker.open(time.Now()); cause != nil {
-		return nil, cause
-	}
 	ctx, cancel := context.WithTimeout(d.running, d.config.Timeout)
 	defer cancel()
 	l := &link{config: &d.config, server: d.server, since: time.Now()}
@@ -52,13 +49,15 @@ func (d *Directory) connect() (*link, error) {
 		l.close()
 		err = fmt.Errorf("%w: %w", ErrDown, err)
 		d.counts.failures.Add(1)
-		d.breaker.failed(time.Now(), err)
+		d.failed(err)
 		return nil, err
 	}
 	d.counts.connects.Add(1)
 	domains := l.forest.all()
 	d.domains.Store(&domains)
-	d.breaker.connected()
+	if d.breaker.connected() {
+		d.changed(nil)
+	}
 	return l, nil
 }
 

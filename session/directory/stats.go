@@ -14,6 +14,7 @@ type Stats struct {
 	Down      uint64 // ErrDown of any kind
 	Connects  uint64 // connections made, bind included
 	Failures  uint64 // connections that could not be made
+	IsDown    bool   // it is not asked at this moment
 }
 
 // counts is Stats while it is counted.
@@ -27,6 +28,7 @@ func (d *Directory) Stats() Stats {
 	return Stats{
 		Cached: c.cached.Load(), Found: c.found.Load(), NotFound: c.notFound.Load(), Ambiguous: c.ambiguous.Load(),
 		Down: c.down.Load(), Connects: c.connects.Load(), Failures: c.failures.Load(),
+		IsDown: d.breaker.open() != nil,
 	}
 }
 

@@ -3,6 +3,7 @@ package directory
 import (
 	"crypto/rand"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -87,25 +88,29 @@ func TestKeyDoesNotMixNames(t *testing.T) {
 	}
 }
 
-func TestBreakerWaitsLongerEachTime(t *testing.T) {
+func TestBreakerOpensAtTheFirstFailureAndClosesAtAConnection(t *testing.T) {
 	var b breaker
-	now, cause := time.Unix(0, 0), errors.New("down")
-	for _, pause := range []time.Duration{1, 2, 4, 8, 16, 32, 60, 60} {
-		if err := b.open(now); err != nil {
-			t.Fatal(err)
+	cause, later := errors.New("down"), errors.New("still down")
+	for range 2 {
+		if err := b.open(); err != nil || b.connected() {
+			t.Fatalf("%v", err)
 		}
-		b.failed(now, cause)
-		b.failed(now, cause) // another worker, at the same time
-		now = now.Add(pause*time.Second - 1)
-		if err := b.open(now); !errors.Is(err, cause) {
-			t.Fatalf("open before %v s are over: %v", int(pause), err)
+		if !b.failed(cause) || b.failed(later) { // another worker, at the same time
+			t.Error("it is not known which failure was the first")
 		}
-		now = now.Add(1)
+		if err := b.open(); !errors.Is(err, later) {
+			t.Errorf("%v", err)
+		}
+		if !b.connected() {
+			t.Error("it was down")
+		}
 	}
-	b.connected()
-	b.failed(now, cause)
-	if err := b.open(now.Add(time.Second)); err != nil {
-		t.Error("a success does not make the pause short again")
+	var pauses []time.Duration
+	for p := minPause; len(pauses) < 8; p = longer(p) {
+		pauses = append(pauses, p/time.Second)
+	}
+	if !slices.Equal(pauses, []time.Duration{1, 2, 4, 8, 16, 32, 60, 60}) {
+		t.Errorf("pauses %d", pauses)
 	}
 }
 

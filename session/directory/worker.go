@@ -37,7 +37,7 @@ func (w *worker) run() {
 			}
 			result, err := w.ask(f.ctx, f.name)
 			if errors.Is(err, ErrDown) && f.ctx.Err() != nil {
-				err = d.timeUp(f.ctx) // that broke the connection, not the directory
+				err = d.timeUp(f.ctx) // that broke the connection
 			}
 			d.cache.put(f.name.key(), result, err)
 			d.finish(f, result, err)
@@ -52,6 +52,9 @@ func (w *worker) ask(ctx context.Context, n name) (Result, error) {
 		fresh := w.link == nil || w.link.ldap.IsClosing() || time.Since(w.link.since) > maxLinkAge
 		if fresh {
 			w.disconnect()
+			if cause := w.directory.breaker.open(); cause != nil {
+				return Result{}, cause
+			}
 			var err error
 			if w.link, err = w.directory.connect(); err != nil {
 				return Result{}, err
