@@ -103,8 +103,8 @@ func openPcap(r io.Reader) (*frames, error) {
 	return &frames{packets: p, link: func(gopacket.CaptureInfo) (layers.LinkType, int) { return link, -1 }}, nil
 }
 
-func openPcapNG(r io.Reader) (*frames, error) {
-	p, err := pcapgo.NewNgReader(r, pcapgo.NgReaderOptions{WantMixedLinkType: true, SkipUnknownVersion: true})
+func openPcapNG(r *bufio.Reader) (*frames, error) {
+	p, err := pcapgo.NewNgReader(&blocks{r: r, order: binary.LittleEndian}, pcapgo.NgReaderOptions{WantMixedLinkType: true})
 	if err != nil {
 		return nil, headerError(err)
 	}
