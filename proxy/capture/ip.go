@@ -9,7 +9,7 @@ import (
 
 func (d *decoder) ipv4(data []byte) (gopacket.LayerType, []byte) {
 	ip := &d.ip4
-	if ip.DecodeFromBytes(data, gopacket.NilDecodeFeedback) != nil {
+	if len(data) == 0 || data[0]>>4 != 4 || ip.DecodeFromBytes(data, gopacket.NilDecodeFeedback) != nil {
 		return d.malformed()
 	}
 	if ip.NextLayerType() == gopacket.LayerTypeFragment {
@@ -25,7 +25,7 @@ func (d *decoder) ipv6(data []byte) (gopacket.LayerType, []byte) {
 	err := ip.DecodeFromBytes(data, gopacket.NilDecodeFeedback)
 	// A length of 0 is an error to the library. With segmentation offload the
 	// sender's own capture has it: the packet is what there is.
-	if err != nil && (len(data) < 40 || ip.Length != 0 || ip.NextHeader == layers.IPProtocolIPv6HopByHop) {
+	if len(data) > 0 && data[0]>>4 != 6 || err != nil && (len(data) < 40 || ip.Length != 0 || ip.NextHeader == layers.IPProtocolIPv6HopByHop) {
 		return d.malformed()
 	}
 	length, next := int(ip.Length), ip.NextHeader
