@@ -134,6 +134,9 @@ type Relay struct {
 	FailoverTimeout time.Duration `yaml:"failover_timeout"`
 	// HandshakeTimeout bounds the time until a client's bind. Default: 30s.
 	HandshakeTimeout time.Duration `yaml:"handshake_timeout"`
+	// SessionTimeout is how long a client may be silent on a connection to NSPI that never
+	// had a session. Default: 1h.
+	SessionTimeout time.Duration `yaml:"session_timeout"`
 	// Keepalive is the idle time before TCP keep-alive probes. Default: 60s.
 	Keepalive time.Duration `yaml:"keepalive"`
 	// ShutdownTimeout is how long live connections may end by themselves after
@@ -213,6 +216,7 @@ func Defaults() Config {
 			ConnectTimeout:   21 * time.Second,
 			FailoverTimeout:  5 * time.Second,
 			HandshakeTimeout: 30 * time.Second,
+			SessionTimeout:   time.Hour,
 			Keepalive:        time.Minute,
 			ShutdownTimeout:  30 * time.Second,
 			MaxFragment:      minFragment,

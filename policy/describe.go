@@ -156,6 +156,7 @@ func (c *Config) describeProgram(w *tabwriter.Writer) {
 		{"connect timeout", r.ConnectTimeout},
 		{"failover timeout", min(r.FailoverTimeout, r.ConnectTimeout)},
 		{"handshake timeout", r.HandshakeTimeout},
+		{"session timeout", r.SessionTimeout},
 		{"keepalive", r.Keepalive},
 		{"shutdown timeout", r.ShutdownTimeout},
 		{"max fragment", fmt.Sprintf("%d bytes", r.MaxFragment)},

@@ -95,7 +95,8 @@ func TestEveryKeyHasAnEffect(t *testing.T) {
 	}
 	want := Relay{
 		Loops: 2, MaxConnections: 10000, ConnectTimeout: 3 * time.Second, FailoverTimeout: 2 * time.Second, HandshakeTimeout: 20 * time.Second,
-		Keepalive: 2 * time.Minute, ShutdownTimeout: time.Minute, MaxFragment: 8192, MaxKept: 256 << 20, NonRPC: NonRPCPass,
+		SessionTimeout: time.Hour,
+		Keepalive:      2 * time.Minute, ShutdownTimeout: time.Minute, MaxFragment: 8192, MaxKept: 256 << 20, NonRPC: NonRPCPass,
 		ConnectionsFile: "/var/lib/nspiproxy/live",
 	}
 	if cfg.Relay != want {

@@ -175,6 +175,7 @@ func (v *validator) durations() {
 	}{
 		{"relay.connect_timeout", r.ConnectTimeout, 100 * time.Millisecond, 2 * time.Minute, 1}, // Linux gives up on a SYN after 127 s
 		{"relay.failover_timeout", r.FailoverTimeout, 100 * time.Millisecond, 2 * time.Minute, 1},
+		{"relay.session_timeout", r.SessionTimeout, time.Second, 24 * time.Hour, 1},       // clients of the address book go on within minutes
 		{"relay.handshake_timeout", r.HandshakeTimeout, time.Second, 10 * time.Minute, 1}, // below the 15 min of Windows clients
 		{"relay.keepalive", r.Keepalive, time.Second, 2 * time.Hour, time.Second},         // TCP_KEEPIDLE; 2 h is the system's default
 		{"relay.shutdown_timeout", r.ShutdownTimeout, 0, time.Hour, 1},

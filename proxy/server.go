@@ -119,6 +119,7 @@ func relayOptions(c *policy.Relay, record relay.Record) relay.Options {
 		ConnectTimeout:   c.ConnectTimeout,
 		FailoverTimeout:  c.FailoverTimeout,
 		HandshakeTimeout: c.HandshakeTimeout,
+		SessionTimeout:   c.SessionTimeout,
 		KeepAlive:        c.Keepalive,
 		MaxKept:          c.MaxKept,
 		Limits:           rpcparse.Limits{MaxFragment: c.MaxFragment},

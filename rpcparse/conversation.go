@@ -72,6 +72,16 @@ func (c *Conversation) HeaderSigning() bool { return c.headerSign }
 // by bind and bind_ack; 0 before.
 func (c *Conversation) MaxFragment(dir Direction) int { return int(c.limits[dir]) }
 
+// HasNSPI reports whether the server has accepted the address book on the connection.
+func (c *Conversation) HasNSPI() bool {
+	for _, p := range c.contexts {
+		if p.IsNSPI() {
+			return true
+		}
+	}
+	return false
+}
+
 // SessionUse returns which session the request seen last makes use of. It is
 // valid until the next PDU.
 func (c *Conversation) SessionUse() (u *SessionUse, ok bool) { return &c.use, c.used }

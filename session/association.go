@@ -21,6 +21,7 @@ type association struct {
 	vouched     int32                // connections whose user is known, see Conn.Vouch
 	named       int32                // sessions of users who are known by name or SID
 	nUnanswered int32                // length of unanswered
+	used        bool                 // it has, or had, a session
 	unseen      bool                 // it was there before its first connection here: others may keep it alive
 	abandoned   time.Duration        // of the table's clock: since when strangers alone are left; with Table.abandoned
 	held        list[Slot, byOwner]  // sessions with a known handle, oldest first
@@ -80,6 +81,7 @@ func (a *association) anySession() *Slot {
 
 // add makes s one of the sessions of a. Its handle must be new.
 func (a *association) add(s *Slot) {
+	a.used = true
 	if s.unanswered {
 		a.unanswered = &unansweredSession{slot: s, next: a.unanswered}
 		a.nUnanswered++

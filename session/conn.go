@@ -132,6 +132,14 @@ func (c *Conn) NewCaller() uint32 {
 	}
 }
 
+// HadSession reports whether the connection's association has, or had, a session.
+func (c *Conn) HadSession() bool {
+	t := c.table
+	t.mu.Lock()
+	defer t.unlock()
+	return c.assoc != nil && c.assoc.used
+}
+
 // find returns the session of h in c's association, or nil.
 func (c *Conn) find(h Handle) *Slot {
 	if !c.joined || c.closed {

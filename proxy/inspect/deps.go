@@ -21,6 +21,9 @@ type Conn interface {
 	SetMaxFragment(d rpcparse.Direction, n int)
 	// HandshakeDone tells that the first bind was accepted.
 	HandshakeDone()
+	// AwaitSession has the connection ended when its client is silent for long and
+	// [Inspector.Sessionless] then.
+	AwaitSession()
 	// Keeps tells how many bytes the inspector keeps of what the peers have sent, and
 	// whether a part of it waits for a client to go on.
 	Keeps(bytes int, unfinished bool)

@@ -36,6 +36,7 @@ type fakeConn struct {
 	maxFragment   [2]int
 	handshakeDone bool
 	woken         int
+	awaits        bool  // a session
 	ended         error // why the inspector has ended it
 	kept          int   // bytes
 	unfinished    bool
@@ -47,6 +48,7 @@ func newFakeConn() *fakeConn {
 
 func (c *fakeConn) Client() netip.AddrPort                     { return c.client }
 func (c *fakeConn) SetMaxFragment(d rpcparse.Direction, n int) { c.maxFragment[d] = n }
+func (c *fakeConn) AwaitSession()                              { c.awaits = true }
 func (c *fakeConn) Keeps(bytes int, unfinished bool)           { c.kept, c.unfinished = bytes, unfinished }
 func (c *fakeConn) HandshakeDone()                             { c.handshakeDone = true }
 func (c *fakeConn) End(why error)                              { c.ended = why }

@@ -228,6 +228,10 @@ func (i *Inspector) Resume(from rpcparse.Direction, h rpcparse.Header, pdu []byt
 	}
 }
 
+// Sessionless reports whether there has never been a session in the connection's
+// association.
+func (i *Inspector) Sessionless() bool { return !i.session.HadSession() }
+
 // NotRPC tells that the connection does not carry DCE/RPC and passes unseen.
 func (i *Inspector) NotRPC() { i.report(NotRPC{i.source()}) }
 

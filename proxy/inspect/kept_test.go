@@ -157,3 +157,35 @@ func TestWhatIsFinishedIsAwaitedNoMore(t *testing.T) {
 	d.server(unbind.response(t, unbind.unboundStub(nspi.UnbindSuccess)))
 	s.wantSlots(0, 0, 0, 0)
 }
+
+// TestConnectionWithoutTheAddressBookIsNotTimed; one with it is, until there is a session in its association.
+func TestConnectionWithoutTheAddressBookIsNotTimed(t *testing.T) {
+	s := newSite(t)
+	other := s.connect()
+	b := rpcparse.Bind{Header: header(rpcparse.PTypeBind, 1), MaxXmitFrag: 5840, MaxRecvFrag: 5840,
+		Contexts: rpcparse.NewContextList(offers[ctxOther])}
+	pdu, err := rpcparse.AppendBind(nil, b)
+	other.client(must(t, pdu, err))
+	a := rpcparse.BindAck{Header: header(rpcparse.PTypeBindAck, 1), MaxXmitFrag: 5840, MaxRecvFrag: 5840, AssocGroupID: 77,
+		SecondaryAddress: []byte("1\x00"), Results: rpcparse.NewResultList(rpcparse.ContextResult{Transfer: rpcparse.SyntaxNDR})}
+	ack, err := rpcparse.AppendBindAck(nil, a)
+	other.server(must(t, ack, err))
+	if other.awaits {
+		t.Error("a connection to another interface awaits a session")
+	}
+
+	d := s.connect()
+	group := d.bound(nil)
+	if !d.awaits || !d.inspector.Sessionless() {
+		t.Errorf("awaits %t, sessionless %t", d.awaits, d.inspector.Sessionless())
+	}
+	joined := s.connect()
+	joined.joined(group, group, nil)
+	d.granted(nspiBind(2, nil), handle(1))
+	d.unbound(rpc{id: 3}, handle(1))
+	for _, c := range []*driver{d, joined} {
+		if c.inspector.Sessionless() {
+			t.Error("its association has had a session")
+		}
+	}
+}

@@ -61,6 +61,9 @@ func (i *Inspector) follow(x *protectedPDU) error {
 	}
 	if handshaking {
 		i.reportKeys()
+		if i.conv.HasNSPI() {
+			i.conn.AwaitSession()
+		}
 		if err := i.account(); err != nil {
 			return err
 		}

@@ -29,9 +29,10 @@ type connection struct {
 }
 
 var (
-	_ relay.Handler       = (*connection)(nil)
-	_ relay.StreamHandler = (*connection)(nil)
-	_ relay.DialHandler   = (*connection)(nil)
+	_ relay.Handler        = (*connection)(nil)
+	_ relay.StreamHandler  = (*connection)(nil)
+	_ relay.DialHandler    = (*connection)(nil)
+	_ relay.SessionHandler = (*connection)(nil)
 )
 
 // connect makes the handler of a connection from a listener to server, a port of
@@ -79,6 +80,9 @@ func (h *connection) NotRPC(rpcparse.Direction) { h.inspector.NotRPC() }
 
 // ServerEnded implements relay.StreamHandler.
 func (h *connection) ServerEnded() { h.inspector.ServerClosed() }
+
+// Sessionless implements relay.SessionHandler.
+func (h *connection) Sessionless() bool { return h.inspector.Sessionless() }
 
 // Malformed implements relay.StreamHandler.
 func (h *connection) Malformed(_ rpcparse.Direction, head []byte, err error) []byte {

@@ -95,6 +95,8 @@ func (c *Conn) timeout(class timerClass) {
 		}
 		c.close(CloseReason{Cause: CauseHandshakeTimeout})
 		c.drain()
+	case timerSession:
+		c.sessionAwaited()
 	case timerPart:
 		c.close(CloseReason{Cause: CausePartTimeout})
 		c.drain()

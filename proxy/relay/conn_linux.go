@@ -48,6 +48,8 @@ type Conn struct {
 	queued       bool // in the loop's runQueue
 	unfinished   bool // see Keeps
 	crowded      bool // counted in Group.crowd
+	awaits       bool // see AwaitSession
+	heard        bool // its client has sent something since it was driven last
 
 	waking    atomic.Bool  // a wake is in the mailbox
 	decisions atomic.Int32 // how many decisions are in the mailbox

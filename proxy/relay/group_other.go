@@ -82,6 +82,9 @@ func (*Conn) Decide(Decision) bool { return false }
 // Keeps does nothing.
 func (*Conn) Keeps(int, bool) {}
 
+// AwaitSession does nothing.
+func (*Conn) AwaitSession() {}
+
 // HandshakeDone does nothing.
 func (*Conn) HandshakeDone() {}
 

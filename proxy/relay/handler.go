@@ -63,6 +63,12 @@ type DialHandler interface {
 	ClientLeft(waited time.Duration)
 }
 
+// SessionHandler is implemented by a Handler that calls Conn.AwaitSession.
+type SessionHandler interface {
+	// Sessionless reports whether the connection has never been of use.
+	Sessionless() bool
+}
+
 // Verdict is a decision on one PDU.
 type Verdict = verdict.Verdict
 

@@ -77,6 +77,7 @@ func newLoop(g *Group) (*loop, error) {
 		timerLast:      patience,
 		timerHandshake: g.options.HandshakeTimeout,
 		timerPart:      g.options.PartTimeout,
+		timerSession:   g.options.SessionTimeout,
 		timerTail:      tailFactor * g.options.DrainTimeout,
 		timerDrain:     g.options.DrainTimeout,
 	} {

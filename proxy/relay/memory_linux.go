@@ -63,12 +63,30 @@ func (l *loop) heaviest() (worst *Conn) {
 // timePart has the client's timer run while it owes the rest of a PDU, or of what its handler has
 // begun to keep, and is read.
 func (c *Conn) timePart() {
-	owes := c.client.in != nil && !c.client.backlog || c.unfinished
-	switch {
-	case c.timer.class == timerOff && owes && c.mayRead(&c.client):
-		c.loop.timers.start(c, timerPart, c.loop.now())
-	case c.timer.class == timerPart && (!owes || !c.mayRead(&c.client)):
-		c.loop.timers.stop(c)
+	owes := (c.client.in != nil && !c.client.backlog || c.unfinished) && c.mayRead(&c.client)
+	heard := c.heard
+	c.heard = false
+	switch t := &c.loop.timers; {
+	case !c.isFree(), c.timer.class == timerPart && owes:
+	case owes:
+		t.start(c, timerPart, c.loop.now())
+	case c.awaits && (heard || c.timer.class != timerSession):
+		t.start(c, timerSession, c.loop.now())
+	case c.timer.class == timerPart:
+		t.stop(c)
+	}
+}
+
+// AwaitSession has the connection closed when its client has sent nothing for Options.SessionTimeout and its
+// handler says then that it has never been of use (SessionHandler). It is called on the loop.
+func (c *Conn) AwaitSession() { c.awaits = true }
+
+// sessionAwaited ends a connection that has never been of use.
+func (c *Conn) sessionAwaited() {
+	h, ok := c.handler.(SessionHandler)
+	if c.awaits = ok && h.Sessionless(); c.awaits {
+		c.close(CloseReason{Cause: CauseNoSession})
+		c.drain()
 	}
 }
 
@@ -81,4 +99,6 @@ func (c *Conn) partDone() {
 }
 
 // isFree reports whether the connection's timer is not needed for what must end it.
-func (c *Conn) isFree() bool { return c.timer.class == timerOff || c.timer.class == timerPart }
+func (c *Conn) isFree() bool {
+	return c.timer.class == timerOff || c.timer.class == timerPart || c.timer.class == timerSession
+}

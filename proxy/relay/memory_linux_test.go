@@ -104,3 +104,46 @@ func TestConnectionThatKeepsMostIsReset(t *testing.T) {
 	}
 	r.eventually("nothing is kept", func() bool { return r.group.Stats().Kept == 0 })
 }
+
+// sessionProbe is a handler that says whether there was a session.
+type sessionProbe struct {
+	*probe
+	had bool
+}
+
+func (p *sessionProbe) Sessionless() bool { return !p.had }
+
+// TestSilentClientWithoutASessionIsClosed; not one that had one, nor one that is not silent.
+func TestSilentClientWithoutASessionIsClosed(t *testing.T) {
+	r := newRig(t, Options{SessionTimeout: 1500 * time.Millisecond, DrainTimeout: 60 * time.Millisecond}, nil)
+	r.listen(ListenOptions{Route: func(c *Conn, _ int) Route {
+		route := r.to(r.target())(c, 0)
+		p := route.Handler.(*probe)
+		s := &sessionProbe{probe: p}
+		p.fromClient = func(h rpcparse.Header, _ []byte) Verdict {
+			c.HandshakeDone()
+			c.AwaitSession()
+			s.had = s.had || h.CallID == 9
+			return Verdict{}
+		}
+		route.Handler = s
+		return route
+	}})
+	silent, silentServer, silentProbe := r.connect()
+	had, hadServer, hadProbe := r.connect()
+	talks, talksServer, talksProbe := r.connect()
+	r.write(silent, request(1, 100))
+	r.expect(silentServer, request(1, 100))
+	r.write(had, request(9, 100))
+	r.expect(hadServer, request(9, 100))
+	for begin := time.Now(); time.Since(begin) < 4*time.Second; time.Sleep(50 * time.Millisecond) {
+		r.write(talks, request(1, 100))
+		r.expect(talksServer, request(1, 100))
+	}
+	r.ends(silentProbe, CauseNoSession)
+	r.expectEnd(silent)
+	r.expectEnd(silentServer)
+	if hadProbe.ends.Load()+talksProbe.ends.Load() != 0 {
+		t.Error("a connection was closed that is of use")
+	}
+}

@@ -36,6 +36,7 @@ const (
 	DefaultFailoverTimeout  = 5 * time.Second
 	DefaultHandshakeTimeout = 30 * time.Second
 	DefaultPartTimeout      = 2 * time.Minute
+	DefaultSessionTimeout   = time.Hour
 	DefaultMaxKept          = 256 << 20
 	DefaultKeepAlive        = time.Minute
 	DefaultDrainTimeout     = 2 * time.Second
@@ -95,6 +96,9 @@ type Options struct {
 	// begun: a PDU, or what its handler says (Conn.Keeps). 0: DefaultPartTimeout, in which
 	// 64 KiB come over a line of 4,800 bit/s.
 	PartTimeout time.Duration
+	// SessionTimeout is how long a client may be silent on a connection for which
+	// Conn.AwaitSession was called. 0: DefaultSessionTimeout.
+	SessionTimeout time.Duration
 	// MaxKept is how many bytes all connections together may have in buffers and by
 	// Conn.Keeps, each loop its part of it: above, those that have most are reset. 0:
 	// DefaultMaxKept.
@@ -149,6 +153,7 @@ func (o Options) withDefaults() Options {
 		{&o.FailoverTimeout, DefaultFailoverTimeout},
 		{&o.HandshakeTimeout, DefaultHandshakeTimeout},
 		{&o.PartTimeout, DefaultPartTimeout},
+		{&o.SessionTimeout, DefaultSessionTimeout},
 		{&o.KeepAlive, DefaultKeepAlive},
 		{&o.DrainTimeout, DefaultDrainTimeout},
 	} {

@@ -34,6 +34,7 @@ func (c *Conn) pump(s *side) {
 func (c *Conn) handle(s *side, n int) {
 	l := c.loop
 	b := l.buf[headroom : headroom+n]
+	c.heard = c.heard || s == &c.client
 	if c.passThrough {
 		c.send(c.other(s), b)
 		return

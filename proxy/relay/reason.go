@@ -25,6 +25,9 @@ const (
 	// CausePartTimeout: the client had not sent the rest of a PDU, of a token or of an
 	// NspiBind within Options.PartTimeout.
 	CausePartTimeout
+	// CauseNoSession: the client had sent nothing for Options.SessionTimeout, and there has
+	// never been a session.
+	CauseNoSession
 	// CauseMemory: of all connections, it kept most when they kept more than
 	// Options.MaxKept.
 	CauseMemory
@@ -63,6 +66,7 @@ var causeNames = [causeCount]string{
 	CauseDialTimeout:      "dial_timeout",
 	CauseHandshakeTimeout: "handshake_timeout",
 	CausePartTimeout:      "part_timeout",
+	CauseNoSession:        "no_session",
 	CauseMemory:           "memory",
 	CauseCrowded:          "client_share",
 	CauseProxyHeader:      "proxy_header",

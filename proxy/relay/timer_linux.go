@@ -13,6 +13,7 @@ const (
 	timerLast                 // and for the answer to a last SYN: patience
 	timerHandshake            // until the client's bind: Options.HandshakeTimeout
 	timerPart                 // for the client to end what it has begun: Options.PartTimeout
+	timerSession              // for the client to send something, where there was no session: Options.SessionTimeout
 	timerTail                 // for the client to read what is left: tailFactor times Options.DrainTimeout
 	timerDrain                // for the peers to end their streams: Options.DrainTimeout
 	timerClasses
