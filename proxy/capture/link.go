@@ -123,6 +123,11 @@ func (d *decoder) decode(f frame) (s segment, why omission, ok bool) {
 			s, why, ok = segment{}, omission{}, false
 		}
 	}()
+	return d.headers(f)
+}
+
+// headers reads one header after the other.
+func (d *decoder) headers(f frame) (s segment, why omission, ok bool) {
 	d.length, d.payload, d.quoted, d.why = 0, 0, false, omission{}
 	next, ok := linkLayer(f.link)
 	if !ok {

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/gopacket/gopacket/layers"
+
 	"github.com/nspiproxy/nspiproxy/internal/testkit/capturetest"
 )
 
@@ -113,4 +115,28 @@ func TestTunnelsThatAreCutAreCounted(t *testing.T) {
 			}
 		}
 	}
+}
+
+// FuzzFrame decodes whatever frame of whatever link type: without a panic, even one that would be caught.
+func FuzzFrame(f *testing.F) {
+	for _, s := range capturetest.Scenarios() {
+		frames, err := openFrames(bytes.NewReader(s.File))
+		if err != nil {
+			f.Fatal(err)
+		}
+		if frame, err := frames.next(); err == nil {
+			f.Add(uint16(frame.link), bytes.Clone(frame.data))
+		}
+	}
+	f.Fuzz(func(t *testing.T, link uint16, data []byte) {
+		var d decoder
+		d.fragments.limit = defaultLimits.fragments
+		s, why, ok := d.headers(frame{number: 1, data: data, link: layers.LinkType(link), iface: -1})
+		if name, _ := why.name(); !ok && name == "" {
+			t.Fatalf("%+v has no name", why)
+		}
+		if s.cut < 0 || len(s.data) > len(data) {
+			t.Fatalf("%d bytes of %d, %d cut", len(s.data), len(data), s.cut)
+		}
+	})
 }
