@@ -26,7 +26,6 @@ func (p programRecord) message() string { return p.text }
 
 // programRecordOf returns the record of an event about the program itself.
 func programRecordOf(e inspect.Event) (p programRecord, ok bool) {
-	ok = true
 	switch e := e.(type) {
 	case inspect.Counted:
 		p = programRecord{name: "identity.how", about: e.Who, text: e.How,

@@ -161,8 +161,16 @@ func sortEntries(list []Entry, realm string, kvno uint32) {
 
 // maySearch reports whether all keys may be tried now, and notes that they are.
 func (s *Service) maySearch() bool {
-	last, now := s.searched.Load(), time.Now().UnixNano()
-	return now-last >= int64(searchInterval) && s.searched.CompareAndSwap(last, now)
+	last, now := s.searched.Load(), sinceStart()
+	return (last == 0 || now-last >= int64(searchInterval)) && s.searched.CompareAndSwap(last, now)
+}
+
+// start is when the program began. Times since then do not change when the clock is set.
+var start = time.Now()
+
+// sinceStart is in nanoseconds, and never 0.
+func sinceStart() int64 {
+	return int64(time.Since(start)) + 1
 }
 
 // openTicket tries keys on a ticket, the likeliest first. plain is nil when
