@@ -3,7 +3,9 @@ package proxy
 import (
 	"fmt"
 	"io"
+	"net"
 	"net/netip"
+	"os"
 	"testing"
 	"time"
 
@@ -31,12 +33,17 @@ func newInterceptStage(t *testing.T, destinations ...string) *stage {
 	return s
 }
 
-// freePort returns a port that nothing listens on.
+// freePort returns a port on which nothing listens, below those that the kernel gives to others meanwhile.
 func freePort(t *testing.T) uint16 {
 	t.Helper()
-	dc := startDC(t, netip.MustParseAddr("127.0.0.1"), 0)
-	defer dc.Close()
-	return dc.EPMAddr().Port()
+	for port := 20000 + os.Getpid()%5000; port < 32000; port++ {
+		if l, err := net.Listen("tcp", fmt.Sprintf(":%d", port)); err == nil {
+			l.Close()
+			return uint16(port)
+		}
+	}
+	t.Fatal("no port is free")
+	return 0
 }
 
 // wantReset connects to an address and wants the connection to end.

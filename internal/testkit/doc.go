@@ -1,6 +1,7 @@
 // Package testkit has no code of its own. The folders below it are what only tests and the demonstration need:
 //
 //	simdc        a simulated domain controller: it judges the proxy, and shares the wire formats with it and nothing above
+//	closedport   a port that refuses connections
 //	captures     the PDUs of captures of real peers, and of the golden conversations, with the keys that are known
 //	capturetest  captures made by hand
 //	oracle       what nspiproxy decode says, compared with what tshark says

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nspiproxy/nspiproxy/internal/testkit/closedport"
 	"github.com/nspiproxy/nspiproxy/internal/testkit/simdc"
 )
 
@@ -102,7 +103,7 @@ func TestWatchedAddressIsLookedAfter(t *testing.T) {
 }
 
 func TestUnwatchedAddressIsAlwaysTakenForServing(t *testing.T) {
-	s, _ := discovering(closedPort(t).Port())
+	s, _ := discovering(closedport.New(t).Port())
 	run(t, s)
 	dc := s.At(number(1))
 	for range 10 {
@@ -116,7 +117,7 @@ func TestUnwatchedAddressIsAlwaysTakenForServing(t *testing.T) {
 }
 
 func TestSoManyAddressesAreWatchedAndNoMore(t *testing.T) {
-	s, _ := discovering(closedPort(t).Port())
+	s, _ := discovering(closedport.New(t).Port())
 	run(t, s)
 	eventually(t, "the first is watched", func() bool { return s.Watch(s.At(number(0))) })
 	for n := range maxWatched {
@@ -154,7 +155,7 @@ func TestAddressWithoutNSPIMakesRoom(t *testing.T) {
 
 // An address that does not even answer makes room as well.
 func TestAddressThatHasGoneMakesRoom(t *testing.T) {
-	s, _ := discovering(closedPort(t).Port())
+	s, _ := discovering(closedport.New(t).Port())
 	s.unseen = 20 * time.Millisecond
 	run(t, s)
 	eventually(t, "it is watched", func() bool { return s.Watch(s.At(number(1))) })

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/miekg/dns"
+
+	"github.com/nspiproxy/nspiproxy/internal/testkit/closedport"
 )
 
 const srvName = "_gc._tcp.corp.example"
@@ -240,7 +242,7 @@ func TestAddressThatCannotBeAskedForIsKept(t *testing.T) {
 func TestNextServerIsAskedWhenOneFails(t *testing.T) {
 	broken, fine := newDNSServer(t, site), newDNSServer(t, site)
 	broken.set(func() { broken.rcode = dns.RcodeServerFailure })
-	nobody := closedPort(t)
+	nobody := closedport.New(t)
 	got, err := asking(nobody, broken.addr, fine.addr).lookup(context.Background(), srvName, nil)
 	wantTargets(t, got, err, "dc1.corp.example 10.0.0.11 0", "dc2.corp.example 10.0.0.12 10")
 

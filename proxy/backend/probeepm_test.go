@@ -7,14 +7,15 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nspiproxy/nspiproxy/internal/testkit/closedport"
 	"github.com/nspiproxy/nspiproxy/internal/testkit/simdc"
 )
 
 func TestCheckOfTheEndpointMapper(t *testing.T) {
 	sim := startDC(t, simdc.Config{})
-	empty, stale, mute := newFakeMapper(t), newFakeMapper(t, closedPort(t).Port()), newFakeMapper(t)
+	empty, stale, mute := newFakeMapper(t), newFakeMapper(t, closedport.New(t).Port()), newFakeMapper(t)
 	mute.mute = true
-	nobody := closedPort(t)
+	nobody := closedport.New(t)
 	for _, tc := range []struct {
 		name               string
 		epm                netip.AddrPort

@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/nspiproxy/nspiproxy/internal/testkit/closedport"
 )
 
 // loopback listens on a port of its own until the test ends.
@@ -25,13 +27,6 @@ func loopback(t testing.TB) *net.TCPListener {
 }
 
 func addrOf(l *net.TCPListener) netip.AddrPort { return l.Addr().(*net.TCPAddr).AddrPort() }
-
-// closedPort is a port on which nobody listens.
-func closedPort(t testing.TB) netip.AddrPort {
-	l := loopback(t)
-	l.Close()
-	return addrOf(l)
-}
 
 func dialError(err error) error { return &net.OpError{Op: "dial", Net: "tcp", Err: err} }
 
@@ -65,7 +60,7 @@ func TestRealConnectsAreClassified(t *testing.T) {
 	for _, tc := range []struct {
 		addr netip.AddrPort
 		want outcome
-	}{{addrOf(loopback(t)), connected}, {closedPort(t), refused}} {
+	}{{addrOf(loopback(t)), connected}, {closedport.New(t), refused}} {
 		err := dialTCP(context.Background(), tc.addr)
 		if got := classify(err); got != tc.want || err != nil && !isDial(err) {
 			t.Errorf("%v: %v", tc.want, err)

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nspiproxy/nspiproxy/internal/testkit/closedport"
 	"github.com/nspiproxy/nspiproxy/internal/testkit/simdc"
 	"github.com/nspiproxy/nspiproxy/rpcparse"
 )
@@ -208,7 +209,7 @@ func TestHostWhoseEndpointMapperAnswersIsNotReportedAsSilent(t *testing.T) {
 }
 
 func TestWhatDiallingAnEndpointMapperSays(t *testing.T) {
-	up, down := newFakeMapper(t).addr, closedPort(t)
+	up, down := newFakeMapper(t).addr, closedport.New(t)
 	for _, tc := range []struct {
 		name  string
 		epm   netip.AddrPort

@@ -127,17 +127,6 @@ func serve(t testing.TB, f func(c *net.TCPConn)) netip.AddrPort {
 	return l.Addr().(*net.TCPAddr).AddrPort()
 }
 
-// closedPort returns a port on which nobody listens.
-func closedPort(t testing.TB) uint16 {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).AddrPort().Port()
-}
-
 // heap returns how many bytes have been allocated so far.
 func heap() uint64 {
 	var m runtime.MemStats

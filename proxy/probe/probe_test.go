@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nspiproxy/nspiproxy/internal/testkit/closedport"
 	"github.com/nspiproxy/nspiproxy/internal/testkit/simdc"
 	"github.com/nspiproxy/nspiproxy/proxy/client"
 	"github.com/nspiproxy/nspiproxy/proxy/probe"
@@ -108,13 +109,13 @@ func TestPortOfNSPIMayBeGiven(t *testing.T) {
 func TestWhatDoesNotListenIsUnreachable(t *testing.T) {
 	dc := start(t, simdc.Config{})
 	target := at(dc)
-	target.EPMPort = closedPort(t)
+	target.EPMPort = closedport.New(t).Port()
 	r := probe.Run(t.Context(), target)
 	check(t, r, probe.OutcomeUnreachable, "EPM_CONNECT")
 	if r.Result().Reachable {
 		t.Error("reachable")
 	}
-	target.NSPIPort = closedPort(t)
+	target.NSPIPort = closedport.New(t).Port()
 	check(t, probe.Run(t.Context(), target), probe.OutcomeUnreachable, "NSPI_CONNECT")
 	target.Address = "no.such.host.invalid"
 	check(t, probe.Run(t.Context(), target), probe.OutcomeUnreachable, "NSPI_CONNECT")
