@@ -89,6 +89,12 @@ func notify(log zerolog.Logger, state string) {
 	}
 }
 
+// How all records are written: set before the first goroutine that writes one, since nothing guards these variables.
+func init() {
+	zerolog.TimeFieldFormat = time.RFC3339Nano
+	zerolog.DurationFieldInteger = true
+}
+
 // newLogger writes records as the configuration says: JSON, or for people, in colours on a terminal. Both
 // escape control characters.
 func newLogger(w io.Writer, config policy.Log, terminal bool) zerolog.Logger {
@@ -96,8 +102,6 @@ func newLogger(w io.Writer, config policy.Log, terminal bool) zerolog.Logger {
 	if err != nil {
 		level = zerolog.InfoLevel // cannot be: the configuration is checked
 	}
-	zerolog.TimeFieldFormat = time.RFC3339Nano
-	zerolog.DurationFieldInteger = true
 	if config.Format == policy.LogConsole || (config.Format == policy.LogAuto && terminal) {
 		w = zerolog.ConsoleWriter{Out: w, TimeFormat: time.TimeOnly, NoColor: !terminal}
 	}
