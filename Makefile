@@ -2,6 +2,7 @@
 
 GO        ?= go
 FUZZTIME  ?= 3s
+TIME      ?= 60s
 # Packages with tests that carry the build tag lab.
 LAB       = $(shell grep -rlE --include='*_test.go' '^//go:build .*\blab\b' . | xargs -n 1 dirname | sort -u)
 # What reads captures, decides and is configured is of use on every platform; only relaying needs Linux.
@@ -9,7 +10,7 @@ PORTABLE  = ./rpcparse/... ./session/... ./policy ./proxy/inspect ./proxy/captur
 LINT      := $(GO) tool -modfile=.ci/lint.mod golangci-lint
 
 .DEFAULT_GOAL := help
-.PHONY: help build test check vet lint vuln race fuzz lab lab-install demo bench compare clean
+.PHONY: help build test check soak vet lint vuln race fuzz lab lab-install demo bench compare clean
 
 help:
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,7 +19,7 @@ build: ## a static binary for a container or for copying to a server, and the li
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o bin/nspiproxy ./cmd/nspiproxy
 	cp LICENSE deploy/third-party-licenses.txt bin/
 
-test: check lab ## everything a submission must pass; root on Debian 12, because the lab installs packages
+test: check soak lab ## everything a submission must pass; root on Debian 12, because the lab installs packages
 
 check: vet lint vuln race fuzz ## the part of it that needs no root and no packages but a C compiler, for the race detector
 
@@ -39,6 +40,9 @@ race: ## all tests but the lab's, under the race detector
 
 fuzz: ## every fuzz target of the module for FUZZTIME
 	.ci/fuzz $(FUZZTIME)
+
+soak: ## broken conversations through the program for TIME; SEED, REPLAY: those of another run again
+	$(GO) test -count=1 -timeout 0 ./internal/testkit/soak -v -time $(TIME) $(if $(SEED),-seed $(SEED)) $(if $(REPLAY),-replay $(REPLAY))
 
 lab-install: ## the lab's Debian packages
 	testdata/lab/install.sh
