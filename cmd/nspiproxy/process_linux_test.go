@@ -165,7 +165,7 @@ func (c *child) lost(t *testing.T) (n float64) {
 // TestSignalsOfAdministratorsDoNotEndTheProgram: SIGHUP is the reflex of everyone who has changed a configuration.
 func TestSignalsOfAdministratorsDoNotEndTheProgram(t *testing.T) {
 	c := startServe(t)
-	for _, s := range []syscall.Signal{syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2} {
+	for _, s := range []syscall.Signal{syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2} {
 		c.signal(t, s)
 		if r := c.await(t, "signal.ignored"); r["signal"] != s.String() || r["level"] != "warn" {
 			t.Errorf("%s: %v", s, r)

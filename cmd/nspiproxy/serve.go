@@ -24,8 +24,8 @@ func newServeCommand() *cobra.Command {
 		Short: "Stand between MAPI clients and domain controllers",
 		Long: "Stands between MAPI clients and domain controllers as the configuration says, until it is\n" +
 			"told to stop by SIGINT or SIGTERM. Then it accepts no new connection, waits for live ones as\n" +
-			"long as relay.shutdown_timeout says, and ends. A second signal ends it at once. SIGHUP, SIGUSR1\n" +
-			"and SIGUSR2 are logged and ignored: a change of the configuration needs a restart.",
+			"long as relay.shutdown_timeout says, and ends. A second signal ends it at once. SIGHUP, SIGQUIT,\n" +
+			"SIGUSR1 and SIGUSR2 are logged and ignored: a change of the configuration needs a restart.",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			path, err := file.file(cmd, args)
 			if err != nil {
