@@ -42,7 +42,7 @@ fuzz: ## every fuzz target of the module for FUZZTIME
 	.ci/fuzz $(FUZZTIME)
 
 soak: ## broken conversations through the program for TIME; SEED, REPLAY: those of another run again
-	$(GO) test -count=1 -timeout 0 ./internal/testkit/soak -v -time $(TIME) $(if $(SEED),-seed $(SEED)) $(if $(REPLAY),-replay $(REPLAY))
+	$(GO) test -count=1 -timeout 0 ./internal/testkit/soak -v -time $(TIME) $(if $(SEED),-seed $(SEED)) $(if $(REPLAY),-replay $(abspath $(REPLAY)))
 
 lab-install: ## the lab's Debian packages
 	testdata/lab/install.sh

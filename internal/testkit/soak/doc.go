@@ -2,7 +2,7 @@
 //
 //	make soak TIME=10m                        # or go test ./internal/testkit/soak -time 10m
 //	make soak TIME=10m SEED=4711              # the same conversations again
-//	make soak REPLAY=/tmp/nspiproxy-soak.json # those of a run that failed, as it has written them
+//	make soak REPLAY=FILE              # those of a run that failed, as it has written them
 //
 // The proxy is a process of its own: the whole server, started from a configuration file. Two of them run, one with the keys
 // of the accounts and one without. Each has some lanes, which are a client and a domain controller that do what a conversation
@@ -17,8 +17,8 @@
 //     no descriptor and no goroutine more than at the start;
 //   - at the end, no more memory than caches and sums may take.
 //
-// When something does not hold, the batch is written to a file and the command that runs it again is printed; batches that
-// fail again when they are run alone are cut down first.
+// When something does not hold, the batch is written to a file and the command that runs it again is printed. What
+// fails again by itself is cut down first.
 //
 // Without -time the test runs for two seconds, as a unit test.
 package soak

@@ -15,8 +15,8 @@ const (
 	// record, one that asks a name. A leak of one in a thousand conversations is more after a minute.
 	moreGoroutines = 8
 	// moreMemory allows for what is kept on purpose: sums of records by cause and client, names and tickets in caches, and
-	// pools. It does not grow with the number of conversations: runs of one and of thirty minutes stay below a third of it.
-	moreMemory = 24 << 20
+	// pools. None of that grows with the number of conversations: a run of 2,400 ends half a MiB above its start.
+	moreMemory = 8 << 20
 )
 
 // over waits until nothing of the conversations is left.

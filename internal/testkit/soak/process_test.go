@@ -101,7 +101,7 @@ func (p *process) readLog(r io.Reader) {
 // isBad reports whether a line of the log says that the program has a fault.
 func isBad(line string) bool {
 	if strings.HasPrefix(line, "{") {
-		return strings.Contains(line, `"cause":"panic"`) || strings.Contains(line, "panic: ") || strings.Contains(line, "goroutine ")
+		return strings.Contains(line, `"reason":"panic"`) || strings.Contains(line, "panic: ") || strings.Contains(line, "goroutine ")
 	}
 	return strings.HasPrefix(line, "panic:") || strings.HasPrefix(line, "fatal error:") || strings.HasPrefix(line, "soak:") ||
 		strings.Contains(line, "DATA RACE")

@@ -119,7 +119,7 @@ func (p pair) report(t *testing.T, conversations uint64) {
 func (p pair) stop(t *testing.T) {
 	t.Helper()
 	for _, w := range p {
-		if err := w.process.stop(); err != nil {
+		if err := w.stop(); err != nil {
 			t.Error(err)
 		}
 	}
