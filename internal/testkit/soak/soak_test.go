@@ -23,6 +23,9 @@ const (
 	batchSize = 240
 	// leastReached is the share of conversations that must get through to the domain controller: else the run shows nothing.
 	leastReached = 0.5
+	// narrowTime bounds how long halves are left out of a batch that has failed: whether something is left over takes
+	// leaveTime each time.
+	narrowTime = 3 * time.Minute
 )
 
 // failure is the file of a run that failed.
@@ -143,7 +146,7 @@ func keep(t *testing.T, f failure) string {
 // narrow leaves out halves of the conversations as long as the rest fails by itself. What fails only together, or not every
 // time, stays whole.
 func narrow(t *testing.T, batch []mutate.Conversation) []mutate.Conversation {
-	for len(batch) > 1 {
+	for began := time.Now(); len(batch) > 1 && time.Since(began) < narrowTime; {
 		half := len(batch) / 2
 		switch {
 		case fails(t, batch[:half]):
