@@ -168,6 +168,36 @@ func TestOtherFilesAreNotTouched(t *testing.T) {
 	}
 }
 
+// TestHugeFilesAreReadToABound: ones with holes of ten gigabytes, of this program or of another.
+func TestHugeFilesAreReadToABound(t *testing.T) {
+	for name, text := range map[string]string{"ours": magic, "another's": ""} {
+		path := filepath.Join(t.TempDir(), name)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Truncate(path, 10<<30); err != nil {
+			t.Skipf("no file of ten gigabytes here: %v", err)
+		}
+		f, err := Open(path, 10)
+		if text == "" {
+			if err == nil {
+				t.Errorf("%s is opened", name)
+			}
+			continue
+		}
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if n := len(f.data); n > maxRecords*recordSize {
+			t.Errorf("%s: %d bytes of it are kept", name, n)
+		}
+		if err := f.Close(); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 // A crash may leave anything in a record.
 func FuzzRecord(f *testing.F) {
 	var record [recordSize]byte
