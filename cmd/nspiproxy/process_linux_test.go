@@ -114,7 +114,8 @@ func (c *child) await(t *testing.T, event string) map[string]any {
 		}
 		var r map[string]any
 		if err := json.Unmarshal(line, &r); err != nil {
-			t.Fatalf("%v in %q", err, line)
+			rest, _ := io.ReadAll(c.lines)
+			t.Fatalf("%v in %q, before %s", err, line, rest)
 		}
 		if r["event"] == event {
 			return r
