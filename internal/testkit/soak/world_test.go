@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -31,7 +32,7 @@ type world struct {
 var worlds atomic.Uint32
 
 // startWorld starts a proxy, with the keys of the accounts or without.
-func startWorld(t testing.TB, keys bool) *world {
+func startWorld(t *testing.T, keys bool) *world {
 	t.Helper()
 	number := byte(worlds.Add(1))
 	address := func(host byte) netip.Addr {
@@ -77,7 +78,7 @@ func (c *configuration) add(server netip.Addr, front netip.AddrPort) {
 	fmt.Fprintf(&c.backends, "  - {name: %s, address: %s, nspi_port: %d}\n", name, server, front.Port())
 }
 
-func (c *configuration) file(t testing.TB, keys bool) string {
+func (c *configuration) file(t *testing.T, keys bool) string {
 	t.Helper()
 	folder := t.TempDir()
 	identity := ""
@@ -100,12 +101,32 @@ var accounts = map[string]string{
 	controlUser:         controlPassword,
 }
 
-// keytab writes the arcfour-hmac keys of the accounts, which are their NT hashes, in MIT's format, version 2.
-func keytab(t testing.TB, folder string) string {
+// collected are the keytabs of the collection whose captures have tickets for these services.
+var collected = []string{"samba/lab-test.all.keytab", "samba/cap-test.keytab"}
+
+// collectedEntries are the entries of their files, where the collection is there.
+func collectedEntries(t *testing.T) (entries []byte) {
+	t.Run("keys of the collection", func(t *testing.T) { // skips without it
+		for _, name := range collected {
+			file, err := os.ReadFile(filepath.Join(captures.Folder(t), name))
+			if err != nil || len(file) < len(keytabVersion) {
+				t.Fatalf("%s: %d bytes, %v", name, len(file), err)
+			}
+			entries = append(entries, file[len(keytabVersion):]...)
+		}
+	})
+	return entries
+}
+
+// keytabVersion is how keytabs in MIT's format, version 2, begin.
+var keytabVersion = []byte{5, 2}
+
+// keytab writes the arcfour-hmac keys of the accounts, which are their NT hashes, and the keys of the collection.
+func keytab(t *testing.T, folder string) string {
 	t.Helper()
 	be := binary.BigEndian
 	text := func(e []byte, s string) []byte { return append(be.AppendUint16(e, uint16(len(s))), s...) }
-	file := []byte{5, 2}
+	file := append(slices.Clone(keytabVersion), collectedEntries(t)...)
 	for user, password := range accounts {
 		hash := ntlm.NTHash(password)
 		e := text(text(be.AppendUint16(nil, 1), "LAB.TEST"), user)
