@@ -112,7 +112,7 @@ func (d *Directory) Cached(account string) (result Result, found, ok bool) {
 func (d *Directory) remembered(n name) (a remembered, ok bool) {
 	a, ok = d.cache.get(n.key())
 	if ok && a.stale && d.breaker.open() == nil {
-		_ = d.join(n, func(Result, error) {}) // next time
+		d.refresh(n)
 	}
 	return a, ok
 }

@@ -54,6 +54,16 @@ func (d *Directory) join(n name, done func(Result, error)) error {
 	return nil
 }
 
+// refresh begins a flight of n that has no caller, unless there is one.
+func (d *Directory) refresh(n name) {
+	d.mu.Lock()
+	_, flies := d.flights[n.key()]
+	d.mu.Unlock()
+	if !flies {
+		_ = d.join(n, func(Result, error) {}) // where it cannot begin, it is due again next time
+	}
+}
+
 // timeUp says why a flight ended without an answer.
 func (d *Directory) timeUp(ctx context.Context) error {
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
