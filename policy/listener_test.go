@@ -34,7 +34,6 @@ func TestListenerKnowsItsPoolAndItsPorts(t *testing.T) {
 		{"backends: [d, a, b]", "dab", 135, []uint16{135, 6004}},
 		{"backends: [b, d]", "bd", 0, []uint16{6004}},
 		{"backends: [c, b]", "cb", 0, []uint16{6005, 6004}},
-		{"backends: [c, b], epm_port: 6004", "cb", 6004, []uint16{6004, 6005}},
 	} {
 		cfg := mustParse(t, pooled+"listeners: [{name: l, address: 10.0.0.1, "+tc.keys+"}]\n")
 		l, pool := &cfg.Listeners[0], ""

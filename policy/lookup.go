@@ -80,7 +80,7 @@ func mapperPort(l *Listener, pool []*Backend) uint16 {
 func (c *Config) fixedPorts(l *Listener) []uint16 {
 	ports := c.FixedNSPIPorts(l)
 	if port := c.MapperPort(l); port != 0 {
-		ports = append([]uint16{port}, slices.DeleteFunc(ports, func(p uint16) bool { return p == port })...)
+		ports = append([]uint16{port}, ports...)
 	}
 	return ports
 }
