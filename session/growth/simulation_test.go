@@ -34,8 +34,7 @@ type pattern struct {
 	users int
 	limit int
 	make  func(w *worker)
-	leaks bool                             // it loses sessions
-	began func(all []bindOf) time.Duration // of a burst: when
+	leaks bool // it loses sessions
 }
 
 // worker makes a user's sessions.
